@@ -197,5 +197,8 @@ export const observedAnswer = z.strictObject({
     .meta({ description: 'Why the request belongs to no registered prefix, where its body was given.' }),
   nearest: nearest.optional(),
   error: failureAnswer.optional(),
-  advice: advice.optional().meta({ description: 'What is missing in the usage object.' }),
+  advice: advice.optional().meta({
+    description:
+      'What is missing in the usage object, or keeps the request from reading the entry that it begins with.',
+  }),
 })

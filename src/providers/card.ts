@@ -26,6 +26,7 @@ export const FACT_NAMES = [
   'granularity',
   'clock',
   'affinity',
+  'settings',
   'writes',
   'usage',
   'price',
@@ -63,6 +64,8 @@ export interface Card {
   onlyModels?: readonly string[]
   /** The name that rows of `models` have for a model, which requests may name otherwise: by an ARN, or with a date. Absent: its own. */
   knownAs?: (model: string) => string
+  /** Other names of models, and the name that stands for the same one, where documents say what a name without a date points to: they share entries. */
+  sameModels?: Readonly<Record<string, string>>
   /** Members, objects in a body, that only this provider has: a body without a named provider is recognised by them. */
   ownMembers?: readonly string[]
   /** Other names of this provider in request logs, in lower case. */

@@ -8,6 +8,7 @@ import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive, ModelFacts } from '../core/model/facts.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { FailureValue } from '../contract/failure.ts'
+import type { Compared } from './compared.ts'
 import type { Wire } from './wire.ts'
 
 /** What a caller asks of the cache, normalised. An absent member means the provider's default. */
@@ -66,6 +67,8 @@ export interface PreparedPrefix {
   canonical: string
   /** Cache key of the body or of the cache request; null without one. It is part of the canonical stream. */
   cacheKey: string | null
+  /** See `Compared`. */
+  routing?: string
   /** Estimated prefix tokens: bytes of rendered text ÷ 4. Reservations use it before the first receipt. */
   estimatedTokens: number
   /** UTF-8 bytes of rendered text. Half of it is the plausible maximum of tokens. */
@@ -73,23 +76,6 @@ export interface PreparedPrefix {
   /** Credentials of the body, in the order of its text, which holds a placeholder for each; absent: none. */
   credentials?: readonly string[]
   advice: Advice[]
-}
-
-/**
- * A parameter of a body that a provider compares, with its canonical text. It belongs to each prefix that ends in section `before` (an index
- * of `sections`) or behind it.
- */
-export interface Setting {
-  name: string
-  text: string
-  before: number
-}
-
-/** What a provider compares of a body beside its blocks. */
-export interface Compared {
-  model: string
-  cacheKey: string | null
-  settings: readonly Setting[]
 }
 
 /** One request to a provider: the path below the card's base URL, and the exact body. */
@@ -159,6 +145,8 @@ export interface Dialect {
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
   /** What the provider compares of a whole body beside its blocks. Throws as `prepare` does, where the body does not hold its whole prompt. */
   compared(request: NativeRequest, facts: (model: string) => ModelFacts): Compared
+  /** The body in one of the spellings that the provider takes for the same. Absent: each value has one alone, but for white space and escapes. */
+  spelled?(text: string): string
   /**
    * Mistakes in a body that the provider is known to refuse, in the order of the body. Absent: none are known.
    * The paths of a body that was cut are those of the whole one.
@@ -198,6 +186,10 @@ export interface Section {
   parts: string
   /** The member that contains it; null: the body itself. */
   outer: string | null
+  /** Roles of turns that mean another, whose JSON text is given. Absent: each role is its own. */
+  roles?: ReadonlyMap<string, string>
+  /** A value that is rendered as the first turn of another section: its name, and the JSON text of the role. Absent: it is not. */
+  turnOf?: readonly [name: string, role: string]
   /** Whether a value says what an absent one says. Absent: none does. */
   isUnsaid?(body: ReadBody, node: JsonNode): boolean
   /** Members of an item of a list that say what an absent one says. Absent: none does. */

@@ -120,6 +120,11 @@ export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts
   return { ...row.facts, price: priceNow(row.prices, nowMs) }
 }
 
+/** The name by which entries of a model are told apart. */
+export function entryModel({ sameModels = {} }: Pick<Card, 'sameModels'>, model: string): string {
+  return Object.hasOwn(sameModels, model) ? (sameModels[model] ?? model) : model
+}
+
 /** Whether a model is served by this card and not by the other one of its vendor. */
 export function servesAlone({ onlyModels = [] }: Pick<Card, 'onlyModels'>, model: string): boolean {
   return onlyModels.some((pattern) => matches(pattern, model))

@@ -15,8 +15,11 @@ export interface Wire {
   readonly keyMember: string | null
   /** Header for the cache key; null: none. */
   readonly keyHeader: string | null
-  /** Members of the body that change the prefix here, although they do not at the vendor of the wire format. */
-  readonly compared: readonly string[]
+  /**
+   * Paths of members that choose the server which answers (`provider.order`). They keep no prefixes apart: a request that differs from its
+   * prefix in one is told so, because servers share no cache.
+   */
+  readonly routing: readonly string[]
   /** Retentions that a request can name, the default first. */
   readonly retentions: readonly string[]
   /** Members of a content block that mark the end of a prefix. They are no part of the prompt. */
@@ -47,7 +50,7 @@ export const PLAIN: Wire = {
   controls: 'none',
   keyMember: null,
   keyHeader: null,
-  compared: [],
+  routing: [],
   retentions: ['implicit'],
   markers: [],
   markedModels: [],

@@ -1,6 +1,7 @@
 import { callerHeaders } from '../providers/prefix/caller-headers.ts'
 import { besideOf, fingerprintOf } from '../providers/prefix/identity.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
+import { entryModel } from '../providers/registry.ts'
 import type { Outline } from '../providers/prefix/outline.ts'
 import type { Card } from '../providers/card.ts'
 import type { PreparedPrefix } from '../providers/dialect.ts'
@@ -47,7 +48,7 @@ export function identityOf(
     entryFor: (head, { model, cacheKey }) =>
       entryName(head, {
         provider: card.id,
-        model,
+        model: entryModel(card, model),
         credential: credential.name,
         generation: credential.generation,
         cacheKey,
@@ -59,6 +60,7 @@ export function identityOf(
 /** What decides about an entry beside the content that it ends with. */
 export interface EntryOwner {
   provider: string
+  /** See `entryModel`. */
   model: string
   credential: string
   generation: number

@@ -94,6 +94,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       credential: credential.name,
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
+      ...(prefix.routing === undefined ? {} : { routing: prefix.routing }),
       place,
       ...(headers === null ? {} : { headers }),
       retention: prefix.retention,

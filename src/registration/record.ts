@@ -25,6 +25,8 @@ export interface PrefixRecord {
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
+  /** What the body says of the server that answers: see `Compared`. Absent: no member says it there, or an older row. */
+  routing?: string
   /** Breakpoints that the caller asked for, as sorted JSON, where there are several; absent: one. */
   breakpoints?: string
   /** True while the last caller who named a mode required the cache: each call is judged by that. */

@@ -88,6 +88,7 @@ export const buildings: Building[] = [
   {
     path: 'src/providers',
     steps: [
+      [room('compared', 'what a provider compares of a body beside its blocks')],
       [room('wire', 'what a card may say of its wire format, as flat values')],
       [room('dialect', 'what a wire format can do, as a type')],
       [room('dialects', 'one folder for each family of wire formats; the two of OpenAI share one')],

@@ -163,7 +163,7 @@ function toolChoiceOf(body: JsonObject): string {
 }
 
 /**
- * Setting effort to the model's default (high) equals leaving it out, and so does the model's own default of thinking: off, or
+ * Setting effort to the model's default equals leaving it out, and so does the model's own default of thinking: off, or
  * adaptive on models that think without being asked. Source: same pages; checked 2026-11-30.
  */
 function settingsOf(body: JsonObject, model: AnthropicModel): string {
@@ -171,7 +171,7 @@ function settingsOf(body: JsonObject, model: AnthropicModel): string {
   const type = stringAt(thinking, 'type') ?? (model.thinksByDefault ? 'adaptive' : 'disabled')
   const said = type === 'disabled' ? 'off' : type === 'adaptive' ? 'adaptive' : compact(thinking)
   const config = member(body, 'output_config')
-  return `thinking:${said} effort:${stringAt(config, 'effort') ?? 'high'} format:${compact(member(config, 'format') ?? null)}`
+  return `thinking:${said} effort:${stringAt(config, 'effort') ?? model.effort} format:${compact(member(config, 'format') ?? null)}`
 }
 
 function hasCitations(messages: Block[]): boolean {

@@ -3,7 +3,7 @@ import type { AnthropicModel } from './models.ts'
 
 export type BedrockModel = Pick<
   AnthropicModel,
-  'thinking' | 'thinksByDefault' | 'sampling' | 'prefill' | 'forcedTools' | 'permissive'
+  'thinking' | 'thinksByDefault' | 'effort' | 'sampling' | 'prefill' | 'forcedTools' | 'permissive'
 > & { id: string; minTokens: number; hour: boolean }
 
 /**
@@ -31,6 +31,7 @@ const MIN_TOKENS: Record<string, number> = {
 const PLAIN = {
   thinking: ['enabled', 'disabled', 'adaptive', 'between_tools'],
   thinksByDefault: false,
+  effort: 'high',
   sampling: true,
   prefill: true,
   forcedTools: true,

@@ -66,5 +66,6 @@ function settingsOf(body: JsonObject, model: BedrockModel): string {
   const said = type === 'disabled' || type === 'adaptive' ? type : compact(thinking)
   const choice = member(member(body, 'toolConfig'), 'toolChoice') ?? null
   const plain = isObject(choice) && choice.has('auto')
-  return `thinking:${said} choice:${plain ? 'null' : compact(choice)}`
+  const effort = stringAt(member(more, 'output_config'), 'effort') ?? model.effort
+  return `thinking:${said} effort:${effort} choice:${plain ? 'null' : compact(choice)}`
 }

@@ -6,7 +6,7 @@ import type { LabelledText } from './blocks.ts'
 import type { Answer, CachedContent, Call, Opened, World } from './dialect.ts'
 import { compact, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
-import { checkMembers, field, geminiRefusal } from './gemini-wire.ts'
+import { asMessage, checkMembers, checkMessages, field, geminiRefusal } from './gemini-wire.ts'
 import { geminiModel } from './models.ts'
 import { HOUR_MS } from './time.ts'
 
@@ -66,6 +66,7 @@ function create(call: Call, { account, body }: Opened, world: World): CachedCont
     )
   }
   if (!model.permissive) checkMembers(body, CREATE_MEMBERS)
+  checkMessages(body)
   const chain = renderGemini(body)
   if (chain.tokens < model.explicitMinTokens) {
     throw geminiRefusal(
@@ -150,14 +151,17 @@ function resource(handle: CachedContent): object {
 }
 
 /** What is rendered ahead of the turns, then the turns. */
-export function geminiParts(body: JsonObject): LabelledText[] {
+export function geminiParts(given: JsonObject): LabelledText[] {
+  const body = asMessage(given)
   const parts: LabelledText[] = []
   const add = (label: string, node: JsonNode | undefined): void => {
     if (node !== undefined && node !== null) parts.push({ label, text: textOf(node) })
   }
   add('system', field(body, 'systemInstruction'))
   add('tools', field(body, 'tools'))
-  add('toolConfig', field(body, 'toolConfig'))
+  const config = field(body, 'toolConfig')
+  // AUTO is what an absent configuration says. Source: Gemini API docs, function-calling, "function calling modes"; checked 2026-11-30.
+  if (stringAt(field(config, 'functionCallingConfig'), 'mode') !== 'AUTO') add('toolConfig', config)
   const contents = field(body, 'contents')
   for (const content of Array.isArray(contents) ? contents : []) add(stringAt(content, 'role') ?? 'user', content)
   return parts

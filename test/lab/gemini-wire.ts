@@ -96,3 +96,76 @@ export function checkMembers(body: JsonObject, known: ReadonlySet<string>): void
     ])
   }
 }
+
+/**
+ * The body as the API reads it, whichever way it is spelled: names in camel case, enums in capitals, lists in full. Maps and values of the
+ * caller keep their names. Sources: protobuf.dev, ProtoJSON; the curl examples of ai.google.dev; checked 2026-11-30.
+ */
+export function asMessage(body: JsonObject): JsonObject {
+  return new Map([...body].map(([given, value]) => named(given, value, 'message')))
+}
+
+function named(given: string, value: JsonNode, kind: 'message' | 'schema'): [string, JsonNode] {
+  const name = given.replace(/(?<=.)_([a-z])/g, (_all, letter: string) => letter.toUpperCase())
+  return [name, readAs(name, value, kind)]
+}
+
+function inside(node: JsonNode, kind: 'message' | 'schema'): JsonNode {
+  if (Array.isArray(node)) return node.map((item) => inside(item, kind))
+  return isObject(node) ? new Map([...node].map(([given, value]) => named(given, value, kind))) : node
+}
+
+const OWN_NAMES = new Set(['args', 'response', 'labels', 'parametersJsonSchema', 'responseJsonSchema'])
+const ENUMS = new Set(['mode', 'thinkingLevel'])
+const LISTS = new Set(['contents', 'parts', 'tools', 'functionDeclarations'])
+
+function readAs(name: string, value: JsonNode, kind: 'message' | 'schema'): JsonNode {
+  if (kind === 'schema') {
+    if (name === 'type' && typeof value === 'string') return value.toUpperCase()
+    if (name !== 'properties' || !isObject(value)) return inside(value, kind)
+    return new Map([...value].map(([own, schema]) => [own, inside(schema, kind)] as const))
+  }
+  if (OWN_NAMES.has(name)) return value
+  if (name === 'parameters' || name === 'responseSchema') return inside(value, 'schema')
+  if (ENUMS.has(name) && typeof value === 'string') return value.toUpperCase()
+  return inside(LISTS.has(name) && isObject(value) ? [value] : value, 'message')
+}
+
+/**
+ * Refuses Anthropic's marker, which is no field of any message, and a system prompt that is no message. Sources: google-gemini/gemini-cli#13972
+ * and musistudio/claude-code-router#187 (unknown names inside of messages, with their path); threads on `systemInstruction` as a string, which
+ * SDKs turn into a message only where a model is made; checked 2026-11-30.
+ */
+export function checkMessages(body: JsonObject): void {
+  const system = field(body, 'systemInstruction')
+  if (typeof system === 'string') {
+    throw geminiRefusal(
+      400,
+      `Invalid value at 'system_instruction' (type.googleapis.com/google.ai.generativelanguage.v1beta.Content), ${JSON.stringify(system)}`,
+    )
+  }
+  const path = foreignMarker(asMessage(body), '')
+  if (path === undefined) return
+  const at = path === '' ? '' : ` at '${path}'`
+  throw geminiRefusal(400, `Invalid JSON payload received. Unknown name "cache_control"${at}: Cannot find field.`)
+}
+
+/** The message that has the marker, by the names of the proto; `undefined`: none has. */
+function foreignMarker(node: JsonNode, path: string): string | undefined {
+  if (Array.isArray(node)) return firstOf(node.map((item, i) => foreignMarker(item, `${path}[${i}]`)))
+  if (!isObject(node)) return undefined
+  if (node.has('cacheControl')) return path
+  const messages = [...node].filter(([name]) => !OWN_NAMES.has(name) && !SCHEMAS.has(name))
+  return firstOf(
+    messages.map(([name, value]) => {
+      const proto = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+      return foreignMarker(value, path === '' ? proto : `${path}.${proto}`)
+    }),
+  )
+}
+
+const SCHEMAS = new Set(['parameters', 'responseSchema'])
+
+function firstOf(paths: readonly (string | undefined)[]): string | undefined {
+  return paths.find((path) => path !== undefined)
+}

@@ -182,3 +182,83 @@ describe('what Gemini refuses', () => {
     expect((await generate(lab, { contents: contents('x') }, MODEL, 'v2')).status).toBe(404)
   })
 })
+
+describe('what Gemini refuses inside of messages', () => {
+  const marker = { cache_control: { type: 'ephemeral' } }
+  it.each<[string, Json, string]>([
+    ['a part', { contents: [{ role: 'user', parts: [{ text: 'Hi', ...marker }] }] }, " at 'contents[0].parts[0]'"],
+    ['a turn', { contents: [{ ...contents('Hi')[0], cacheControl: {} }] }, " at 'contents[0]'"],
+    [
+      'the system prompt',
+      { systemInstruction: { parts: [{ text: 'x', ...marker }] } },
+      " at 'system_instruction.parts[0]'",
+    ],
+    [
+      'a function',
+      { tools: [{ functionDeclarations: [{ name: 'f', ...marker }] }] },
+      " at 'tools[0].function_declarations[0]'",
+    ],
+    ['the settings', { generationConfig: marker }, " at 'generation_config'"],
+  ])('%s with a marker of Anthropic', async (_name, change, where) => {
+    for (const model of [MODEL, 'lab-any']) {
+      const { status, json } = await generate(caller(), { contents: contents('Hi'), ...change }, model)
+      expect([status, at(json, 'error.message')]).toEqual([
+        400,
+        `Invalid JSON payload received. Unknown name "cache_control"${where}: Cannot find field.`,
+      ])
+    }
+  })
+
+  it('a marker at the top, and a system prompt that is a text', async () => {
+    const top = await generate(caller(), { contents: contents('Hi'), ...marker })
+    expect([top.status, at(top.json, 'error.message')]).toEqual([
+      400,
+      'Invalid JSON payload received. Unknown name "cache_control": Cannot find field.',
+    ])
+    for (const name of ['systemInstruction', 'system_instruction']) {
+      const { status, json } = await generate(caller(), { contents: contents('Hi'), [name]: 'Rules.' })
+      expect([status, String(at(json, 'error.message')).slice(0, 38)]).toEqual([
+        400,
+        "Invalid value at 'system_instruction' ",
+      ])
+    }
+    const handle = await createCache(caller(), { systemInstruction: 'Rules.' })
+    expect(handle.status).toBe(400)
+  })
+
+  it('nothing that only looks like one: properties, arguments and results are the caller’s', async () => {
+    const parameters = { type: 'object', properties: { cache_control: { type: 'string' } } }
+    const call = { functionCall: { name: 'f', args: marker }, thoughtSignature: 's' }
+    const turns = [
+      ...contents('Hi'),
+      { role: 'model', parts: [call] },
+      { role: 'user', parts: [{ functionResponse: { name: 'f', response: marker } }] },
+    ]
+    const tools = [{ functionDeclarations: [{ name: 'f', parameters }] }]
+    expect((await generate(caller(), { contents: turns, tools })).status).toBe(200)
+  })
+})
+
+describe('the spelling of a body', () => {
+  const tools = (type: string, list: string): Json => ({
+    tools: [{ [list]: [{ name: 'f', parameters: { type, properties: { a_b: { type } } } }] }],
+  })
+  it.each<[string, Json]>([
+    ['names in snake case', { ...tools('OBJECT', 'function_declarations'), system_instruction: system(4000) }],
+    ['types in small letters', { ...tools('object', 'functionDeclarations'), systemInstruction: system(4000) }],
+    [
+      'lists of one left out, and a free choice',
+      {
+        ...tools('OBJECT', 'functionDeclarations'),
+        systemInstruction: { parts: { text: tokens(4000) } },
+        toolConfig: { functionCallingConfig: { mode: 'auto' } },
+      },
+    ],
+  ])('changes nothing: %s', async (_name, sent) => {
+    const lab = caller()
+    const own = { ...tools('OBJECT', 'functionDeclarations'), systemInstruction: system(4000) }
+    await generate(lab, { ...own, contents: contents('one') })
+    const { json } = await generate(lab, { ...sent, contents: { parts: { text: 'two' } } })
+    expect(at(json, 'usageMetadata.cachedContentTokenCount')).toBeGreaterThan(3500)
+  })
+})

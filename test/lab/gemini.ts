@@ -7,7 +7,7 @@ import { stepsOf, tokensOf } from './blocks.ts'
 import { answerText, cutTo, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, World } from './dialect.ts'
 import { answerCaches, geminiParts, handleOf, renderGemini } from './gemini-caches.ts'
-import { checkMembers, errorInfo, field, geminiRefusal, refuseGemini } from './gemini-wire.ts'
+import { asMessage, checkMembers, checkMessages, errorInfo, field, geminiRefusal, refuseGemini } from './gemini-wire.ts'
 import { arrayAt, isObject, numberAt, parseJson, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import { geminiModel } from './models.ts'
@@ -101,8 +101,9 @@ function countTokens(call: Call, { body }: Opened): Answer {
 type Read = { cachedTokens: number; totalTokens: number; begunAt: number }
 
 function generate(call: Call, opened: Opened, model: GeminiModel, world: World): Answer {
-  const { body } = opened
-  if (!model.permissive) checkMembers(body, MEMBERS)
+  if (!model.permissive) checkMembers(opened.body, MEMBERS)
+  checkMessages(opened.body)
+  const body = asMessage(opened.body)
   if (arrayAt(body, 'contents').length === 0)
     throw geminiRefusal(400, '* GenerateContentRequest.contents: contents is not specified')
   const config = field(body, 'generationConfig')

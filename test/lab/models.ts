@@ -13,6 +13,8 @@ export type AnthropicModel = {
   thinking: readonly string[]
   /** A request without `thinking` thinks, as `adaptive` does. */
   thinksByDefault: boolean
+  /** Effort of a request that names none. */
+  effort: string
   /** Takes `temperature`, `top_p` and `top_k` other than their defaults. */
   sampling: boolean
   /** Takes a last message of the assistant, to go on with. */
@@ -57,7 +59,7 @@ export function anthropicModel(id: string): AnthropicModel | undefined {
   if (id.startsWith(LAB_PREFIX)) {
     const takesAll = { sampling: true, prefill: true, forcedTools: true, permissive: true }
     const thinking = ['enabled', 'disabled', 'adaptive', 'between_tools']
-    return { id, minTokens: 1, settingsFirst: true, thinking, thinksByDefault: false, ...takesAll }
+    return { id, minTokens: 1, settingsFirst: true, thinking, thinksByDefault: false, effort: 'high', ...takesAll }
   }
   const name = id.replace(/-20\d{6}$/, '')
   const minTokens = ANTHROPIC_MIN_TOKENS[name]
@@ -68,18 +70,20 @@ export function anthropicModel(id: string): AnthropicModel | undefined {
   return { id: name, minTokens, settingsFirst, ...anthropicSettings(name), permissive: false }
 }
 
-type Settings = Pick<AnthropicModel, 'thinking' | 'thinksByDefault' | 'sampling' | 'prefill' | 'forcedTools'>
+type Settings = Pick<AnthropicModel, 'thinking' | 'thinksByDefault' | 'effort' | 'sampling' | 'prefill' | 'forcedTools'>
 
 /**
  * What each model takes of thinking, sampling, prefill and forced tools. Sources: Anthropic docs,
  * build-with-claude/thinking-troubleshooting (the table of rejected configurations) and models/sonnet-5-5/migration-guide; for
  * Opus 5.5 confident-ai/deepeval#3348 and anthropics' own messages in public threads; for Haiku 5.5 danielmiessler/fabric#2270;
- * checked 2026-11-30. Assumed: Fable 5.2 and Mythos 5.2 as 5.1, Haiku 5.5 as Sonnet 5.5 in all that is not told of it.
+ * checked 2026-11-30. Effort: docs, build-with-claude/effort, and models/opus-5-5/whats-new-opus-5-5 (medium; Haiku 5.5 likewise, as public notes on
+ * its launch say), same day. Assumed: Fable 5.2 and Mythos 5.2 as 5.1, Haiku 5.5 as Sonnet 5.5 in all that is not told of it.
  */
 export function anthropicSettings(name: string): Settings {
   const legacy: Settings = {
     thinking: ['enabled', 'disabled'],
     thinksByDefault: false,
+    effort: 'high',
     sampling: true,
     prefill: true,
     forcedTools: true,
@@ -91,7 +95,8 @@ export function anthropicSettings(name: string): Settings {
   if (/^claude-opus-4-[78]$/.test(name)) return modern
   if (/^claude-(opus|sonnet)-5$/.test(name)) return { ...modern, thinksByDefault: true }
   if (/^claude-(sonnet|haiku|opus)-5-5$/.test(name)) {
-    return { ...modern, thinking: ['adaptive', 'between_tools'], thinksByDefault: true, forcedTools: false }
+    const effort = name === 'claude-sonnet-5-5' ? 'high' : 'medium'
+    return { ...modern, thinking: ['adaptive', 'between_tools'], thinksByDefault: true, effort, forcedTools: false }
   }
   const always = { ...modern, thinking: ['adaptive'], thinksByDefault: true }
   if (/^claude-(fable|mythos)-5$/.test(name)) return always
@@ -110,13 +115,25 @@ export type OpenAIModel = {
   retention: 'both' | '24h' | 'refused'
   /** GPT-6 and later refuse temperature and top_p unless effort is `none`. */
   refusesSampling: boolean
+  /** Effort of a request that names none. */
+  effort: string
   permissive: boolean
 }
 
+/**
+ * Effort of a request that names none. Sources, checked 2026-11-30: `ReasoningEffort` in the SDKs (none on gpt-5.1, high on gpt-5-pro, medium
+ * on all models before gpt-5.1); OpenAI docs, guides/reasoning and the models' pages (none on 5.2 and 5.4, medium on 5.5 and 5.6,
+ * high on gpt-5.5-pro). Assumed of GPT-6: medium.
+ */
+function defaultEffort(name: string): string {
+  if (/^gpt-5(\.5)?-pro$/.test(name)) return 'high'
+  return /^gpt-5\.[1-4](-mini|-nano)?$/.test(name) ? 'none' : 'medium'
+}
+
 /** Source: OpenAI docs, guides/prompt-caching; openai SDK 7.55.0, `prompt_cache_options` and `prompt_cache_retention`; checked 2026-11-21. */
-const OPENAI_MODELS: readonly [RegExp, Omit<OpenAIModel, 'id' | 'permissive'>][] = [
+const OPENAI_MODELS: readonly [RegExp, Omit<OpenAIModel, 'id' | 'permissive' | 'effort'>][] = [
   [
-    /^gpt-6(\.1)?-(sol|terra|astra|luna)$/,
+    /^gpt-6(\.[12])?-(sol|terra|astra|luna)$/,
     { regime: 'breakpoints', minTokens: 1024, reasoning: true, retention: 'refused', refusesSampling: true },
   ],
   [
@@ -128,7 +145,7 @@ const OPENAI_MODELS: readonly [RegExp, Omit<OpenAIModel, 'id' | 'permissive'>][]
     { regime: 'automatic', minTokens: 1024, reasoning: true, retention: '24h', refusesSampling: false },
   ],
   [
-    /^gpt-5(\.[1-4])?(-mini|-nano)?$/,
+    /^(gpt-5(\.[1-4])?(-mini|-nano|-pro)?|o1|o3|o3-mini|o4-mini)$/,
     { regime: 'automatic', minTokens: 1024, reasoning: true, retention: 'both', refusesSampling: false },
   ],
   [
@@ -147,12 +164,13 @@ export function openaiModel(id: string): OpenAIModel | undefined {
       reasoning: false,
       retention: 'both',
       refusesSampling: false,
+      effort: 'medium',
       permissive: true,
     }
   }
   const name = id.replace(/-20\d\d-\d\d-\d\d$/, '')
   for (const [pattern, traits] of OPENAI_MODELS)
-    if (pattern.test(name)) return { id: name, ...traits, permissive: false }
+    if (pattern.test(name)) return { id: name, ...traits, effort: defaultEffort(name), permissive: false }
   return undefined
 }
 

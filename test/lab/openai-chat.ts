@@ -10,7 +10,7 @@ import type { JsonNode, JsonObject } from './json.ts'
 import type { OpenAIModel } from './models.ts'
 import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
 import type { Cached, PromptItem } from './openai-prompt.ts'
-import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
+import { checkForeignMarkers, openaiHeaders, openaiRefusal } from './openai-wire.ts'
 import { scripted, textOfLength } from './script.ts'
 
 /** Members of `ChatCompletionCreateParamsBase` in openai 7.55.0. */
@@ -31,12 +31,12 @@ export function answerChat(call: Call, opened: Opened, model: OpenAIModel, world
   const prompt = {
     api: 'chat' as const,
     tools: [...arrayAt(body, 'tools'), ...arrayAt(body, 'functions')].map((tool) => compact(tool)),
-    breakers: breakersOf(body),
+    breakers: breakersOf(body, model),
     items: arrayAt(body, 'messages').map(itemOf),
   }
   const cached = cachePrompt(call, opened, prompt, ask, model, world)
   const budget = numberAt(body, 'max_completion_tokens') ?? numberAt(body, 'max_tokens') ?? Infinity
-  const effort = effortOf(body)
+  const effort = effortOf(body, model)
   const reasons = model.reasoning && effort !== 'none' && effort !== 'minimal'
   const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
   const tools = arrayAt(body, 'tools').map((tool) => stringAt(member(tool, 'function'), 'name') ?? '')
@@ -96,6 +96,7 @@ function checkChat(call: Call, body: JsonObject, model: OpenAIModel): void {
       { param: 'messages', code: missing ? 'missing_required_parameter' : 'empty_array' },
     )
   }
+  checkForeignMarkers(call, body, 'messages')
   checkToolMessages(call, body)
   if (model.reasoning && body.has('max_tokens')) {
     throw openaiRefusal(
@@ -116,7 +117,7 @@ function checkChat(call: Call, body: JsonObject, model: OpenAIModel): void {
     )
   }
   for (const name of ['temperature', 'top_p', 'logprobs', 'top_logprobs']) {
-    if (!model.refusesSampling || !body.has(name) || effortOf(body) === 'none') continue
+    if (!model.refusesSampling || !body.has(name) || effortOf(body, model) === 'none') continue
     throw openaiRefusal(call, 400, `Unsupported parameter: '${name}' is not supported with this model.`, {
       param: name,
       code: 'unsupported_parameter',
@@ -167,17 +168,17 @@ function itemOf(message: JsonNode): PromptItem {
   return { role, parts }
 }
 
-function effortOf(body: JsonObject): string {
-  return stringAt(body, 'reasoning_effort') ?? 'medium'
+function effortOf(body: JsonObject, model: OpenAIModel): string {
+  return stringAt(body, 'reasoning_effort') ?? model.effort
 }
 
-function breakersOf(body: JsonObject): string {
+function breakersOf(body: JsonObject, model: OpenAIModel): string {
   const format = member(body, 'response_format')
   const plain = format === undefined || format === null || stringAt(format, 'type') === 'text'
   return [
     `parallel:${String(member(body, 'parallel_tool_calls') !== false)}`,
     `format:${plain ? 'text' : compact(format)}`,
-    `effort:${effortOf(body)}`,
+    `effort:${effortOf(body, model)}`,
     `verbosity:${stringAt(body, 'verbosity') ?? 'medium'}`,
   ].join(' ')
 }

@@ -98,7 +98,8 @@ export function cacheAsk(call: Call, body: JsonObject, model: OpenAIModel, api: 
     mode,
     ttl,
     key: stringAt(body, 'prompt_cache_key') ?? '',
-    tier: tier === 'auto' ? 'default' : tier,
+    // "fast" is another name of "priority". Source: openai SDK 7.55.0, `service_tier`; checked 2026-11-30.
+    tier: tier === 'auto' ? 'default' : tier === 'fast' ? 'priority' : tier,
     retention,
   }
 }

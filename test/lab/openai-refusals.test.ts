@@ -73,3 +73,85 @@ describe('a handle of Gemini', () => {
     expect([status, at(json, 'error.message')]).toEqual([400, expect.stringContaining(words)])
   })
 })
+
+describe("Anthropic's marker", () => {
+  const marker = { cache_control: { type: 'ephemeral' } }
+  const call = (api: 'chat' | 'responses', body: Json) => caller()[api](body)
+  it.each<[string, 'chat' | 'responses', Json, string]>([
+    [
+      'in a part',
+      'responses',
+      { input: [{ role: 'user', content: [{ ...text(null), ...marker }] }] },
+      'input[0].content[0]',
+    ],
+    ['on an item', 'responses', { input: [{ role: 'developer', content: 'Rules', ...marker }] }, 'input[0]'],
+    ['on a tool', 'responses', { tools: [{ type: 'function', name: 'f', ...marker }] }, 'tools[0]'],
+    ['on a message', 'chat', { messages: [{ role: 'user', content: 'Hi', ...marker }] }, 'messages[0]'],
+    [
+      'in a part',
+      'chat',
+      { messages: [{ role: 'system', content: [{ type: 'text', text: 'Rules', ...marker }] }] },
+      'messages[0].content[0]',
+    ],
+  ])('%s of %s is an unknown parameter, whatever the model', async (_name, api, change, where) => {
+    for (const model of ['gpt-5.6-sol', 'gpt-4.1', 'lab-any']) {
+      const plain = api === 'chat' ? { messages: [{ role: 'user', content: 'Hi' }] } : { input: 'Hi' }
+      const { status, json } = await call(api, { model, ...plain, ...change })
+      expect([model, status, at(json, 'error.param')]).toEqual([model, 400, `${where}.cache_control`])
+    }
+  })
+
+  it.each<['chat' | 'responses', Json]>([
+    ['chat', { messages: [{ role: 'user', content: 'Hi' }] }],
+    ['responses', { input: 'Hi' }],
+  ])('at the top of %s is one too', async (api, plain) => {
+    const { status, json } = await call(api, { model: 'gpt-5.6-sol', ...plain, ...marker })
+    expect([status, at(json, 'error.param')]).toEqual([400, 'cache_control'])
+  })
+})
+
+describe('the effort of a request that names none', () => {
+  const read = async (model: string, effort: string, api: 'chat' | 'responses') => {
+    const lab = caller()
+    const rules = tokens(4096)
+    const send = (more: Json): Promise<Reply> =>
+      api === 'chat'
+        ? lab.chat({
+            model,
+            messages: [
+              { role: 'developer', content: rules },
+              { role: 'user', content: 'Hi' },
+            ],
+            ...more,
+          })
+        : lab.responses({
+            model,
+            input: [
+              { role: 'developer', content: rules },
+              { role: 'user', content: 'Hi' },
+            ],
+            ...more,
+          })
+    await send({})
+    const { json } = await send(api === 'chat' ? { reasoning_effort: effort } : { reasoning: { effort } })
+    const details = api === 'chat' ? 'prompt_tokens_details' : 'input_tokens_details'
+    return Number(at(json, `usage.${details}.cached_tokens`)) > 0
+  }
+  it.each([
+    ['gpt-5', 'medium'],
+    ['gpt-5-mini', 'medium'],
+    ['gpt-5-pro', 'high'],
+    ['o3', 'medium'],
+    ['gpt-5.1', 'none'],
+    ['gpt-5.2-2025-12-11', 'none'],
+    ['gpt-5.4', 'none'],
+    ['gpt-5.5', 'medium'],
+    ['gpt-5.5-pro', 'high'],
+    ['gpt-5.6-sol', 'medium'],
+  ])('of %s is %s', async (model, effort) => {
+    for (const api of ['chat', 'responses'] as const) {
+      expect(await read(model, effort, api)).toBe(true)
+      expect(await read(model, 'low', api)).toBe(false)
+    }
+  })
+})

@@ -8,8 +8,8 @@ import { scripted, textOfLength } from './script.ts'
 /** Hidden reasoning of a model that reasons, in tokens; it comes out of the same budget as the text. */
 const REASONING_TOKENS = 24
 
-export function effortOf(body: JsonObject): string {
-  return stringAt(member(body, 'reasoning'), 'effort') ?? 'medium'
+export function effortOf(body: JsonObject, model: OpenAIModel): string {
+  return stringAt(member(body, 'reasoning'), 'effort') ?? model.effort
 }
 
 export type Reply = {
@@ -22,7 +22,8 @@ export type Reply = {
 /** What the model puts out: what the user's script says, or a short text. */
 export function write(body: JsonObject, model: OpenAIModel, hash: string): Reply {
   const budget = numberAt(body, 'max_output_tokens') ?? Infinity
-  const reasons = model.reasoning && effortOf(body) !== 'none' && effortOf(body) !== 'minimal'
+  const effort = effortOf(body, model)
+  const reasons = model.reasoning && effort !== 'none' && effort !== 'minimal'
   const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
   const tools = arrayAt(body, 'tools').map((tool) => stringAt(tool, 'name') ?? '')
   const { question, answers } = asked(body)

@@ -10,7 +10,7 @@ import type { JsonNode, JsonObject } from './json.ts'
 import type { OpenAIModel } from './models.ts'
 import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
 import type { Cached, PromptItem } from './openai-prompt.ts'
-import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
+import { checkForeignMarkers, openaiHeaders, openaiRefusal } from './openai-wire.ts'
 import { effortOf, write } from './openai-responses-reply.ts'
 import type { Reply } from './openai-responses-reply.ts'
 
@@ -33,7 +33,7 @@ export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, 
   const prompt = {
     api: 'responses' as const,
     tools: arrayAt(body, 'tools').map((tool) => compact(tool)),
-    breakers: breakersOf(body),
+    breakers: breakersOf(body, model),
     items,
   }
   const cached = cachePrompt(call, opened, prompt, ask, model, world)
@@ -61,7 +61,7 @@ export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, 
     prompt_cache_key: ask.key === '' ? null : ask.key,
     ...(model.regime === 'breakpoints' ? { prompt_cache_options: { mode: ask.mode, ttl: ask.ttl } } : {}),
     prompt_cache_retention: ask.retention ?? null,
-    reasoning: { effort: effortOf(body), summary: null },
+    reasoning: { effort: effortOf(body, model), summary: null },
     service_tier: ask.tier,
     store: member(body, 'store') !== false,
     temperature: numberAt(body, 'temperature') ?? 1,
@@ -91,6 +91,7 @@ function checkResponses(call: Call, body: JsonObject, model: OpenAIModel): void 
       throw openaiRefusal(call, 400, `Unknown parameter: '${name}'.`, { param: name, code: 'unknown_parameter' })
     }
   }
+  checkForeignMarkers(call, body, 'input')
   const max = numberAt(body, 'max_output_tokens')
   // Source: OpenAI docs, api/reference/resources/responses, max_output_tokens; checked 2026-11-21.
   if (max !== undefined && max < 16) {
@@ -102,7 +103,7 @@ function checkResponses(call: Call, body: JsonObject, model: OpenAIModel): void 
     )
   }
   for (const name of ['temperature', 'top_p', 'top_logprobs']) {
-    if (!model.refusesSampling || !body.has(name) || effortOf(body) === 'none') continue
+    if (!model.refusesSampling || !body.has(name) || effortOf(body, model) === 'none') continue
     throw openaiRefusal(call, 400, `Unsupported parameter: '${name}' is not supported with this model.`, {
       param: name,
       code: 'unsupported_parameter',
@@ -176,14 +177,14 @@ function isPrewarm(call: Call, body: JsonObject, items: readonly PromptItem[]): 
 }
 
 /** What breaks the prefix besides its text. tool_choice does not. Source: guides/prompt-caching; checked 2026-11-21. */
-function breakersOf(body: JsonObject): string {
+function breakersOf(body: JsonObject, model: OpenAIModel): string {
   const text = member(body, 'text')
   const format = member(text, 'format')
   const plain = format === undefined || format === null || stringAt(format, 'type') === 'text'
   return [
     `parallel:${String(member(body, 'parallel_tool_calls') !== false)}`,
     `format:${plain ? 'text' : compact(format)}`,
-    `effort:${effortOf(body)}`,
+    `effort:${effortOf(body, model)}`,
     `verbosity:${stringAt(text, 'verbosity') ?? 'medium'}`,
     `compaction:${compact(member(body, 'context_management') ?? null)}`,
   ].join(' ')

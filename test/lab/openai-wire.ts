@@ -1,5 +1,7 @@
 import { Refusal } from './dialect.ts'
 import type { Call, RefusalKind } from './dialect.ts'
+import { arrayAt, isObject, member } from './json.ts'
+import type { JsonNode, JsonObject } from './json.ts'
 
 export function openaiRequestId(call: Call): string {
   return `req_lab_${String(call.seq).padStart(8, '0')}`
@@ -19,6 +21,26 @@ export function openaiRefusal(call: Call, status: number, message: string, field
       ...headers,
     },
   )
+}
+
+/**
+ * Anthropic's marker is an unknown parameter here. Sources: BerriAI/litellm#28431 (`input[0].content[0].cache_control`, tried against the
+ * API), gethnet/litellm-connector-copilot#138 (at the top); checked 2026-11-30. On Chat Completions some models let it pass in a block of the
+ * role `system`, and refuse it under `developer`: the lab takes the stricter.
+ */
+export function checkForeignMarkers(call: Call, body: JsonObject, turns: 'messages' | 'input'): void {
+  const places: [string, JsonNode][] = [['', body]]
+  arrayAt(body, 'tools').forEach((tool, i) => places.push([`tools[${i}].`, tool]))
+  arrayAt(body, turns).forEach((turn, i) => {
+    places.push([`${turns}[${i}].`, turn])
+    const content = member(turn, 'content')
+    if (!Array.isArray(content)) return
+    content.forEach((part, n) => places.push([`${turns}[${i}].content[${n}].`, part]))
+  })
+  const found = places.find(([, node]) => isObject(node) && node.has('cache_control'))
+  if (found === undefined) return
+  const param = `${found[0]}cache_control`
+  throw openaiRefusal(call, 400, `Unknown parameter: '${param}'.`, { param, code: 'unknown_parameter' })
 }
 
 /** Source: OpenAI docs, guides/rate-limits, "rate limits in headers"; checked 2026-11-21. */

@@ -46,9 +46,6 @@ test('members that separate caches are compared and sent', () => {
     ['vllm', 'cache_salt'],
     ['deepseek', 'user_id'],
     ['openrouter', 'session_id'],
-    ['openrouter', 'provider'],
-    ['fireworks', 'prompt_cache_key'],
-    ['fireworks', 'user'],
     ['llama-cpp', 'id_slot'],
   ]
   for (const [id, name] of names) {
@@ -58,6 +55,21 @@ test('members that separate caches are compared and sent', () => {
       prepare(body('m', { [name]: 'b' })).canonical,
     ])
     expect(probe(body('m', { [name]: 'a' })).json).toMatchObject({ [name]: 'a' })
+  }
+})
+
+test('members that choose a server separate no caches, and are sent', () => {
+  const names: [string, string, unknown][] = [
+    ['openrouter', 'provider', { order: ['a'] }],
+    ['fireworks', 'prompt_cache_key', 'a'],
+    ['fireworks', 'user', 'a'],
+  ]
+  for (const [id, name, given] of names) {
+    const { prepare, probe } = provider(id)
+    const own = body('m', { [name]: given })
+    expect([id, prepare(own).canonical]).toEqual([id, prepare(body('m')).canonical])
+    expect(prepare(own).routing).not.toBe(prepare(body('m')).routing)
+    expect(probe(own).json).toMatchObject({ [name]: given })
   }
 })
 

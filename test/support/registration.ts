@@ -41,6 +41,7 @@ export function registrationOf(
     name,
     credential: 'default',
     cacheKey: prefix.cacheKey,
+    ...(prefix.routing === undefined ? {} : { routing: prefix.routing }),
     retention: prefix.retention,
     breakpoint: prefix.breakpoint,
     estimatedTokens: prefix.estimatedTokens,

@@ -22,6 +22,8 @@ export interface Arrival {
   bytes?: 'same' | 'other'
   /** Where its body leaves the registered bytes. */
   first?: FirstDifference
+  /** It could not read the entry, whatever became of that: no marker of its body reaches back so far, or another server answered it. */
+  outOfReach?: true
 }
 
 /**

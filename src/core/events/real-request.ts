@@ -10,7 +10,7 @@ import { creditUse } from '../ledger/credit.ts'
 import type { Rewriting } from '../ledger/credit.ts'
 import { ended } from '../ledger/holdout-gap.ts'
 import type { RetentionOffer } from '../model/facts.ts'
-import { believable } from '../model/usage.ts'
+import { believable, NO_COUNTS } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
 import { addFirstToken } from '../prefix/first-token.ts'
@@ -32,6 +32,8 @@ export interface RealRequest {
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
   first?: FirstDifference
+  /** See `Arrival`. */
+  outOfReach?: true
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -63,7 +65,10 @@ export interface Entered extends Transition {
 
 /** Applies one real request. A drifted one moves no clock, teaches nothing and is no hit. */
 export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
-  const request = { ...sent, usage: believable(sent.usage) }
+  const counted = believable(sent.usage)
+  // What such a request wrote ends elsewhere, and what it did not read proves nothing.
+  const isBlind = sent.outOfReach === true && (counted.cacheReadTokens ?? 0) === 0
+  const request = { ...sent, usage: isBlind ? NO_COUNTS : counted }
   const { at, usage, bytes } = request
   const silent = isSilent(usage, { ...facts.size, measuredTokens: given.measuredTokens })
   const standing = standingOf(given, { at, usage, silent, ...(bytes === undefined ? {} : { bytes }) }, facts.size)
@@ -71,6 +76,13 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const before = drift.state
   // The body belongs to no prefix, and is counted there.
   if (bytes === 'other') return { ...drift, used: false }
+  if (isBlind) {
+    return {
+      state: { ...before, tally: tallyAfter(before.tally, 'silent', 0, at, facts.now) },
+      rows: drift.rows,
+      used: false,
+    }
+  }
   const reading =
     standing === 'own' ? readingOf(before, request, facts.size) : readingOfOther(before, usage, facts.size)
   const { kind } = reading

@@ -55,7 +55,12 @@ export interface ModelFacts {
   untilDisplaced?: true
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
-  /**
+  /** Effort of reasoning, or level of thinking, of a request that names none. Absent: not known, so that a named one is another setting. */
+  defaultEffort?: string
+  /** Budget for thinking of a request that names none, as its provider writes it (-1: the model decides). Absent: not known. */
+  defaultThinkingBudget?: number
+  /** True: a request that says nothing of thinking thinks, as much as it needs. Absent: it does not think. */
+  thinksByDefault?: true
   /**
    * True: thinking, effort and output format are rendered in front of the messages, behind tools and system prompt. Absent: in front of
    * everything, or not known.

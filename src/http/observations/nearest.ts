@@ -3,7 +3,7 @@ import { firstDifference } from '../../core/prompt/first-difference.ts'
 import { shareIn } from '../../core/prompt/resemblance.ts'
 import { differenceOf } from '../../providers/prefix/difference.ts'
 import { piecesIn } from '../../providers/prefix/outline.ts'
-import { dialectOf } from '../../providers/registry.ts'
+import { dialectOf, entryModel } from '../../providers/registry.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { storedOutline } from '../../registration/lookup.ts'
 import type { Candidate } from '../../registration/lookup.ts'
@@ -36,7 +36,8 @@ export function otherOwner(
     nearest: { id, name, sharedTokens, firstDifference: firstDifference(path, registered, sent) },
   })
   if (candidate.provider !== card.id) return other('other_provider', 'provider', candidate.provider, card.id)
-  if (candidate.model !== outline.model) return other('other_model', 'model', candidate.model, outline.model)
+  if (entryModel(card, candidate.model) !== entryModel(card, outline.model))
+    return other('other_model', 'model', candidate.model, outline.model)
   if (candidate.cacheKey !== outline.cacheKey)
     return other('other_key', 'cache_key', candidate.cacheKey ?? '', outline.cacheKey ?? '')
   if (candidate.credential !== identity.credential.name)

@@ -17,6 +17,8 @@ import { credentialsNamed } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
 import { hasNoCacheCount, observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
 import type { ObservedBody } from '../../registration/observation.ts'
+import type { Lookup } from '../../registration/lookup.ts'
+import { whyUnread } from './reach.ts'
 import { unmatchedReasons } from './unmatched.ts'
 import type { UnmatchedReason } from './unmatched.ts'
 
@@ -28,6 +30,7 @@ type ReadObservation = {
   provider: string | null
   arrival: Arrival | null
   refused: FailureValue | null
+  advice?: Advice[]
 }
 
 export const observations = router().post('/observations', account, idempotent, async (c) => {
@@ -44,11 +47,11 @@ export const observations = router().post('/observations', account, idempotent, 
   const found = await prefixesOf(c, bodies)
   const ids = [
     ...new Set([
-      ...found.filter((id) => id !== null),
+      ...found.flatMap(({ id }) => id ?? []),
       ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
     ]),
   ]
-  const providers = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
+  const registered = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
 
   const readings = given.map((one, index): ReadObservation => {
     const body = bodies[index] ?? null
@@ -58,23 +61,29 @@ export const observations = router().post('/observations', account, idempotent, 
       const field = fieldPath(wrong, `[${index}].usage`)
       return refusedItem(invalid(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
     }
-    const prefixId = one.prefix_id ?? found[index] ?? null
+    const { id = null, entry = null } = found[index] ?? {}
+    const prefixId = one.prefix_id ?? id
     // The registration names the wire format: a vendor's one name may stand for two.
-    const provider = providers.get(prefixId ?? '') ?? null
+    const { provider = null, routing } = registered.get(prefixId ?? '') ?? {}
     // Nothing can be read of a provider that was removed, and nothing is kept warm there.
     if (prefixId === null || provider === null || cardById(provider) === undefined)
       return { prefixId, provider, arrival: null, refused: null }
     const usage = attempt(() => usageOf(provider, one.usage, `[${index}].usage`))
     if ('kind' in usage) return refusedItem(usage)
+    const why = body === null || entry === null ? null : whyUnread(body, entry, routing)
+    // What it read shows that it could.
+    const unread = why?.cause === 'other_upstream' || (usage.cacheReadTokens ?? 0) === 0 ? why : null
     return {
       prefixId,
       provider,
       refused: null,
+      advice: [...(hasNoCacheCount(one.usage, usage) ? [NO_CACHE_COUNT] : []), ...(unread === null ? [] : [unread])],
       arrival: {
         startedAt: one.started_at,
         usage,
         ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms),
         ...(body === null ? {} : { bytes: 'same' }),
+        ...(unread === null ? {} : { outOfReach: true }),
       },
     }
   })
@@ -100,14 +109,12 @@ export const observations = router().post('/observations', account, idempotent, 
   const known = observed.length === 0 ? [] : await registry.observe(observed)
   const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
   return c.json({
-    data: readings.map(({ prefixId, refused: failure, arrival }, index) => ({
+    data: readings.map(({ prefixId, refused: failure, arrival, advice = [] }, index) => ({
       prefix_id: prefixId,
       matched: prefixId !== null && arrival !== null && matched.has(prefixId),
       ...reasonJson(reasons[index] ?? null),
       ...(failure === null ? {} : { error: failureJson(failure) }),
-      ...(arrival !== null && hasNoCacheCount(given[index]?.usage ?? {}, arrival.usage)
-        ? { advice: [NO_CACHE_COUNT] }
-        : {}),
+      ...(advice.length === 0 ? {} : { advice }),
     })),
     next_cursor: null,
   })
@@ -115,21 +122,27 @@ export const observations = router().post('/observations', account, idempotent, 
 
 type Body = ReturnType<typeof observedBody> | FailureValue
 
-/** The id of the longest registered prefix that each body begins with; null: it begins with none, or names its prefix. */
-async function prefixesOf(c: Call, bodies: readonly Body[]): Promise<(string | null)[]> {
+/** The longest registered prefix that a body begins with. `entry`: the lookup that found it; null: another name of it did. */
+interface Found {
+  id: string | null
+  entry: Lookup | null
+}
+
+/** The longest registered prefix that each body begins with. An id of null: it begins with none, or names its prefix. */
+async function prefixesOf(c: Call, bodies: readonly Body[]): Promise<Found[]> {
   const registry = registryOf(c)
   const observed = bodies.map((body) => (body === null || 'kind' in body ? null : body))
   const hashes = [...new Set(observed.flatMap((body) => body?.entries ?? []))]
-  if (hashes.length === 0) return bodies.map(() => null)
+  if (hashes.length === 0) return bodies.map(() => ({ id: null, entry: null }))
   const { ids, isWhole } = await registry.findByLookup(hashes)
-  const found = observed.map((body) => {
+  const found = observed.map((body): Found => {
     const entry = body?.entries.find((hash) => ids[hash] !== undefined)
-    return entry === undefined ? null : (ids[entry] ?? null)
+    return entry === undefined ? { id: null, entry: null } : { id: ids[entry] ?? null, entry }
   })
   if (isWhole) return found
-  const fingerprints = observed.map((body, index) => (found[index] === null ? (body?.fingerprint() ?? null) : null))
+  const fingerprints = observed.map((body, index) => (found[index]?.id == null ? (body?.fingerprint() ?? null) : null))
   const known = await registry.idsOf([...new Set(fingerprints.filter((one) => one !== null))])
-  return found.map((id, index) => id ?? known[fingerprints[index] ?? ''] ?? null)
+  return found.map(({ id, entry }, index) => ({ id: id ?? known[fingerprints[index] ?? ''] ?? null, entry }))
 }
 
 /** Why each body belongs to no prefix; null where there is nothing to say. Counts them. */

@@ -1,5 +1,16 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { ADAPTIVE, ADAPTIVE_BEHIND, BUDGETED, CHECKED, facts, ids, model, price, stated } from './build.ts'
+import {
+  ADAPTIVE,
+  ADAPTIVE_BEHIND,
+  ADAPTIVE_MEDIUM,
+  BUDGETED,
+  CHECKED,
+  facts,
+  ids,
+  model,
+  price,
+  stated,
+} from './build.ts'
 import type { ClaudeTraits } from './build.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
@@ -35,6 +46,20 @@ function row(
   return model(names, known, prices, DOCS)
 }
 
+/**
+ * Before the 4.6 generation, names without a date are aliases of one dated model each. Later names have no date and no alias.
+ * Source: platform.claude.com, "Model IDs and versioning", and the types of @anthropic-ai/sdk; checked 2026-11-30.
+ */
+const SNAPSHOTS: Readonly<Record<string, string>> = {
+  'claude-opus-4-5-20251101': 'claude-opus-4-5',
+  'claude-sonnet-4-5-20250929': 'claude-sonnet-4-5',
+  'claude-haiku-4-5-20251001': 'claude-haiku-4-5',
+  'claude-opus-4-1-20250805': 'claude-opus-4-1',
+  'claude-opus-4-20250514': 'claude-opus-4-0',
+  'claude-sonnet-4-20250514': 'claude-sonnet-4-0',
+  'claude-3-5-haiku-20241022': 'claude-3-5-haiku-latest',
+}
+
 /** Anthropic's own API. Minimums follow no trend: they rise and fall from one model to the next. */
 export const anthropic: Card = {
   id: 'anthropic',
@@ -46,8 +71,9 @@ export const anthropic: Card = {
   dialect: anthropicMessages,
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
+  sameModels: SNAPSHOTS,
   models: [
-    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE),
+    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE_MEDIUM),
     row(ids('claude-opus-5'), 512, { input: 5, output: 25 }, ADAPTIVE),
     row(ids('claude-sonnet-5-5'), 512, null, ADAPTIVE),
     row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }, ADAPTIVE),
@@ -63,12 +89,13 @@ export const anthropic: Card = {
     ),
     row(ids('claude-opus-4-1', 'claude-opus-4-0', 'claude-opus-4'), 1024, { input: 15, output: 75 }, BUDGETED),
     row(ids('claude-opus-4-7'), 2048, { input: 5, output: 25 }, ADAPTIVE_BEHIND),
-    row(ids('claude-mythos-preview'), 2048, null, BUDGETED),
+    row(ids('claude-mythos-preview'), 2048, null, { ...BUDGETED, thinksByDefault: true }),
     row(ids('claude-3-5-haiku', 'claude-3-5-haiku-latest'), 2048, { input: 0.8, output: 4 }, BUDGETED),
     row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }, BUDGETED),
     row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }, BUDGETED),
     // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
-    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
+    row(ids('claude-haiku-5-5'), null, null, ADAPTIVE_MEDIUM),
+    row(ids('claude-fable-5-2', 'claude-mythos-5-2'), null, null),
   ],
   facts: facts(DOCS, {
     mechanism:
@@ -77,6 +104,8 @@ export const anthropic: Card = {
     clock:
       '5 minutes or an hour from the start of the request that wrote or last read. Cached content is renewed each time it is used. Assumed: so are the entries at markers in front of the one that is read, until an answer shows otherwise.',
     affinity: 'None to set. Entries belong to a workspace.',
+    settings:
+      'Compared: thinking, effort, format and a choice of tools, in front of the messages; speed, in front of the system prompt. Thinking as the model does it by itself, and an effort at its default (high; medium on Opus 5.5 and Haiku 5.5), are the same as none. Assumed: on the fifth generation thinking and effort stand in front of everything; service_tier, inference_geo and thinking.display change nothing.',
     writes: 'cache_creation_input_tokens, by lifetime in cache_creation.',
     usage: 'input_tokens excludes what was read and written; streams correct themselves in message_delta.',
     price:

@@ -32,6 +32,8 @@ export const azureOpenai: Card = {
   auth: { header: 'api-key' },
   callerHeaders: [],
   secret: 'AZURE_OPENAI_API_KEY',
+  // Names of deployments point to what the operator chose.
+  sameModels: {},
   models: withoutTwelveHours(openai.models).map((row) => ({
     ...row,
     facts: {

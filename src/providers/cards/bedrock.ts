@@ -1,5 +1,17 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { ADAPTIVE, automatic, BUDGETED, CHECKED, facts, model, price, stated } from './build.ts'
+import {
+  ADAPTIVE,
+  ADAPTIVE_BEHIND,
+  ADAPTIVE_MEDIUM,
+  automatic,
+  BUDGETED,
+  CHECKED,
+  facts,
+  model,
+  price,
+  stated,
+} from './build.ts'
+import type { ClaudeTraits } from './build.ts'
 import { openai } from './openai.ts'
 import { bedrockConverse } from '../dialects/bedrock-converse/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
@@ -26,19 +38,22 @@ function knownAs(name: string): string {
   return id.replace(new RegExp(`^(?!global\\.)[a-z]{2,6}(?:-[a-z]{2,4})?\\.(?=(?:${VENDORS})\\.)`), '')
 }
 
-/** Models that take a budget for thinking. */
-const BUDGET = /^(?:3-7-sonnet|(?:opus|sonnet|haiku)-4-[56])$/
+/** As on the card of Anthropic's own API. */
+function traitsOf(id: string): ClaudeTraits {
+  if (id === 'mythos-preview') return { ...BUDGETED, thinksByDefault: true }
+  if (/^(?:3-7-sonnet|(?:opus|sonnet|haiku)-4-[56])$/.test(id)) return BUDGETED
+  if (id === 'opus-5-5') return ADAPTIVE_MEDIUM
+  return /-4-[78]$/.test(id) ? ADAPTIVE_BEHIND : ADAPTIVE
+}
 
 /** Claude, with AWS's own minimums, which differ from Anthropic's. `hour`: whether it offers a retention of an hour. */
 function claude(id: string, minimumTokens: number, rates: Usd | null, hour = true): ModelCard[] {
   const known: Omit<ModelFacts, 'price'> = {
-    ...(BUDGET.test(id) ? BUDGETED : id === 'mythos-preview' ? {} : ADAPTIVE),
+    ...traitsOf(id),
     minimumTokens,
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
     writesReported: true,
     primitives: ['one_token', 'floor_tokens'],
-    // Assumed, as on the card of Anthropic's own API.
-    ...(/-5(-\d)?$/.test(id) && !id.endsWith('-4-5') ? {} : { settingsBeforeMessages: true as const }),
   }
   const at = (factor: number) => {
     if (rates === null) return []
@@ -103,6 +118,8 @@ export const bedrock: Card = {
     granularity: "AWS's own minimums by model, which differ from Anthropic's.",
     clock: '5 minutes or an hour, renewed by each read.',
     affinity: 'None to set. A profile of several regions may land in a cold one.',
+    settings:
+      "Assumed: as at Anthropic's own API; guardrails, performance and service tier change nothing, because no page says what they do.",
     writes: 'usage.cacheWriteInputTokens, by lifetime in cacheDetails[].',
     usage: 'inputTokens excludes cacheReadInputTokens and cacheWriteInputTokens.',
     price: "As Anthropic's by global profiles, a tenth more elsewhere; Nova reads at 0.25 × with no fee for writing.",
@@ -133,6 +150,7 @@ export const bedrockOpenai: Card = {
         minimumTokens: 1024,
         retentions: [stated('30m', 'minimum', 30 * MINUTE_MS)],
         writesReported: true,
+        defaultEffort: 'medium', // as at OpenAI
         // A prewarm is not verified here: only where a body takes no breakpoint, as behind `instructions`, it is tried.
         primitives: ['floor_tokens', 'prewarm'],
       },

@@ -102,14 +102,14 @@ export interface AutomaticRates {
 /** Models with an automatic cache and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'untilDisplaced'> & {
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'untilDisplaced' | 'defaultEffort'> & {
     retention: RetentionOffer
     minimumTokens?: number | null
     rates?: AutomaticRates[]
   },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens, untilDisplaced } = known
+  const { retention, minimumTokens = null, rates = [], ...traits } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -120,13 +120,11 @@ export function automatic(
     }),
   )
   const row: Omit<ModelFacts, 'price'> = {
+    ...traits,
     minimumTokens,
     retentions: [retention],
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
-    ...(probesToSeed === undefined ? {} : { probesToSeed }),
-    ...(blockTokens === undefined ? {} : { blockTokens }),
-    ...(untilDisplaced === undefined ? {} : { untilDisplaced }),
   }
   return model(names, row, prices, source)
 }
@@ -135,7 +133,7 @@ export function automatic(
 export const UNSTATED = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)
 
 /** How a Claude model takes its parameters. */
-export type ClaudeTraits = Pick<ModelFacts, 'settingsBeforeMessages' | 'refuses'>
+export type ClaudeTraits = Pick<ModelFacts, 'settingsBeforeMessages' | 'refuses' | 'thinksByDefault' | 'defaultEffort'>
 
 /**
  * Claude up to 4.6, and Haiku 4.5: another budget for thinking, or none, breaks messages and spares tools and system prompt.
@@ -146,12 +144,20 @@ export const BUDGETED: ClaudeTraits = { settingsBeforeMessages: true }
 /**
  * Claude from Opus 4.7 on: budgets for thinking and sampling parameters are answered with 400.
  * Source: platform.claude.com, guides for moving to Opus 4.7 and to Sonnet 5, and AWS's model cards, checked 2026-11-30.
- * Thinking and effort are rendered in front of everything: assumed of the fifth generation, as the models that the page describes last.
  */
-export const ADAPTIVE: ClaudeTraits = { refuses: ['thinking', 'sampling'] }
+const NO_BUDGET: ClaudeTraits = { refuses: ['thinking', 'sampling'] }
 
-/** Opus 4.7 and 4.8: as `ADAPTIVE`, but settings are rendered in front of the messages. Assumed, as for earlier models. */
-export const ADAPTIVE_BEHIND: ClaudeTraits = { ...ADAPTIVE, ...BUDGETED }
+/**
+ * The fifth generation also thinks without being asked. Source: platform.claude.com, guides for moving to Opus 5 and to Sonnet 5.5, checked 2026-11-30.
+ * Thinking and effort are rendered in front of everything: assumed of it, as the models that the caching page describes last.
+ */
+export const ADAPTIVE: ClaudeTraits = { ...NO_BUDGET, thinksByDefault: true }
+
+/** Opus and Haiku 5.5: their effort is medium unless a request says another. Source: platform.claude.com, "What's new in Claude Opus 5.5" and "Effort", checked 2026-11-30. */
+export const ADAPTIVE_MEDIUM: ClaudeTraits = { ...ADAPTIVE, defaultEffort: 'medium' }
+
+/** Opus 4.7 and 4.8: settings are rendered in front of the messages. Assumed, as for earlier models. */
+export const ADAPTIVE_BEHIND: ClaudeTraits = { ...NO_BUDGET, ...BUDGETED }
 
 /** Members shared by cards with OpenAI's Chat Completions format. */
 export const CHAT = {

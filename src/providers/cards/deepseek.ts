@@ -17,8 +17,10 @@ const PEAK = [
   { from: 6, until: 10 },
 ]
 
+/** V4 thinks by default, at high effort. Source: api-docs.deepseek.com, thinking mode, checked 2026-11-30. */
 function row(name: string, ...rates: AutomaticRates[]) {
-  return automatic([name], { retention: HOURS, probesToSeed: 2, blockTokens: 64, rates }, DOCS)
+  const effort = name.startsWith('deepseek-v4') ? { defaultEffort: 'high' } : {}
+  return automatic([name], { ...effort, retention: HOURS, probesToSeed: 2, blockTokens: 64, rates }, DOCS)
 }
 
 export const deepseek: Card = {

@@ -15,8 +15,12 @@ export const fireworks: Card = {
   name: 'Fireworks',
   baseUrl: 'https://api.fireworks.ai/inference/v1',
   secret: 'FIREWORKS_API_KEY',
-  // `prompt_cache_key` and `user` in the body affect routing as well: both are compared, and sent as they are.
-  wire: { keyHeader: 'x-session-affinity', compared: ['user'], cachedHeader: 'fireworks-cached-prompt-tokens' },
+  // In the body these choose the replica, as the header does. They are sent as they are.
+  wire: {
+    keyHeader: 'x-session-affinity',
+    routing: ['prompt_cache_key', 'user'],
+    cachedHeader: 'fireworks-cached-prompt-tokens',
+  },
   models: [
     row('gpt-oss-120b', { input: 0.15, read: 0.014, output: 0.6 }),
     row('gpt-oss-20b', { input: 0.07, read: 0.035, output: 0.3 }),
@@ -30,6 +34,8 @@ export const fireworks: Card = {
     mechanism: 'Automatic prefix cache on every model and deployment, one for each replica.',
     granularity: 'The very last token of a prompt is never shared.',
     affinity: 'Header x-session-affinity, or prompt_cache_key or user in the body.',
+    settings:
+      'prompt_cache_key and user in the body choose a replica, and are no part of a prefix. A request that names others is told so.',
     writes: 'Not reported and not charged.',
     usage:
       'prompt_tokens includes prompt_tokens_details.cached_tokens; where the usage leaves it out, the header fireworks-cached-prompt-tokens says it.',

@@ -10,9 +10,23 @@ const DOCS = 'https://ai.google.dev/gemini-api/docs/caching'
 /** `long`: prompts over 200,000 tokens cost more as a whole. */
 type Rates = { input: number; output: number; from?: string; long?: true }
 
+/**
+ * How a request thinks that does not say how. Source: ai.google.dev, "Gemini thinking", the table of levels and that of budgets, checked
+ * 2026-11-30. Assumed: `minimal` on 3.1 Flash-Lite, as on its successor, and `high` on 3 Pro, as on 3.1 Pro.
+ */
+type Thinking = Pick<ModelFacts, 'defaultEffort' | 'defaultThinkingBudget'>
+
+const MINIMAL: Thinking = { defaultEffort: 'MINIMAL' }
+const MEDIUM: Thinking = { defaultEffort: 'MEDIUM' }
+const HIGH: Thinking = { defaultEffort: 'HIGH' }
+/** The model decides how much. */
+const DYNAMIC: Thinking = { defaultThinkingBudget: -1 }
+const NONE: Thinking = { defaultThinkingBudget: 0 }
+
 /** The implicit cache: on by default, reads at 0.1 × input, no write fee. The life of an entry is not documented. */
-function row(names: string[], minimumTokens: number | null, rates: Rates[]): ModelCard {
+function row(names: string[], minimumTokens: number | null, rates: Rates[], thinking: Thinking = {}): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
+    ...thinking,
     minimumTokens,
     retentions: [assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)],
     writesReported: false,
@@ -44,16 +58,16 @@ export const gemini: Card = {
   managedCaches: geminiManagedCaches,
   secret: 'GEMINI_API_KEY',
   models: [
-    row(['gemini-2.5-flash', 'gemini-2.5-flash-0*'], 2048, [{ input: 0.3, output: 2.5 }]),
-    row(['gemini-2.5-pro', 'gemini-2.5-pro-0*'], 2048, [{ input: 1.25, output: 10, long: true }]),
-    row(['gemini-2.5-flash-lite', 'gemini-2.5-flash-lite-0*'], null, [{ input: 0.1, output: 0.4 }]),
-    row(['gemini-3.1-pro-preview', 'gemini-3.1-pro'], 4096, [{ input: 2, output: 12, long: true }]),
-    row(['gemini-3-pro-preview'], null, [{ input: 2, output: 12, long: true }]),
-    row(['gemini-3-flash-preview'], null, [{ input: 0.5, output: 3 }]),
-    row(['gemini-3.1-flash-lite'], null, [{ input: 0.25, output: 1.5 }]),
-    row(['gemini-3.5-flash'], 4096, [{ input: 1.5, output: 9 }]),
-    row(['gemini-3.5-flash-lite'], null, [{ input: 0.3, output: 2.5 }]),
-    row(ids('gemini-3.6-flash', 'gemini-3.7-flash', 'gemini-3.8-flash'), 4096, FLASH_PROMOTION),
+    row(['gemini-2.5-flash', 'gemini-2.5-flash-0*'], 2048, [{ input: 0.3, output: 2.5 }], DYNAMIC),
+    row(['gemini-2.5-pro', 'gemini-2.5-pro-0*'], 2048, [{ input: 1.25, output: 10, long: true }], DYNAMIC),
+    row(['gemini-2.5-flash-lite', 'gemini-2.5-flash-lite-0*'], null, [{ input: 0.1, output: 0.4 }], NONE),
+    row(['gemini-3.1-pro-preview', 'gemini-3.1-pro'], 4096, [{ input: 2, output: 12, long: true }], HIGH),
+    row(['gemini-3-pro-preview'], null, [{ input: 2, output: 12, long: true }], HIGH),
+    row(['gemini-3-flash-preview'], null, [{ input: 0.5, output: 3 }], HIGH),
+    row(['gemini-3.1-flash-lite'], null, [{ input: 0.25, output: 1.5 }], MINIMAL),
+    row(['gemini-3.5-flash'], 4096, [{ input: 1.5, output: 9 }], MEDIUM),
+    row(['gemini-3.5-flash-lite'], null, [{ input: 0.3, output: 2.5 }], MINIMAL),
+    row(ids('gemini-3.6-flash', 'gemini-3.7-flash', 'gemini-3.8-flash'), 4096, FLASH_PROMOTION, MEDIUM),
     // All models from 2.5 on have the implicit cache. Nothing more is known of these.
     row(['gemini-2.5*', 'gemini-3*', 'gemini-4*'], null, []),
   ],
@@ -63,6 +77,8 @@ export const gemini: Card = {
     clock:
       'Implicit: not documented. Handles: an hour unless told otherwise; reading does not renew them, only an update does.',
     affinity: 'None to set.',
+    settings:
+      "Compared: thinking, format, and which functions may be called (AUTO is the default; NONE is apart). Thinking at the model's default is the same as none. Both cases of a name, types in small letters and a list of one without its brackets are one spelling. Assumed: safety settings, labels, service tier and store change nothing.",
     writes: 'Not reported and not charged, but for the storage of handles.',
     usage: 'usageMetadata: promptTokenCount includes cachedContentTokenCount; the last chunk of a stream has it.',
     price: 'Reads at 0.1 × input; prompts over 200,000 tokens at twice the input on Pro models.',

@@ -1,5 +1,5 @@
 import { CHECKED, facts } from './build.ts'
-import { openaiModels } from './openai-models.ts'
+import { openaiModels, openaiSnapshots } from './openai-models.ts'
 import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
 
@@ -17,6 +17,7 @@ export const openai: Card = {
   dialect: openaiResponses,
   secret: 'OPENAI_API_KEY',
   models: openaiModels,
+  sameModels: openaiSnapshots,
   facts: facts(DOCS, {
     mechanism:
       'Before GPT-5.6 an automatic prefix cache; from then on implicit at ends of messages, or explicit breakpoints, four writes at most.',
@@ -25,6 +26,8 @@ export const openai: Card = {
       'From GPT-5.6 on at least 30 minutes after the last write or reuse, or 12 hours; before 5 to 60 minutes, or up to 24 hours.',
     affinity:
       'prompt_cache_key in the body: a hint for routing before GPT-5.6, from then on another key is another cache.',
+    settings:
+      "Compared: tools, calls at a time, format, effort, verbosity, compaction, tier. An effort at the model's default is the same as none: medium before GPT-5.1 and from 5.5 on, none on 5.1, 5.2 and 5.4, high on 5-pro and 5.5-pro. On 5.2-pro and 5.3 the default is unknown, and each effort is apart. Assumed: medium from GPT-6 on; truncation, moderation, store, metadata and names of users change nothing, because the guide does not list them.",
     writes: 'cache_write_tokens from GPT-5.6 on; before, writing is neither reported nor charged.',
     usage: 'The input count includes cached_tokens and cache_write_tokens.',
     price:

@@ -26,9 +26,9 @@ export const openrouter: Card = {
   secret: 'OPENROUTER_API_KEY',
   ownMembers: ['provider'],
   wire: {
-    // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are: upstreams share no cache.
+    // Pins a conversation to one upstream. So does `provider`, which is sent as it is: upstreams share no cache.
     keyMember: 'session_id',
-    compared: ['provider'],
+    routing: ['provider.order', 'provider.only'],
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,
     advice: [
@@ -47,6 +47,8 @@ export const openrouter: Card = {
     clock:
       "The upstream's (Claude: 5 minutes or an hour, as the marker says); the pin to it ends about 10 minutes after the last request.",
     affinity: 'session_id in the body (at most 256 characters), or provider {order, only, allow_fallbacks}.',
+    settings:
+      'What chooses an upstream is no part of a prefix (provider, models, route). A request that names another order or only is told so. Assumed: transforms change nothing, because they cut a prompt only where it is too long; plugins are put into it.',
     writes: 'prompt_tokens_details.cache_write_tokens, where the upstream reports them.',
     usage: 'prompt_tokens includes prompt_tokens_details.cached_tokens. Hits of some upstreams are not passed on.',
     price: "The upstream's; none is kept here, because it changes with the upstream.",

@@ -39,6 +39,7 @@ export const vertex: Card = {
     clock:
       'Implicit entries go within 24 hours of being made; handles live 60 minutes unless told otherwise, at least one.',
     affinity: 'None to set; locations share nothing.',
+    settings: 'Assumed: as at the Gemini API.',
     writes: 'Not reported and not charged, but for the storage of handles.',
     usage: 'usageMetadata: promptTokenCount includes cachedContentTokenCount.',
     price: 'Reads at 0.1 × input (0.25 × on 2.0).',

@@ -1,14 +1,21 @@
+import type { ModelFacts } from '../../core/model/facts.ts'
 import { automatic, CHAT, facts, UNSTATED } from './build.ts'
 import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.x.ai/docs/prompt-caching'
 
-function row(name: string, rates: { input: number; read: number; output: number } | null) {
+/** `defaultEffort`: what a request without one has. Source: docs.x.ai, reasoning, checked 2026-11-30; of 4.20 it says nothing. */
+function row(
+  name: string,
+  rates: { input: number; read: number; output: number } | null,
+  effort: Pick<ModelFacts, 'defaultEffort'> = {},
+) {
   if (rates === null) return automatic([name], { retention: UNSTATED }, DOCS)
   const { input, read, output } = rates
   const over = { tokens: 199_999, input: input * 2, read: read * 2, output: output * 2 }
-  return automatic([name, `${name}-0*`], { retention: UNSTATED, rates: [{ input, read, output, over }] }, DOCS)
+  const known = { ...effort, retention: UNSTATED, rates: [{ input, read, output, over }] }
+  return automatic([name, `${name}-0*`], known, DOCS)
 }
 
 export const xai: Card = {
@@ -21,9 +28,9 @@ export const xai: Card = {
   secret: 'XAI_API_KEY',
   wire: { keyHeader: 'x-grok-conv-id', keyWords: ['incorrect api key'] },
   models: [
-    row('grok-4.6', { input: 2, read: 0.5, output: 6 }),
-    row('grok-4.5', { input: 2, read: 0.3, output: 6 }),
-    row('grok-4.3', { input: 1.25, read: 0.2, output: 2.5 }),
+    row('grok-4.6', { input: 2, read: 0.5, output: 6 }, { defaultEffort: 'high' }),
+    row('grok-4.5', { input: 2, read: 0.3, output: 6 }, { defaultEffort: 'high' }),
+    row('grok-4.3', { input: 1.25, read: 0.2, output: 2.5 }, { defaultEffort: 'low' }),
     row('grok-4.20', { input: 1.25, read: 0.2, output: 2.5 }),
     row('grok-*', null),
   ],

@@ -27,6 +27,8 @@ export interface Block {
   node: JsonNode
   /** True: it begins an item of its section. */
   isFirst: boolean
+  /** True: a cache marker stands at its end. */
+  isMarked: boolean
 }
 
 /** The blocks of a stored body, in the order of the prompt. */
@@ -37,7 +39,7 @@ export function blocksOf({ sections, markers }: Layout, text: string): Block[] {
 
 function sectionBlocks(body: ReadBody, one: Section, at: number, markers: CacheMarkers): Block[] {
   const { text, root } = body
-  const { names, kind, parts, outer } = one
+  const { names, kind, parts, outer, roles, turnOf } = one
   const found = named(root, one)
   if (found === null) return []
   const { node } = found
@@ -50,34 +52,46 @@ function sectionBlocks(body: ReadBody, one: Section, at: number, markers: CacheM
     path: string,
     inside: JsonNode,
     around = '',
-    unsaid: JsonMember[] = [],
+    { unsaid = [], next }: { unsaid?: JsonMember[] | undefined; next?: JsonNode | undefined } = {},
   ): Block => ({
     place: { section: at, item, part },
-    tokens: `${names[0]} ${around}${tokensOf(text, inside, markers.members, new Set([...credentials, ...unsaid]))}`,
+    tokens: `${turnOf?.[0] ?? names[0]} ${around}${tokensOf(text, inside, markers.members, new Set([...credentials, ...unsaid]))}`,
     path,
     node: inside,
     isFirst: part === null || part === 0,
+    isMarked:
+      markers.members.some((own) => member(inside, own)?.type === 'object') || (next !== undefined && isMarker(next)),
   })
   const isMarker = (element: JsonNode): boolean =>
     markers.element !== null && member(element, markers.element)?.type === 'object'
   if (kind === 'value') {
     // One system prompt is the system's, whatever role a client gives it.
     const role = node.type === 'object' ? node.members.filter(({ key }) => key === 'role') : []
-    return [block(0, null, name, node, '', role)]
+    return [block(0, null, name, node, turnOf === undefined ? '' : `{"role":${turnOf[1]}}`, { unsaid: role })]
   }
   if (kind === 'blocks' && node.type === 'string') return [block(0, null, name, node)]
-  return items(node).flatMap((item, index) => {
+  return items(node).flatMap((item, index, all) => {
     const path = `${name}[${index}]`
     if (isMarker(item) || (kind === 'list' && isDeferred(item))) return []
     const content = kind === 'turns' ? contentOf(item, parts) : null
-    if (content === null) return [block(index, null, path, item, '', one.unsaidIn?.(item))]
-    const around = canonical(text, item, { drop: new Set([content, ...unsaidAround(item)]) })
+    if (content === null)
+      return [block(index, null, path, item, '', { unsaid: one.unsaidIn?.(item), next: all[index + 1] })]
+    const drop = new Set([content, ...unsaidAround(item)])
+    const around = canonical(text, item, { drop, replace: meantRole(item, roles) })
     const inside = content.value
     if (inside.type !== 'array') return [block(index, null, `${path}.${parts}`, inside, around)]
-    return inside.items.flatMap((element, part) =>
-      isMarker(element) ? [] : [block(index, part, `${path}.${parts}[${part}]`, element, around)],
-    )
+    return inside.items.flatMap((element, part) => {
+      const next = inside.items[part + 1]
+      return isMarker(element) ? [] : [block(index, part, `${path}.${parts}[${part}]`, element, around, { next })]
+    })
   })
+}
+
+/** The role of a turn, where it means another. */
+function meantRole(item: JsonNode, roles: Section['roles']): ReadonlyMap<JsonNode, string> {
+  const role = member(item, 'role')
+  const meant = role?.type === 'string' ? roles?.get(role.value) : undefined
+  return role === undefined || meant === undefined ? new Map() : new Map([[role, meant]])
 }
 
 /** Members of a turn that say nothing to the model: nulls, the type that an absent one means, and what an answer says of itself. */
@@ -91,6 +105,9 @@ function unsaidAround(item: JsonNode): JsonMember[] {
       (key === 'type' && value.type === 'string' && value.value === 'message'),
   )
 }
+
+/** What a part of an answer says of its text, and a text that was not answered does not. */
+const OF_ANSWERS = new Set(['annotations', 'logprobs'])
 
 function contentOf(item: JsonNode, parts: string): JsonMember | null {
   return item.type === 'object' ? (item.members.find(({ key }) => key === parts) ?? null) : null
@@ -118,7 +135,11 @@ function tokensOf(
   if (node.type === 'string') return `text ${JSON.stringify(node.value)}`
   if (node.type !== 'object') return canonical(text, node)
   const unsaid = node.members.filter(
-    ({ key, value }) => markers.includes(key) || value.type === 'null' || (key === DEFER && value.type === 'false'),
+    ({ key, value }) =>
+      markers.includes(key) ||
+      value.type === 'null' ||
+      (key === DEFER && value.type === 'false') ||
+      (OF_ANSWERS.has(key) && value.type === 'array' && value.items.length === 0),
   )
   const drop = new Set([...credentials, ...unsaid])
   const kept = node.members.filter((entry) => !drop.has(entry))
@@ -128,14 +149,9 @@ function tokensOf(
 
 /** Positions of the markers in a stored body, in the order of the prompt, without the one at its end; and whether that one exists. */
 export function markedPlaces(layout: Layout, text: string): { places: Place[]; endIsMarked: boolean } {
-  const { root } = readBody(text)
-  const marked = blocksOf(layout, text).map(({ place }) => {
-    const one = layout.sections[place.section]
-    const node = one === undefined ? undefined : find(root, one, place)?.node
-    return layout.markers.members.some((name) => member(node, name)?.type === 'object') ? place : null
-  })
-  const endIsMarked = marked.pop() != null
-  return { places: marked.filter((place) => place !== null), endIsMarked }
+  const blocks = blocksOf(layout, text)
+  const endIsMarked = blocks.pop()?.isMarked === true
+  return { places: blocks.flatMap(({ place, isMarked }) => (isMarked ? [place] : [])), endIsMarked }
 }
 
 /** Removes everything behind a block. The bytes in front of it stay as they are. */

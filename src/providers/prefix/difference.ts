@@ -32,7 +32,7 @@ export function differenceOf(registered: Outline, sent: Outline, markers: readon
     return { sharedTokens: tokensOf(inFront), first: setting.first }
   }
   if (one === undefined) return { sharedTokens: tokensOf(shared), first: null }
-  if (other === undefined || one.place.section !== other.place.section) {
+  if (other === undefined || !isComparable(one, other)) {
     const text = textOf(one.node) ?? canonical(registered.text, one.node)
     return { sharedTokens: tokensOf(shared), first: firstDifference(one.path, text, '') }
   }
@@ -50,6 +50,18 @@ export function differenceOf(registered: Outline, sent: Outline, markers: readon
 
 function isSame(one: Block | undefined, other: Block | undefined): boolean {
   return one !== undefined && one.tokens === other?.tokens && one.isFirst === other.isFirst
+}
+
+/** Whether two blocks stand in one section, or are texts that are rendered the same way. */
+function isComparable(one: Block, other: Block): boolean {
+  if (one.place.section === other.place.section) return true
+  const around = aroundText(one)
+  return around !== null && around === aroundText(other)
+}
+
+function aroundText({ node, tokens }: Block): string | null {
+  const text = textOf(node)
+  return text === null ? null : tokens.slice(0, -JSON.stringify(text).length)
 }
 
 function tokensOf(bytes: number): number {

@@ -7,13 +7,14 @@ import { settingsUpTo } from '../dialects/shared/settings.ts'
 import { joinStreams } from '../dialects/shared/body.ts'
 import { dialectOf } from '../registry.ts'
 import type { Card } from '../card.ts'
-import type { NativeRequest, Setting } from '../dialect.ts'
+import type { MarkerReads, Setting } from '../compared.ts'
+import type { NativeRequest } from '../dialect.ts'
 import { blocksOf } from './blocks.ts'
 import type { Block } from './blocks.ts'
 
 /** A body as a chain of blocks: each end of a block is the end of a prefix that the body begins with. */
 export interface Outline {
-  /** The body without credentials. The nodes of its blocks are places in it. */
+  /** The body without credentials, in the spelling of its dialect. The nodes of its blocks are places in it. */
   text: string
   model: string
   cacheKey: string | null
@@ -24,6 +25,9 @@ export interface Outline {
    * bodies with the same hash begin with the same prefix.
    */
   heads: readonly string[]
+  /** See `Compared`. */
+  routing?: string
+  reads?: MarkerReads
 }
 
 /** Characters of a hash: 128 bits. */
@@ -36,8 +40,9 @@ export function outlineOf(
   facts: (model: string) => ModelFacts,
 ): Outline {
   const dialect = dialectOf(card)
-  const { text } = withoutCredentials(request.text)
-  const { model, cacheKey, settings } = dialect.compared({ ...request, text }, facts)
+  const { text: given } = withoutCredentials(request.text)
+  const text = dialect.spelled?.(given) ?? given
+  const { model, cacheKey, settings, routing, reads } = dialect.compared({ ...request, text }, facts)
   const blocks = blocksOf(dialect, text)
   const compared = dialect.sections.map((_, section) => joinStreams(settingsUpTo(settings, section)))
   let chain = ''
@@ -45,7 +50,16 @@ export function outlineOf(
     chain = shortHash(chain, isFirst ? 'item' : 'part', tokens)
     return shortHash(compared[place.section] ?? '', chain)
   })
-  return { text, model, cacheKey, settings, blocks, heads }
+  return {
+    text,
+    model,
+    cacheKey,
+    settings,
+    blocks,
+    heads,
+    ...(routing === undefined ? {} : { routing }),
+    ...(reads === undefined ? {} : { reads }),
+  }
 }
 
 /** A hash of texts. The length of each precedes it, so that two different lists never give the same input. */

@@ -52,6 +52,25 @@ describe('real requests', () => {
     })
   })
 
+  it('prove nothing and use nothing where they could not read the entry, but what they read', () => {
+    const before = reschedule(warmState(NOON), context(), NOON).state
+    const sent = (used: Usage, bytes?: 'same'): Arrival => ({
+      ...request(NOON + MINUTE_MS, used),
+      outOfReach: true,
+      ...(bytes === undefined ? {} : { bytes }),
+    })
+    for (const bytes of [undefined, 'same'] as const) {
+      for (const used of [usage(0, 0), usage(0, 10_400), { ...usage(0, 0), cacheReadTokens: null }]) {
+        const { state, rows } = arrived(before, [sent(used, bytes), sent(used, bytes)], NOON + 2 * MINUTE_MS)
+        expect({ ...state, tally: null }).toEqual({ ...before, tally: null })
+        expect(state.tally).toMatchObject({ count: 2, hits: 0, misses: 0 })
+        expect(rows).toEqual([])
+      }
+    }
+    const { state } = arrived(before, [sent(usage(10_000, 0), 'same')], NOON + 2 * MINUTE_MS)
+    expect(state).toMatchObject({ hits: 1, anchorAt: NOON + MINUTE_MS })
+  })
+
   it('leave the entry cold if they wrote less than half of the prefix', () => {
     const cold = warmState(NOON, { verdict: 'cold' })
     const little = request(NOON + HOUR_MS, usage(0, 4_000))

@@ -100,3 +100,17 @@ it('differenceOf tells a shorter request from a changed one', () => {
   const spoken = [{ role: 'assistant', content: 'Read this.' }, ...turns.slice(1)]
   expect(difference(body({ messages: spoken }), body({ messages: turns })).first?.path).toBe('messages[0].content')
 })
+
+it('differenceOf holds instructions against a developer message that stands for them', () => {
+  const openai = provider('openai')
+  const text = `Build 10. ${rules}`
+  const registered = openai.prepare({ model: 'gpt-5.6-sol', instructions: text, input: 'Who?' })
+  const sent = { model: 'gpt-5.6-sol', input: [{ role: 'system', content: text.replace('10', '11') }] }
+  const { first } = differenceOf(
+    storedOutline(openai.card, registered, openai.facts(registered.model)),
+    outlineOf(openai.card, { text: JSON.stringify(sent) }, openai.facts),
+    openai.dialect.markers.members,
+  )
+  expect(first).toMatchObject({ path: 'instructions', at: 7 })
+  expect([first?.registered.slice(0, 9), first?.sent.slice(0, 9)]).toEqual(['Build 10.', 'Build 11.'])
+})

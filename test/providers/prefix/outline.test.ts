@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { outlineOf } from '../../../src/providers/prefix/outline.ts'
-import { storedOutline } from '../../../src/registration/lookup.ts'
+import { begins } from '../begins.ts'
 import { provider } from '../prepared.ts'
 
 const text = 'You answer questions about tents and stoves. '.repeat(200)
@@ -35,15 +34,6 @@ const converse = (more: object = {}) => ({
   messages: [{ role: 'user', content: [{ text: 'Who?' }] }],
   ...more,
 })
-
-/** Whether a request begins with the prefix that a registration of a body gives. */
-function begins(id: string, registered: unknown, sent: unknown, model?: string): boolean {
-  const { card, facts, prepare } = provider(id)
-  const prefix = prepare(registered, undefined, model)
-  const end = storedOutline(card, prefix, facts(prefix.model)).heads.at(-1) ?? ''
-  const request = { text: JSON.stringify(sent), ...(model === undefined ? {} : { model }) }
-  return outlineOf(card, request, facts).heads.includes(end)
-}
 
 describe('a request to Anthropic begins with a registered prefix', () => {
   const part = (words: string, more: object = {}) => ({ type: 'text', text: words, ...more })
@@ -92,7 +82,7 @@ describe('a request to Anthropic begins with a registered prefix', () => {
     ['at another speed', { speed: 'fast' }],
     ['with skills in its container', { container: { id: 'c', skills: [{ skill_id: 'xlsx' }] } }],
     ['with a parameter that nobody knows', { not_known_to_us: 1 }],
-    ['with thinking, where settings come first', { thinking: { type: 'adaptive' } }, 'claude-opus-5'],
+    ['without thinking, where settings come first', { thinking: { type: 'disabled' } }, 'claude-opus-5'],
     ['with low effort, where settings come first', { output_config: { effort: 'low' } }, 'claude-opus-5'],
   ])('not %s', (_, more, model) => {
     expect(begins('anthropic', claude({}, model), claude(more, model))).toBe(false)
@@ -286,10 +276,10 @@ describe('a request to another provider begins with a registered prefix', () => 
       'gemini-3.6-flash',
     ],
     [
-      'converse: thinking, where it comes first',
+      'converse: no thinking, where it comes first',
       'bedrock',
       converse(),
-      converse({ additionalModelRequestFields: { thinking: { type: 'adaptive' } } }),
+      converse({ additionalModelRequestFields: { thinking: { type: 'disabled' } } }),
       'anthropic.claude-opus-5',
     ],
   ])('not %s', (_, id, registered, sent, model) => {

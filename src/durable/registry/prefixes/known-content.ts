@@ -8,7 +8,10 @@ import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
-/** Applies a registration of content that is known already: its body where the first was never accepted, its mode and its base model. */
+/**
+ * Applies a registration of content that is known already: its body where the first was never accepted or names another server, its mode and
+ * its base model.
+ */
 export function registerAgain(
   store: RegistryStore,
   scheduler: ProbeScheduler,
@@ -17,7 +20,7 @@ export function registerAgain(
   registration: Registration,
   now: number,
 ): void {
-  replaceRefused(store, scheduler, ports, k, registration, now)
+  replaceBody(store, scheduler, ports, k, registration, now)
   const record = store.prefixes.record(k)
   if (record === null) return
   // A caller who names no mode, or no base model, leaves it as it is.
@@ -28,10 +31,11 @@ export function registerAgain(
 }
 
 /**
- * Replaces the body of a prefix by the one that is registered now, where no call with the old one was ever answered. Bodies of one
- * content may differ in what no provider caches by: markers, sampling, limits. What was refused of one says nothing of the other.
+ * Replaces the body of a prefix by the one that is registered now, where no call with the old one was ever answered, or where the new one names
+ * another server. Bodies of one content may differ in what no provider caches by: markers, sampling, limits. What was refused of one says
+ * nothing of the other, and neither does what one server holds.
  */
-function replaceRefused(
+function replaceBody(
   store: RegistryStore,
   scheduler: ProbeScheduler,
   ports: Pick<ProbeSchedulerPorts, 'factsOf'>,
@@ -41,19 +45,34 @@ function replaceRefused(
 ): void {
   const state = store.states.load(k)
   const record = store.prefixes.record(k)
-  if (state === null || record === null || state.lastReceipt !== null || scheduler.inFlight(k) !== null) return
-  if (isSame(store.prefixes.body(k), registration.body)) return
+  if (state === null || record === null || scheduler.inFlight(k) !== null) return
+  const hasMoved = isElsewhere(record, registration)
+  if ((state.lastReceipt !== null && !hasMoved) || isSame(store.prefixes.body(k), registration.body)) return
   store.prefixes.replace(k, withContent(record, registration), registration.body)
   const { retentions } = ports.factsOf(record.provider, factsModelOf(record), now)
   const offer = retentions.find(({ name }) => name === registration.retention)
   const learned = offer === undefined ? null : learnedRetention(offer)
   const retention = registration.retention === record.retention ? state.retention : learned
-  const why =
-    'no call with the body that was registered first was ever answered: this one of the same content replaces it'
-  scheduler.applyTransition(k, now, (before) => ({
-    state: { ...(wasRefused(before) ? restart(before, now) : before), primitiveIndex: 0, retention },
-    rows: [{ at: now, type: 'decision', decision: 'body_replaced', why }],
-  }))
+  const why = hasMoved
+    ? 'the body that is registered now names another server, and servers share no cache: this one replaces it'
+    : 'no call with the body that was registered first was ever answered: this one of the same content replaces it'
+  scheduler.applyTransition(k, now, (before) => {
+    const kept = hasMoved ? withoutEntry(before) : before
+    return {
+      state: { ...(hasMoved || wasRefused(kept) ? restart(kept, now) : kept), primitiveIndex: 0, retention },
+      rows: [{ at: now, type: 'decision', decision: 'body_replaced', why }],
+    }
+  })
+}
+
+/** Whether a body names another server than the registered one. Older rows do not say it. */
+function isElsewhere({ routing }: PrefixRecord, given: Registration): boolean {
+  return routing !== undefined && given.routing !== undefined && routing !== given.routing
+}
+
+/** The state of a prefix whose entry is not where its calls go from now on. */
+function withoutEntry({ inside: _inside, drift: _drift, ...before }: PrefixState): PrefixState {
+  return { ...before, verdict: 'none', anchorAt: null, readZeroInRow: 0, readZeroGapMs: null }
 }
 
 /** The record with what belongs to the new body. Name, plan and mode are the caller's to change elsewhere. */

@@ -2,7 +2,7 @@ import { readFailure } from '../../../contract/failure.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { callerHeaders } from '../../../providers/prefix/caller-headers.ts'
 import { besideOf } from '../../../providers/prefix/identity.ts'
-import { cardById } from '../../../providers/registry.ts'
+import { cardById, entryModel } from '../../../providers/registry.ts'
 import { unpack } from '../../../runtime/bytes.ts'
 import { entryName } from '../../../registration/identity.ts'
 import { lookupsOf, storedOutline } from '../../../registration/lookup.ts'
@@ -59,7 +59,7 @@ export class PrefixLookup {
     const records = [...same, ...similar].slice(0, MOST_CANDIDATES).flatMap((k) => prefixes.record(k) ?? [])
     const ranked =
       longest === undefined
-        ? records.filter(({ provider, model }) => provider === sought.provider && model === sought.model)
+        ? records.filter((record) => record.provider === sought.provider && isSameModel(record, sought))
         : records.toSorted((a, b) => agreement(b, sought) - agreement(a, sought))
     const [record] = ranked
     if (record === undefined) return null
@@ -117,7 +117,8 @@ export class PrefixLookup {
       const beside = besideOf(callerHeaders(card, headers), place)
       const outline = storedOutline(card, { text: unpack(body), model, cacheKey }, this.#factsOf(provider, model, now))
       return lookupsOf(outline, {
-        entryFor: (head) => entryName(head, { provider, model, credential, generation, cacheKey, beside }),
+        entryFor: (head) =>
+          entryName(head, { provider, model: entryModel(card, model), credential, generation, cacheKey, beside }),
       })
     } catch (thrown) {
       // A body that this version cannot read is found by its id alone.
@@ -128,7 +129,12 @@ export class PrefixLookup {
 }
 
 /** How much of what decides about an entry agrees: the provider counts most. */
-function agreement({ provider, model, cacheKey }: PrefixRecord, sought: Sought): number {
-  if (provider !== sought.provider) return 0
-  return model !== sought.model ? 1 : cacheKey === sought.cacheKey ? 3 : 2
+function agreement(record: PrefixRecord, sought: Sought): number {
+  if (record.provider !== sought.provider) return 0
+  if (!isSameModel(record, sought)) return 1
+  return record.cacheKey === sought.cacheKey ? 3 : 2
+}
+
+function isSameModel({ provider, model }: PrefixRecord, sought: Sought): boolean {
+  return entryModel(cardById(provider) ?? {}, model) === entryModel(cardById(sought.provider) ?? {}, sought.model)
 }

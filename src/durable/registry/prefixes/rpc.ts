@@ -154,13 +154,18 @@ export class PrefixRpc {
     })
   }
 
-  /** Providers by prefix id: their usage shape is the one that real answers have. Ids that are not registered are left out. */
-  providersOf(ids: string[]): Record<string, string> {
-    const found: Record<string, string> = {}
+  /**
+   * Providers by prefix id: their usage shape is the one that real answers have. With what the body says of the server that answers, where that
+   * is known. Ids that are not registered are left out.
+   */
+  providersOf(ids: string[]): Record<string, { provider: string; routing?: string }> {
+    const found: Record<string, { provider: string; routing?: string }> = {}
     for (const id of ids) {
       const k = this.#store.prefixes.keyOf('id', id)
       const record = k === null ? null : this.#store.prefixes.record(k)
-      if (record !== null) found[id] = record.provider
+      if (record === null) continue
+      const { provider, routing } = record
+      found[id] = { provider, ...(routing === undefined ? {} : { routing }) }
     }
     return found
   }

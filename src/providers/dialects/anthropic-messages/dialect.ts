@@ -49,19 +49,13 @@ import {
 import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
 import { messagesFaults } from './faults.ts'
-import { LINT, SECTIONS } from './layout.ts'
+import { LINT, LOOKBACK, SECTIONS } from './layout.ts'
 import { placed } from './placed.ts'
 import { hasBudget, probe } from './probe.ts'
 import { messagesSettings } from './settings.ts'
 import { messagesTurns } from './turn.ts'
-import type {
-  Compared,
-  Dialect,
-  DialectDefinition,
-  NativeRequest,
-  NeutralRequest,
-  PreparedPrefix,
-} from '../../dialect.ts'
+import type { Compared } from '../../compared.ts'
+import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
 /**
  * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
@@ -174,7 +168,13 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
 function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
   const body = readBody(text)
   const model = modelOf(body, envelope)
-  return { model, cacheKey: null, settings: messagesSettings(body, facts(model)) }
+  const marksEnd = member(body.root, MARKER)?.type === 'object'
+  return {
+    model,
+    cacheKey: null,
+    settings: messagesSettings(body, facts(model)),
+    reads: { lookback: LOOKBACK, marksEnd },
+  }
 }
 
 /** An empty list of messages equals none: a registration without the last turn is the same prefix. */

@@ -3,12 +3,16 @@ import type { JsonMember, JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import type { Body } from '../shared/body.ts'
 import { credentialMembers } from '../shared/credentials.ts'
-import { settingsOf } from '../shared/settings.ts'
+import { ANY, settingsOf } from '../shared/settings.ts'
 import type { Defaults } from '../shared/settings.ts'
 import { MARKER } from './markers.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
-/** Members that change neither the prompt nor the entry that it reads: sampling, routing, and what is no parameter of the model. */
+/**
+ * Members that change neither the prompt nor the entry that it reads: sampling, routing, and what is no parameter of the model. The table "what
+ * invalidates the cache" names none of them. Source: platform.claude.com prompt caching, checked 2026-11-30. Assumed of `service_tier` and
+ * `inference_geo`: the page says of neither that its requests share entries.
+ */
 const NOT_COMPARED = new Set([
   'model',
   'tools',
@@ -30,15 +34,29 @@ const NOT_COMPARED = new Set([
   MARKER,
 ])
 
-/** An effort at the model's default equals none. Source: platform.claude.com prompt caching, checked 2026-11-30. */
+/** What an absent parameter says, whatever the model. Source: platform.claude.com prompt caching, checked 2026-11-30. */
 const DEFAULTS: Readonly<Record<string, Defaults>> = {
-  thinking: { type: ['"disabled"'] },
   tool_choice: { type: ['"auto"'], disable_parallel_tool_use: ['false'] },
-  output_config: { effort: ['"high"'], format: [] },
   output_format: [],
   speed: ['"standard"'],
   mcp_servers: ['[]'],
   context_management: { edits: ['[]'] },
+}
+
+/** Facts about the thinking of a model. */
+type Thinking = Pick<ModelFacts, 'thinksByDefault' | 'defaultEffort'>
+
+/**
+ * What an absent `thinking` says: adaptive where the model thinks without being asked. Assumed: `display` changes the answer alone.
+ * Source: platform.claude.com, "What's new in Claude Opus 5", and "Troubleshooting thinking"; checked 2026-11-30.
+ */
+export function thinkingDefault({ thinksByDefault }: Thinking): Defaults {
+  return { type: [thinksByDefault === true ? '"adaptive"' : '"disabled"'], display: ANY }
+}
+
+/** An effort at the model's default equals none: high, unless the card says another. Source: platform.claude.com, "Effort", checked 2026-11-30. */
+export function outputDefault({ defaultEffort = 'high' }: Thinking): Defaults {
+  return { effort: [JSON.stringify(defaultEffort)], format: [] }
 }
 
 const SYSTEM = 1
@@ -51,14 +69,11 @@ const BEFORE = { speed: SYSTEM, tool_choice: MESSAGES, context_management: MESSA
 const RENDERED = { thinking: MESSAGES, output_config: MESSAGES, output_format: MESSAGES }
 
 /** The parameters that are compared beside tools, system prompt and messages. */
-export function messagesSettings(
-  body: Body,
-  { settingsBeforeMessages }: Pick<ModelFacts, 'settingsBeforeMessages'>,
-): Setting[] {
+export function messagesSettings(body: Body, facts: Thinking & Pick<ModelFacts, 'settingsBeforeMessages'>): Setting[] {
   return settingsOf(body, {
     without: NOT_COMPARED,
-    defaults: DEFAULTS,
-    before: settingsBeforeMessages === true ? { ...BEFORE, ...RENDERED } : BEFORE,
+    defaults: { ...DEFAULTS, thinking: thinkingDefault(facts), output_config: outputDefault(facts) },
+    before: facts.settingsBeforeMessages === true ? { ...BEFORE, ...RENDERED } : BEFORE,
     drop: new Set([...credentialMembers(body.root), ...containerId(body.root)]),
   })
 }

@@ -52,16 +52,11 @@ import type { End } from './end.ts'
 import { MARKERS } from './end.ts'
 import { converseFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
+import { LOOKBACK } from '../anthropic-messages/layout.ts'
 import { primitives, probe, thinkingBudget } from './probe.ts'
 import { converseTurns } from './turn.ts'
-import type {
-  Compared,
-  Dialect,
-  DialectDefinition,
-  NativeRequest,
-  NeutralRequest,
-  PreparedPrefix,
-} from '../../dialect.ts'
+import type { Compared } from '../../compared.ts'
+import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
 /**
  * Amazon Bedrock Converse. Rendered in the order tools → system → messages; entries are written in front of cache points.
@@ -186,7 +181,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
 function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
   const body = readBody(text)
   const model = modelId(body, envelope)
-  return { model, cacheKey: null, settings: converseSettings(body, facts(model)) }
+  const reads = { lookback: LOOKBACK, marksEnd: false }
+  return { model, cacheKey: null, settings: converseSettings(body, facts(model)), reads }
 }
 
 /** The model is part of the path: it comes beside the body, or as the `modelId` of an SDK's input. */

@@ -1,5 +1,6 @@
 import { member } from '../../../core/prompt/json-text.ts'
 import { FORCED_TOOL, KEEP_TOOL_CHOICE, section } from '../shared/layout.ts'
+import { LOOKBACK } from '../anthropic-messages/layout.ts'
 import { MAX_POINTS, POINT } from './cache-points.ts'
 import type { LintLayout, Section } from '../../dialect.ts'
 
@@ -20,7 +21,7 @@ export const LINT: LintLayout = {
   parts: 'content',
   marker: POINT,
   maxMarkers: MAX_POINTS,
-  lookback: 20,
+  lookback: LOOKBACK,
   parameters: [
     {
       path: ['toolConfig', 'toolChoice'],

@@ -2,14 +2,16 @@ import { items, member } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { memberStream } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
-import { settingsOf } from '../shared/settings.ts'
+import { ANY, settingsOf } from '../shared/settings.ts'
 import type { Defaults } from '../shared/settings.ts'
+import { outputDefault, thinkingDefault } from '../anthropic-messages/settings.ts'
 import { toolList } from './cache-points.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
 /**
- * Members that change neither the prompt nor the entry that it reads: guardrails judge a prompt and write nothing into it. SDKs name the model of the path `modelId`.
- * Source: npm @aws-sdk/client-bedrock-runtime 3.1162.0 types, checked 2026-11-30.
+ * Members that change neither the prompt nor the entry that it reads. SDKs name the model of the path `modelId`.
+ * Source: npm @aws-sdk/client-bedrock-runtime 3.1162.0 types, checked 2026-11-30. Assumed of `guardrailConfig`, `performanceConfig` and
+ * `serviceTier`: a guardrail judges a prompt and writes nothing into it, and the others choose a queue. No page says what they do to entries.
  */
 const NOT_COMPARED = new Set([
   'modelId',
@@ -24,13 +26,20 @@ const NOT_COMPARED = new Set([
   'additionalModelResponseFieldPaths',
 ])
 
-const DEFAULTS: Readonly<Record<string, Defaults>> = {
-  promptVariables: {},
-  additionalModelRequestFields: {
-    thinking: { type: ['"disabled"'] },
-    top_k: [],
-    output_config: { effort: ['"high"'] },
-  },
+function defaults(facts: Pick<ModelFacts, 'thinksByDefault' | 'defaultEffort'>): Readonly<Record<string, Defaults>> {
+  return {
+    promptVariables: {},
+    additionalModelRequestFields: {
+      thinking: thinkingDefault(facts),
+      output_config: outputDefault(facts),
+      // Sampling: of Claude, and of Nova.
+      top_k: ANY,
+      top_p: ANY,
+      temperature: ANY,
+      stop_sequences: ANY,
+      inferenceConfig: ANY,
+    },
+  }
 }
 
 const MESSAGES = 2
@@ -42,7 +51,7 @@ const AUTO: Readonly<Record<string, Defaults>> = { [CHOICE]: ['{"auto":{}}'] }
 /** The parameters that are compared beside tools, system prompt and messages. They are rendered as at Anthropic's own API. */
 export function converseSettings(
   body: Body,
-  { settingsBeforeMessages }: Pick<ModelFacts, 'settingsBeforeMessages'>,
+  facts: Pick<ModelFacts, 'settingsBeforeMessages' | 'thinksByDefault' | 'defaultEffort'>,
 ): Setting[] {
   const config = member(body.root, 'toolConfig')
   const choice =
@@ -52,8 +61,8 @@ export function converseSettings(
           { without: new Set(['tools']), defaults: AUTO, before: { [CHOICE]: MESSAGES } },
         )
       : []
-  const before = settingsBeforeMessages === true ? RENDERED : {}
-  return [...choice, ...settingsOf(body, { without: NOT_COMPARED, defaults: DEFAULTS, before })]
+  const before = facts.settingsBeforeMessages === true ? RENDERED : {}
+  return [...choice, ...settingsOf(body, { without: NOT_COMPARED, defaults: defaults(facts), before })]
 }
 
 /** The canonical stream of the tools, without the choice among them. */

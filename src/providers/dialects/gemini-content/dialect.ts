@@ -29,8 +29,8 @@ import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
 import { NO_MARKERS } from '../shared/layout.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
+import type { Compared } from '../../compared.ts'
 import type {
-  Compared,
   Dialect,
   DialectDefinition,
   NativeRequest,
@@ -52,6 +52,7 @@ import {
   SYSTEM,
   TOOL_CONFIG,
 } from './settings.ts'
+import { spelled } from './spelling.ts'
 import { geminiTurns } from './turn.ts'
 
 /**
@@ -73,6 +74,7 @@ function create(wire: Wire): Dialect {
   return {
     prepare,
     compared,
+    spelled,
     faults: geminiFaults,
     render,
     primitives: (_text, facts) => facts.primitives,
@@ -130,14 +132,15 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const last = lastElement(stored.root)
   const retention = chooseRetention(request.cache, null, facts(model), ['implicit'])
 
-  const kept = items(member(stored.root, 'contents')).length === 0 ? [] : memberStream(stored, 'contents')
-  const prompt = [...spelled(stored, SYSTEM), ...toolsOf(stored), ...toolConfigOf(stored), ...kept]
+  const said = readBody(spelled(stored.text))
+  const kept = items(member(said.root, 'contents')).length === 0 ? [] : memberStream(said, 'contents')
+  const prompt = [...systemOf(said), ...toolsOf(said), ...toolConfigOf(said), ...kept]
   return {
     model,
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
-    canonical: joinStreams([...prompt, ...settingsUpTo(contentSettings(stored), 0)]),
+    canonical: joinStreams([...prompt, ...settingsUpTo(contentSettings(said, facts(model)), 0)]),
     cacheKey: null,
     ...sizeOf(prompt),
     advice: [
@@ -154,21 +157,24 @@ function toolsOf(body: Body): [string, string][] {
 }
 
 function toolConfigOf(body: Body): [string, string][] {
-  return isDefaultToolConfig(body) ? [] : spelled(body, TOOL_CONFIG)
+  return isDefaultToolConfig(body) ? [] : memberStream(body, 'toolConfig')
 }
 
-/** A member with two spellings, under its first. */
-function spelled(body: Body, names: readonly string[]): [string, string][] {
-  return names.flatMap((name) => memberStream(body, name)).map(([, text]) => [names[0] ?? '', text])
+/** One system prompt is the system's, whatever role a client gives it. */
+function systemOf(body: Body): [string, string][] {
+  const system = member(body.root, 'systemInstruction')
+  const role = system?.type === 'object' ? system.members.filter(({ key }) => key === 'role') : []
+  return memberStream(body, 'systemInstruction', { drop: new Set(role) })
 }
 
-function compared({ text, model }: NativeRequest): Compared {
-  const body = readBody(text)
+function compared({ text, model }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
+  const body = readBody(spelled(text))
   const handle = named(body.root, HANDLE)
   if (handle !== null) throw behindHandle(handle.key)
   // The order in which the provider renders them is unknown: a prefix ends behind all of them, or not at all.
   const around = [...toolsOf(body), ...toolConfigOf(body)].map(([name, said]) => ({ name, text: said, before: 0 }))
-  return { model: modelOf(body, model, plainModel), cacheKey: null, settings: [...around, ...contentSettings(body)] }
+  const name = modelOf(body, model, plainModel)
+  return { model: name, cacheKey: null, settings: [...around, ...contentSettings(body, facts(name))] }
 }
 
 function behindHandle(key: string): Failure {

@@ -3,7 +3,9 @@ import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import { joinStreams } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
 import { ANY, settingsOf, settingsUpTo } from '../shared/settings.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Defaults } from '../shared/settings.ts'
+import type { ModelFacts } from '../../../core/model/facts.ts'
+import type { Setting } from '../../compared.ts'
 
 /** The API takes protobuf JSON: each member has two spellings. */
 export const SYSTEM = ['systemInstruction', 'system_instruction']
@@ -11,6 +13,10 @@ export const TOOL_CONFIG = ['toolConfig', 'tool_config']
 export const GENERATION = ['generationConfig', 'generation_config']
 export const HANDLE = ['cachedContent', 'cached_content']
 
+/**
+ * Members beside the prompt. The reference says of none that it changes what is cached. Source: ai.google.dev, generateContent, checked 2026-11-30.
+ * Assumed of `serviceTier` and `store`: the caching page names neither.
+ */
 const NOT_COMPARED = new Set([
   'model',
   'contents',
@@ -47,18 +53,24 @@ export const SAMPLING = new Set([
   'response_logprobs',
   'logprobs',
 ])
-const PLAIN_TEXT = ['"text/plain"']
-const TEXT_ALONE = ['[]', '["TEXT"]']
-/** Whether thoughts are shown changes the answer alone. */
-const THINKING = { includeThoughts: ANY, include_thoughts: ANY } as const
-const GENERATION_DEFAULTS = {
-  responseMimeType: PLAIN_TEXT,
-  response_mime_type: PLAIN_TEXT,
-  responseModalities: TEXT_ALONE,
-  response_modalities: TEXT_ALONE,
-  thinkingConfig: THINKING,
-  thinking_config: THINKING,
+/** What an absent setting says. Bodies are compared in one spelling (`spelling.ts`). */
+function defaults({ defaultEffort, defaultThinkingBudget }: Thinking): Readonly<Record<string, Defaults>> {
+  return {
+    responseMimeType: ['"text/plain"'],
+    responseModalities: ['[]', '["TEXT"]'],
+    mediaResolution: ['"MEDIA_RESOLUTION_UNSPECIFIED"'],
+    thinkingConfig: {
+      // Whether thoughts are shown changes the answer alone.
+      includeThoughts: ANY,
+      thinkingLevel: [UNSPECIFIED_LEVEL, ...(defaultEffort === undefined ? [] : [JSON.stringify(defaultEffort)])],
+      thinkingBudget: defaultThinkingBudget === undefined ? [] : [String(defaultThinkingBudget)],
+    },
+  }
 }
+
+type Thinking = Pick<ModelFacts, 'defaultEffort' | 'defaultThinkingBudget'>
+
+const UNSPECIFIED_LEVEL = '"THINKING_LEVEL_UNSPECIFIED"'
 
 /** The first member with one of these names that is not null. */
 export function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
@@ -70,11 +82,11 @@ export function named(root: JsonNode, names: readonly string[]): { key: string; 
 }
 
 /** The parameters that are compared beside the prompt. Where they are rendered is not published. */
-export function contentSettings(body: Body): Setting[] {
+export function contentSettings(body: Body, facts: Thinking): Setting[] {
   const node = named(body.root, GENERATION)?.node
   const generation =
     node?.type === 'object'
-      ? settingsOf({ text: body.text, root: node }, { without: SAMPLING, defaults: GENERATION_DEFAULTS })
+      ? settingsOf({ text: body.text, root: node }, { without: SAMPLING, defaults: defaults(facts) })
       : []
   const own: Setting[] =
     generation.length === 0
@@ -88,6 +100,6 @@ export function isDefaultToolConfig({ text, root }: Body): boolean {
   const config = named(root, TOOL_CONFIG)?.node
   if (config?.type !== 'object') return false
   const calling = { mode: ['"AUTO"'], allowedFunctionNames: ['[]'], allowed_function_names: ['[]'] }
-  const defaults = { functionCallingConfig: calling, function_calling_config: calling }
-  return settingsOf({ text, root: config }, { without: new Set(), defaults }).length === 0
+  const unsaid = { functionCallingConfig: calling, function_calling_config: calling }
+  return settingsOf({ text, root: config }, { without: new Set(), defaults: unsaid }).length === 0
 }

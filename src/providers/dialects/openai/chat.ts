@@ -8,7 +8,7 @@ import { readErrorWith } from '../shared/errors.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { chatTurns } from './chat-turn.ts'
-import { cacheMarkers, CHAT_SECTIONS, chatLint } from './layout.ts'
+import { cacheMarkers, chatSections, chatLint } from './layout.ts'
 import { count, fields, inclusive, mergedUsage, nature, NO_USAGE, statedCount } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
@@ -44,7 +44,7 @@ function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
     prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
-    compared: (request) => comparedOpenai(readBody(request.text), request, shape),
+    compared: (request, facts) => comparedOpenai(readBody(request.text), request, facts, shape),
     faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives: (_text, facts) => facts.primitives,
@@ -55,7 +55,7 @@ function create(wire: Wire): Dialect {
     },
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
-    sections: CHAT_SECTIONS,
+    sections: chatSections(wire),
     markers: cacheMarkers(shape),
     lint: chatLint(wire),
     turns: chatTurns(wire),
@@ -86,8 +86,28 @@ const SAMPLING = [
   'prompt_logprobs',
 ] as const
 
-/** Which upstream or queue serves a request. Sources: openrouter.ai provider routing, docs.vllm.ai; checked 2026-11-30. */
-const ROUTING = ['provider', 'models', 'route', 'usage', 'priority', 'request_id'] as const
+/**
+ * Which upstream or queue serves a request, and what routers keep for themselves. `transforms` cut a prompt that is too long, and no other.
+ * Sources: openrouter.ai provider routing, model routing and message transforms; docs.litellm.ai proxy, "user keys"; learn.microsoft.com, Azure
+ * OpenAI reference; docs.vllm.ai; checked 2026-11-30. Assumed of the rest: they name or order calls.
+ */
+const ROUTING = [
+  'provider',
+  'models',
+  'route',
+  'transforms',
+  'include_reasoning',
+  'usage',
+  'trace',
+  'priority',
+  'request_id',
+  'user_security_context',
+  'tags',
+  'fallbacks',
+  'num_retries',
+  'litellm_session_id',
+  'litellm_trace_id',
+] as const
 
 const SHAPE = {
   turns: { list: 'messages', parts: 'content' },

@@ -9,13 +9,29 @@ import type { OpenaiShape } from './breakpoints.ts'
 import type { Wire } from '../../wire.ts'
 import type { CacheMarkers, LintLayout, ParameterRule, Section } from '../../dialect.ts'
 
-export const CHAT_SECTIONS: readonly Section[] = [section('list', ['tools']), section('turns', ['messages'])]
+export function chatSections(wire: Wire): readonly Section[] {
+  return [section('list', ['tools']), { ...section('turns', ['messages']), ...rolesOf(wire) }]
+}
 
-export const RESPONSES_SECTIONS: readonly Section[] = [
-  section('list', ['tools']),
-  section('value', ['instructions']),
-  section('turns', ['input']),
-]
+export function responsesSections(wire: Wire): readonly Section[] {
+  return [
+    section('list', ['tools']),
+    // Instructions are "a system (or developer) message inserted into the model's context", in front of the others.
+    { ...section('value', ['instructions']), ...(wire.controls === 'all' ? { turnOf: ['input', DEVELOPER] } : {}) },
+    { ...section('turns', ['input']), ...rolesOf(wire) },
+  ]
+}
+
+const DEVELOPER = '"developer"'
+
+/**
+ * At OpenAI a message of the system is a developer's. Sources: openai SDK 7.55.0, `instructions` and "developer messages replace the previous
+ * system messages"; learn.microsoft.com, Azure OpenAI reasoning models ("it will be treated as a developer message"); checked 2026-11-30.
+ * Assumed of models that do not reason, such as GPT-4.1. Other servers may render the two differently.
+ */
+function rolesOf(wire: Wire): Pick<Section, 'roles'> {
+  return wire.controls === 'all' ? { roles: new Map([['system', DEVELOPER]]) } : {}
+}
 
 /** Source: developers.openai.com prompt caching guide, checked 2026-11-21. */
 const FORCED: ParameterRule = {

@@ -22,7 +22,7 @@ import {
 import type { Body, Cut, LastElement } from '../shared/body.ts'
 import { credentialMembers } from '../shared/credentials.ts'
 import { settingsUpTo } from '../shared/settings.ts'
-import { cacheControls, cacheMode, openaiSettings } from './settings.ts'
+import { cacheControls, cacheMode, openaiSettings, routingOf } from './settings.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
@@ -33,6 +33,7 @@ import {
 } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
 import type { Wire } from '../../wire.ts'
+import { LOOKBACK } from '../anthropic-messages/layout.ts'
 import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
 import {
   canMark,
@@ -48,7 +49,8 @@ import {
 import type { MarkerKind } from './mark.ts'
 import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import type { Compared, NativeRequest, PreparedPrefix } from '../../dialect.ts'
+import type { Compared } from '../../compared.ts'
+import type { NativeRequest, PreparedPrefix } from '../../dialect.ts'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
 
@@ -97,7 +99,7 @@ export function prepareOpenai(
   const prompt = [...toolStream(stored, rules), ...memberStream(stored, 'instructions'), ...kept]
   const mode = cacheMode(stored, wire)
   const keys: [string, string][] = key === null ? [] : [['cache_key', JSON.stringify(key)]]
-  const settings = openaiSettings(stored, shape, needsMarkers)
+  const settings = openaiSettings(stored, shape, needsMarkers, facts(model))
   return {
     model,
     text: stored.text,
@@ -113,6 +115,7 @@ export function prepareOpenai(
       ...settingsUpTo(settings, 0),
     ]),
     cacheKey: key,
+    ...routingOf(stored, wire),
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
@@ -136,13 +139,21 @@ export function prepareOpenai(
 }
 
 /** `compared` of both formats. Throws like `Dialect.compared`. */
-export function comparedOpenai(body: Body, request: NativeRequest, shape: OpenaiShape): Compared {
+export function comparedOpenai(
+  body: Body,
+  request: NativeRequest,
+  facts: (model: string) => ModelFacts,
+  shape: OpenaiShape,
+): Compared {
   const { wire } = shape
   const model = modelOf(body, request.model)
+  const needsMarkers = isMarkedModel(wire, model)
   return {
     model,
     cacheKey: cacheKey(body, request, wire),
-    settings: [...cacheControls(body, wire), ...openaiSettings(body, shape, isMarkedModel(wire, model))],
+    settings: [...cacheControls(body, wire), ...openaiSettings(body, shape, needsMarkers, facts(model))],
+    ...routingOf(body, wire),
+    ...(needsMarkers ? { reads: { lookback: LOOKBACK, marksEnd: topRetention(body.root) !== null } } : {}),
   }
 }
 

@@ -9,7 +9,7 @@ import type { Body } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
-import { cacheMarkers, RESPONSES_SECTIONS, responsesLint } from './layout.ts'
+import { cacheMarkers, responsesSections, responsesLint } from './layout.ts'
 import { responsesTurns } from './responses-turn.ts'
 import { count, fields, inclusive, nature, NO_USAGE, statedCount, writesByRetention } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
@@ -52,7 +52,7 @@ function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
     prepare: (request, facts) => prepareOpenai(whole(request), request, facts, shape),
-    compared: (request) => comparedOpenai(whole(request), request, shape),
+    compared: (request, facts) => comparedOpenai(whole(request), request, facts, shape),
     faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives,
@@ -60,7 +60,7 @@ function create(wire: Wire): Dialect {
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
-    sections: RESPONSES_SECTIONS,
+    sections: responsesSections(wire),
     markers: cacheMarkers(shape),
     lint: responsesLint(wire),
     turns: responsesTurns(wire),

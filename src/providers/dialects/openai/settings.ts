@@ -1,4 +1,8 @@
+import { canonical } from '../../../core/prompt/json-canonical.ts'
 import { member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode } from '../../../core/prompt/json-text.ts'
+import type { ModelFacts } from '../../../core/model/facts.ts'
+import { joinStreams } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
 import { credentialMembers } from '../shared/credentials.ts'
 import { ANY, settingsOf } from '../shared/settings.ts'
@@ -7,9 +11,15 @@ import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
 import { OPTIONS } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
-/** Members that change neither the prompt nor the entry that it reads, in both formats and at all of their providers. */
+/**
+ * Members that change neither the prompt nor the entry that it reads, in both formats and at all of their providers. The prompt caching guide
+ * lists what does: model, tools, format, effort, verbosity, calls at a time, compaction, tier and key. It names neither sampling nor the
+ * others here. `truncation` cuts a prompt that is too long, and no other.
+ * Sources: developers.openai.com, prompt caching guide and the reference of both calls; checked 2026-11-30. Assumed of `moderation`, `store`,
+ * `metadata` and whatever names a user: the list leaves them out, and no page says that they change nothing.
+ */
 export const NOT_COMPARED = [
   'model',
   'tools',
@@ -34,19 +44,33 @@ const OTHERS = ['service_tier']
 
 const AUTO = ['"auto"']
 
-const DEFAULTS: Readonly<Record<string, Defaults>> = {
-  tool_choice: AUTO,
-  functions: ['[]'],
-  function_call: AUTO,
-  parallel_tool_calls: ['true'],
-  service_tier: [...AUTO, '"default"'],
-  text: { format: { type: ['"text"'] }, verbosity: ['"medium"'] },
-  verbosity: ['"medium"'],
-  response_format: { type: ['"text"'] },
-  reasoning: { effort: [], summary: ANY, generate_summary: ANY },
-  reasoning_effort: [],
-  modalities: ['["text"]'],
-  context_management: ['[]'],
+/** What an absent member says. `effort`: the canonical text of the model's default; absent: it is not known. */
+function defaults(effort: string | undefined): Readonly<Record<string, Defaults>> {
+  const efforts = effort === undefined ? [] : [JSON.stringify(effort)]
+  return {
+    tool_choice: AUTO,
+    functions: ['[]'],
+    function_call: AUTO,
+    parallel_tool_calls: ['true'],
+    service_tier: [...AUTO, '"default"'],
+    text: { format: { type: ['"text"'] }, verbosity: ['"medium"'] },
+    verbosity: ['"medium"'],
+    response_format: { type: ['"text"'] },
+    reasoning: {
+      effort: efforts,
+      // Whether and how reasoning is shown changes the answer alone.
+      summary: ANY,
+      generate_summary: ANY,
+      exclude: ANY,
+      mode: ['"standard"'],
+      context: AUTO,
+    },
+    reasoning_effort: efforts,
+    modalities: ['["text"]'],
+    context_management: ['[]'],
+    plugins: ['[]'],
+    providerOptions: { gateway: ANY },
+  }
 }
 
 /** Members that are not compared at this provider. */
@@ -56,17 +80,38 @@ function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarkers: boo
   if (wire.keyMember !== null) names.add(wire.keyMember) // has its own place in the stream
   if (wire.controls !== 'none') names.add(OPTIONS)
   if (wire.controls === 'all') names.add('prompt_cache_retention')
-  for (const name of wire.compared) names.delete(name)
+  for (const [name = ''] of wire.routing.map((path) => path.split('.'))) names.add(name)
   return names
 }
 
 /** The parameters that are compared beside tools, instructions and turns. Where they are rendered is not published. */
-export function openaiSettings(body: Body, shape: OpenaiShape, needsMarkers: boolean): Setting[] {
-  return settingsOf(body, {
+export function openaiSettings(
+  body: Body,
+  shape: OpenaiShape,
+  needsMarkers: boolean,
+  { defaultEffort }: Pick<ModelFacts, 'defaultEffort'>,
+): Setting[] {
+  const settings = settingsOf(body, {
     without: uncompared(shape, needsMarkers),
-    defaults: DEFAULTS,
+    defaults: defaults(defaultEffort),
     drop: new Set(credentialMembers(body.root)),
   })
+  return settings.map((one) =>
+    one.name === 'service_tier' && one.text === '"fast"' ? { ...one, text: PRIORITY } : one,
+  )
+}
+
+/** The tier `fast` is another name of this one. Source: openai SDK 7.55.0, `service_tier`; checked 2026-11-30. */
+const PRIORITY = '"priority"'
+
+/** What a body says of the server that answers it: nothing of the prompt, and nothing that keeps two prefixes apart. Undefined: no member of this provider says it. */
+export function routingOf({ text, root }: Body, { routing }: Pick<Wire, 'routing'>): { routing?: string } {
+  if (routing.length === 0) return {}
+  const said = routing.flatMap((path): [string, string][] => {
+    const node = path.split('.').reduce<JsonNode | undefined>((outer, name) => member(outer, name), root)
+    return node === undefined || node.type === 'null' ? [] : [[path, canonical(text, node)]]
+  })
+  return { routing: said.length === 0 ? '' : joinStreams(said) }
 }
 
 /** The cache mode that a body asks for; undefined: none, or the provider has no modes. */

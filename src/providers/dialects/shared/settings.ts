@@ -1,7 +1,7 @@
 import { canonical } from '../../../core/prompt/json-canonical.ts'
 import type { CanonicalRules } from '../../../core/prompt/json-canonical.ts'
 import type { JsonMember, JsonNode } from '../../../core/prompt/json-text.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 import type { Body } from './body.ts'
 
 /** A member that no cache compares, inside of one that is compared. */

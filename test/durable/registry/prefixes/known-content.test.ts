@@ -93,3 +93,39 @@ it('a body that was accepted stays, whatever comes after it', () => {
   register(body('second'), NOON + 2 * MINUTE_MS)
   expect(stored(k)).toContain('"first"')
 })
+
+describe('a body that names another server', () => {
+  const routed = (order: string[], tag = 'a') =>
+    JSON.stringify({
+      model: 'openai/gpt-5',
+      messages: [{ role: 'system', content: 'You answer questions about bells. '.repeat(900) }],
+      provider: { order },
+      metadata: { tag },
+    })
+  const routedTo = (order: string[], at: number, tag = 'a') =>
+    account.registrar.register(registrationOf('openrouter', routed(order, tag), planned('always')), at)
+
+  it('takes the place of the one before, whose entry it does not read', () => {
+    const { k } = routedTo(['one'], NOON)
+    answer(k, NOON)
+    expect(stateOf(k)).toMatchObject({ anchorAt: NOON })
+    expect(routedTo(['two'], NOON + MINUTE_MS)).toEqual({ k, created: false })
+    expect(stored(k)).toContain('"two"')
+    expect(stateOf(k)).toMatchObject({ verdict: 'none', anchorAt: null })
+    expect(account.store.prefixes.record(k)?.routing).toBe('{"provider.order":["two"]}')
+    account.evict()
+    answer(k, NOON + 2 * MINUTE_MS)
+    expect(stateOf(k)).toMatchObject({ anchorAt: NOON + 2 * MINUTE_MS })
+  })
+
+  it('waits for a call in flight, and to the same server changes nothing', () => {
+    const { k } = routedTo(['one'], NOON)
+    answer(k, NOON)
+    account.leaseNow(k, NOON + MINUTE_MS)
+    routedTo(['two'], NOON + MINUTE_MS + 50)
+    expect(stored(k)).toContain('"one"')
+    routedTo(['one'], NOON + MINUTE_MS + 60, 'b')
+    expect(stored(k)).toContain('"a"')
+    expect(stateOf(k)).toMatchObject({ anchorAt: NOON })
+  })
+})

@@ -283,7 +283,7 @@ describe('the probe', () => {
     const canonical = (more: object) => prepare({ ...base, ...more }).canonical
     const same = [{}, { max_tokens: 9 }, { temperature: 0.5 }, { stream: true }, { metadata: { user_id: 'u' } }]
     expect(new Set(same.map(canonical)).size).toBe(1)
-    const other = [{ thinking: { type: 'adaptive' } }, { output_config: { effort: 'low' } }, { not_known_to_us: 1 }]
+    const other = [{ thinking: { type: 'disabled' } }, { output_config: { effort: 'low' } }, { not_known_to_us: 1 }]
     // Settings come first on this model, and so belong to a prefix that ends before the messages.
     const first = (more: object) => canonical({ model: 'claude-opus-5', ...more })
     expect(new Set([{}, ...other].map(first)).size).toBe(4)
