@@ -27,6 +27,7 @@ import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
 import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
+import { ContentCredentials } from './managed-caches/content-credentials.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
@@ -88,6 +89,7 @@ export class Registry extends Delegating {
   readonly #credentials = new Credentials(new CredentialStore(durableSql(this.ctx.storage)), this.#name, this.env)
   readonly #lookup: PrefixLookup
   readonly #bodyCredentials: BodyCredentials
+  readonly #contentCredentials: ContentCredentials
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
@@ -122,10 +124,12 @@ export class Registry extends Delegating {
       lookup: this.#lookup,
       credentials: this.#bodyCredentials,
     })
+    this.#contentCredentials = new ContentCredentials(cacheStore, this.#name, env)
     this.#cacheScheduler = new ManagedCacheScheduler(cacheStore, store, {
       grainMs: clock.grainMs,
       settings,
       generationOf: planning.generationOf,
+      contentCredentialsOf: (record) => this.#contentCredentials.of(record),
       pricesOf: managedCachePricesOf,
     })
     /** What every delegate and every part of warming may use. */
@@ -153,6 +157,7 @@ export class Registry extends Delegating {
         ...shared,
         accountGrants,
         credentials: this.#credentials,
+        sealed: [this.#bodyCredentials, this.#contentCredentials],
         idempotency: this.#idempotency,
         webhook: this.#webhook,
         deploymentOverrides: () => directory().overrides(),
@@ -182,7 +187,7 @@ export class Registry extends Delegating {
       }),
       managedCaches: new ManagedCacheRpc({
         ...shared,
-        cacheRegistrar: new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler),
+        cacheRegistrar: new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials),
         cacheWaiters: this.#cacheWaiters,
       }),
     }
@@ -277,7 +282,7 @@ export class Registry extends Delegating {
     const now = this.#clock.now()
     this.#botCalls.giveUp(now)
     age(this.#store, this.#cacheStore, this.#idempotency, now)
-    reseal(this.#credentials, this.#webhook, this.#bodyCredentials, now)
+    reseal(this.#credentials, this.#webhook, [this.#bodyCredentials, this.#contentCredentials], now)
     this.#outbox.age(now)
     await this.#alarm.rearm()
   }

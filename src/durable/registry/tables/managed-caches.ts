@@ -45,11 +45,25 @@ export class ManagedCacheStore {
       JSON.stringify(state),
     )[0]
     if (row === undefined) throw new Error('the insert returned no row')
+    this.saveBody(row.k, body)
+    return row.k
+  }
+
+  saveBody(k: number, body: Uint8Array): void {
+    this.#sql.all('DELETE FROM handle_body WHERE k = ?', k)
     for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
       const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
-      this.#sql.all('INSERT INTO handle_body (k, part, bytes) VALUES (?, ?, ?)', row.k, part, bytes)
+      this.#sql.all('INSERT INTO handle_body (k, part, bytes) VALUES (?, ?, ?)', k, part, bytes)
     }
-    return row.k
+  }
+
+  /** Records whose contents had credentials. */
+  sealed(): { k: number; record: ManagedCacheRecord }[] {
+    return this.#sql
+      .all<{ k: number; record: string }>(
+        "SELECT k, record FROM handle WHERE json_extract(record, '$.sealed') IS NOT NULL",
+      )
+      .map(({ k, record }) => ({ k, record: JSON.parse(record) as ManagedCacheRecord }))
   }
 
   keyOf(id: string): number | null {
