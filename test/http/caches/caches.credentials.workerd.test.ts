@@ -196,11 +196,7 @@ describe('contents with the credential of an MCP server', () => {
       received(world.lab).filter(({ method, path }) => method === 'POST' && path.includes('cachedContents'))
     expect(creations().map(({ body }) => body.includes(one))).toEqual([true])
     const rows = await stored()
-    expect([rows.includes('Of the mill.'), rows.includes('\"sealed\"'), rows.includes(one)]).toEqual([
-      true,
-      true,
-      false,
-    ])
+    expect([rows.includes('Of the mill.'), rows.includes('"sealed"'), rows.includes(one)]).toEqual([true, true, false])
     // A handle that is lost is made again, with the credential.
     const name = String(pick(made, 'handle'))
     await world.lab.fetch(

@@ -1,7 +1,13 @@
 import { meter } from '../../../core/managed-cache/events.ts'
 import { owedNanos, owedFromToday, rescheduleManagedCache, ttlToBuy } from '../../../core/managed-cache/plan.ts'
 import type { ManagedCacheContext, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
-import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
+import {
+  KEEP_TIMEOUT_MS,
+  LEASE_WAIT_MS,
+  machineTime,
+  SETTLE_SLACK_MS,
+  WRITE_TIMEOUT_MS,
+} from '../../../core/time/schedule.ts'
 import type { StorageRate } from '../../../core/model/storage-price.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
@@ -44,7 +50,8 @@ export class ManagedCachePlanningContext {
     const { k, record } = one
     const state = { ...one.state, leases: one.state.leases + 1 }
     const sendBy = now + LEASE_WAIT_MS + 2 * this.extraGrainMs
-    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.extraGrainMs
+    const timeoutMs =
+      call.op === 'create' ? machineTime(WRITE_TIMEOUT_MS, this.ports.grainMs) : KEEP_TIMEOUT_MS + this.extraGrainMs
     const contents = call.op === 'create' ? (this.ports.contentCredentialsOf?.(record) ?? null) : null
     const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
