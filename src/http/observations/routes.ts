@@ -8,6 +8,7 @@ import { cardById } from '../../runtime/cards.ts'
 import { NO_COUNTS } from '../../core/model/usage.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
+import { orOlder } from '../server/older-object.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
@@ -115,13 +116,16 @@ export const observations = router().post('/observations', account, idempotent, 
 
 type Body = ReturnType<typeof observedBody> | FailureValue
 
+/** An object of the version before finds prefixes by fingerprint alone. */
+const NO_LOOKUPS: { ids: Record<string, string>; isWhole: boolean } = { ids: {}, isWhole: false }
+
 /** The id of the longest registered prefix that each body begins with; null: it begins with none, or names its prefix. */
 async function prefixesOf(c: Call, bodies: readonly Body[]): Promise<(string | null)[]> {
   const registry = registryOf(c)
   const observed = bodies.map((body) => (body === null || 'kind' in body ? null : body))
   const hashes = [...new Set(observed.flatMap((body) => body?.entries ?? []))]
   if (hashes.length === 0) return bodies.map(() => null)
-  const { ids, isWhole } = await registry.findByLookup(hashes)
+  const { ids, isWhole } = await orOlder('findByLookup', registry.findByLookup(hashes), NO_LOOKUPS)
   const found = observed.map((body) => {
     const entry = body?.entries.find((hash) => ids[hash] !== undefined)
     return entry === undefined ? null : (ids[entry] ?? null)
@@ -137,8 +141,8 @@ async function reasonsOf(c: Call, bodies: readonly (ObservedBody | null)[]): Pro
   const unmatched = bodies.filter((body) => body !== null)
   const said = await unmatchedReasons(c, unmatched)
   const counts: Record<string, number> = {}
-  for (const { reason } of said) counts[reason] = (counts[reason] ?? 0) + 1
-  if (said.length > 0) await registryOf(c).countUnmatched(counts)
+  for (const one of said) if (one !== null) counts[one.reason] = (counts[one.reason] ?? 0) + 1
+  if (Object.keys(counts).length > 0) await orOlder('countUnmatched', registryOf(c).countUnmatched(counts), undefined)
   return bodies.map((body) => (body === null ? null : (said[unmatched.indexOf(body)] ?? null)))
 }
 
