@@ -1,11 +1,11 @@
 import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { fieldPath } from '../../contract/issues.ts'
-import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
+import { observations as observationsBody } from '../../contract/observation.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { cardById } from '../../runtime/cards.ts'
-import { NO_COUNTS } from '../../core/model/usage.ts'
+import { believable, NO_COUNTS } from '../../core/model/usage.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { orOlder } from '../server/older-object.ts'
@@ -57,7 +57,7 @@ export const observations = router().post('/observations', account, idempotent, 
     const wrong = wrongCount(one.usage)
     if (wrong !== null) {
       const field = fieldPath(wrong, `[${index}].usage`)
-      return refusedItem(invalid(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
+      return refusedItem(invalid(field, 'must be a whole number of tokens, not below 0').value)
     }
     const prefixId = one.prefix_id ?? found[index] ?? null
     // The registration names the wire format: a vendor's one name may stand for two.
@@ -106,9 +106,7 @@ export const observations = router().post('/observations', account, idempotent, 
       matched: prefixId !== null && arrival !== null && matched.has(prefixId),
       ...reasonJson(reasons[index] ?? null),
       ...(failure === null ? {} : { error: failureJson(failure) }),
-      ...(arrival !== null && hasNoCacheCount(given[index]?.usage ?? {}, arrival.usage)
-        ? { advice: [NO_CACHE_COUNT] }
-        : {}),
+      ...adviceJson(arrival, given[index]?.usage ?? {}),
     })),
     next_cursor: null,
   })
@@ -172,6 +170,21 @@ const NO_CACHE_COUNT: Advice = {
   severity: 'warning',
   message: 'This usage object counts no cached tokens, so that it shows neither a hit nor a miss.',
   fix: "Report the provider's own usage object. In a stream of Chat Completions ask for it with stream_options.include_usage; a proxy must not drop its members.",
+}
+
+const IMPOSSIBLE_USAGE: Advice = {
+  cause: 'impossible_usage',
+  severity: 'warning',
+  message:
+    'These counts cannot be true: they contradict each other, or no prompt has so many tokens or none. The request is counted, and shows neither a hit nor a miss.',
+  fix: "Report the provider's own usage object of one answer, unchanged. A proxy that does not know a count must leave it out.",
+}
+
+/** What is said of a usage object that shows nothing of the cache. */
+function adviceJson(arrival: Arrival | null, usage: Record<string, unknown>): { advice?: Advice[] } {
+  if (arrival === null) return {}
+  if (believable(arrival.usage) !== arrival.usage) return { advice: [IMPOSSIBLE_USAGE] }
+  return hasNoCacheCount(usage, arrival.usage) ? { advice: [NO_CACHE_COUNT] } : {}
 }
 
 function refusedItem(refused: FailureValue): ReadObservation {

@@ -24,7 +24,7 @@ function withOlderObjects(...lacks: string[]): Environment {
           try {
             return await (Reflect.get(stub, `${method}OfNoVersion`) as () => Promise<unknown>)()
           } catch (thrown) {
-            throw new TypeError((thrown as Error).message.replace('OfNoVersion', ''))
+            throw new TypeError((thrown as Error).message.replace('OfNoVersion', ''), { cause: thrown })
           }
         }
       },
