@@ -33,7 +33,7 @@ describe('a prefix that begins like another, where writes are not reported', () 
     expect(await measured()).toBeGreaterThanOrEqual(before)
   })
 
-  it('that was warm and then evicted is read in part by a requested warm, and is not believed by it', async () => {
+  it('that was evicted is read in part by a requested warm, which does not make it warm', async () => {
     const { key } = await newAccount()
     const body = chat(`${head} ${longText(3_000)}`)
     const id = pick(await post('/warm', body, { key }), 'id')
