@@ -30,7 +30,7 @@ export class ContentCredentials {
 
   /** Seals again what the former key-encryption secret sealed. */
   reseal(): void {
-    for (const { k, record } of this.#store.sealed()) {
+    for (const { k, record } of this.#store.withCredentials()) {
       const { sealed } = record
       if (sealed === undefined || sealedWith(sealed, this.#vars) !== 'previous') continue
       const to = this.#to(record)
