@@ -4,6 +4,7 @@ import type { FailureValue } from '../contract/failure.ts'
 import type { ManagedCacheOp, ReportedManagedCache, ManagedCacheFailure } from '../core/managed-cache/state.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Purpose } from '../core/prefix/receipt.ts'
+import type { SealedCredentials } from '../runtime/seal.ts'
 
 /** Permission to send one probe, once, within a time window. `begin` creates it; its settlement or its expiry ends it. */
 export interface Lease {
@@ -92,6 +93,8 @@ export interface ManagedCacheLease {
   /** Credential that the call uses. Absent in leases written before this member existed: the deployment's secret. */
   credential?: string
   credentialGeneration?: number
+  /** The credentials that the contents of a creation hold placeholders for, sealed. Absent: none. */
+  contentCredentials?: SealedCredentials
   /** Handle, the provider's name of the managed cache; null for a creation. */
   name: string | null
   /** Time to live that a creation or a renewal asks for. */

@@ -1,7 +1,9 @@
 import { failureValue } from '../contract/failure.ts'
 import { displayNameOf } from '../core/managed-cache/ownership.ts'
 import { cardById } from '../runtime/cards.ts'
+import { withCredentials } from '../providers/dialects/shared/credentials.ts'
 import { unpack } from '../runtime/bytes.ts'
+import { openedCredentials } from '../runtime/seal.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
@@ -79,7 +81,10 @@ async function requestFor(
       context.env.DIRECTORY.getByName('directory').deploymentId(),
     ])
     if (body === null) return null
-    return dialect.create({ model, text: unpack(body) }, displayNameOf(deployment, lease.fingerprint), ttlMs, baseUrl)
+    const stored = unpack(body)
+    const { contentCredentials: sealed } = lease
+    const text = sealed === undefined ? stored : withCredentials(stored, openedCredentials(sealed, context.env))
+    return dialect.create({ model, text }, displayNameOf(deployment, lease.fingerprint), ttlMs, baseUrl)
   }
   if (name === null) return null
   if (op === 'renew') return dialect.renew(name, ttlMs)

@@ -2,7 +2,7 @@ import type { Newer, KeepWarm } from '../core/planning/plan.ts'
 import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive } from '../core/model/facts.ts'
 import type { PrefixState } from '../core/prefix/state.ts'
-import type { SealedFor } from '../runtime/seal.ts'
+import type { SealedCredentials } from '../runtime/seal.ts'
 
 /** What is registered of a prefix. Only calls of the API change it. Its state and its body are stored beside it. */
 export interface PrefixRecord {
@@ -87,9 +87,4 @@ export interface StoredPrefix {
   place?: string | null
   /** The credentials that the body holds placeholders for; absent: none. */
   credentials?: SealedCredentials
-}
-
-/** Credentials of a body, as sealed JSON: an array of texts, in the order of the body. */
-export interface SealedCredentials extends SealedFor {
-  sealed: string
 }

@@ -2,7 +2,7 @@ import type { StoredBody } from '../calls/probe.ts'
 import { withCredentials } from '../providers/dialects/shared/credentials.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Vars } from '../runtime/env.ts'
-import { unseal } from '../runtime/seal.ts'
+import { openedCredentials } from '../runtime/seal.ts'
 import type { StoredPrefix } from './record.ts'
 
 /**
@@ -15,14 +15,10 @@ export function storedBody(
 ): StoredBody {
   const text = unpack(bytes)
   return {
-    text: credentials === undefined ? text : withCredentials(text, opened(credentials, vars)),
+    text: credentials === undefined ? text : withCredentials(text, openedCredentials(credentials, vars)),
     breakpoint,
     cacheKey,
     headers,
     ...(place === undefined ? {} : { place }),
   }
-}
-
-function opened(credentials: NonNullable<StoredPrefix['credentials']>, vars: Vars): string[] {
-  return JSON.parse(unseal(credentials.sealed, credentials, vars)) as string[]
 }

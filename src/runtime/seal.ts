@@ -11,6 +11,11 @@ export interface SealedFor {
   host: string
 }
 
+/** Credentials of a body, as sealed JSON: an array of texts, in the order of the body. */
+export interface SealedCredentials extends SealedFor {
+  sealed: string
+}
+
 /** The deployment's secret that sealed a text; `unknown` when it is neither of the two. */
 export type SealedWith = 'current' | 'previous' | 'unknown'
 
@@ -46,6 +51,11 @@ export function unseal(sealed: string, to: SealedFor, vars: Vars): string {
   } catch {
     throw unopened() // the cipher's error adds nothing: it is the same for a changed text and for a foreign row
   }
+}
+
+/** The credentials of a body, for the moment in which it is sent. Throws as `unseal` does. */
+export function openedCredentials(credentials: SealedCredentials, vars: Vars): string[] {
+  return JSON.parse(unseal(credentials.sealed, credentials, vars)) as string[]
 }
 
 export function sealedWith(sealed: string, vars: Vars): SealedWith {

@@ -34,6 +34,21 @@ describe('the page stands alone', () => {
   })
 })
 
+describe('the table of prefixes', () => {
+  it('has its columns only where the window has room for them, and a scrollbar', () => {
+    const columns = /--columns: ([^;]+);/.exec(html)?.[1] ?? ''
+    const widths = Array.from(columns.matchAll(/minmax\((\d+)px|(\d+)px/g), ([, least, fixed]) =>
+      Number(least ?? fixed),
+    )
+    expect(widths).toHaveLength(9)
+    const gaps = (widths.length - 1) * 16
+    // Paddings of the row and of the page, the borders of the sheet, and a scrollbar.
+    const needed = widths.reduce((sum, width) => sum + width, 0) + gaps + 2 * 16 + 2 * 20 + 2 + 17
+    const narrow = /@media \(max-width: (\d+)px\) \{\s*\.unit/.exec(html)?.[1]
+    expect(Number(narrow)).toBeGreaterThanOrEqual(needed)
+  })
+})
+
 describe('the page can be used without seeing it or without a mouse', () => {
   const label = (tag: string, inner: string): boolean => {
     const id = attribute(tag, 'id')

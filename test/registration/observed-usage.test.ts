@@ -210,6 +210,51 @@ describe('the usage of a framework', () => {
       },
       [7000, 6000, 800, 9],
     ],
+    [
+      'the SDK of Gemini for Python',
+      {
+        prompt_token_count: 7000,
+        cached_content_token_count: 6000,
+        candidates_token_count: 9,
+        thoughts_token_count: 5,
+        total_token_count: 7014,
+        cache_tokens_details: null,
+      },
+      [7000, 6000, null, 14],
+    ],
+    [
+      'the SDK of Gemini for Python, of an answer that read nothing',
+      { prompt_token_count: 7000, cached_content_token_count: null, candidates_token_count: 9 },
+      [7000, 0, null, 9],
+    ],
+    [
+      'Converse, by the names of its guide',
+      { inputTokens: 200, cacheReadInputTokenCount: 6000, cacheWriteInputTokenCount: 800, outputTokens: 9 },
+      [7000, 6000, 800, 9],
+    ],
+    [
+      'Codex, an event of its log',
+      {
+        type: 'token_count',
+        info: {
+          total_token_usage: { input_tokens: 90_000, cached_input_tokens: 60_000, output_tokens: 500 },
+          last_token_usage: {
+            input_tokens: 7000,
+            cached_input_tokens: 6000,
+            output_tokens: 9,
+            reasoning_output_tokens: 0,
+            total_tokens: 7009,
+          },
+          model_context_window: 272_000,
+        },
+      },
+      [7000, 6000, null, 9],
+    ],
+    [
+      'Agno, which leaves the cached ones out of the input',
+      { input_tokens: 200, output_tokens: 9, total_tokens: 209, cache_read_tokens: 6000, cache_write_tokens: 800 },
+      [7000, 6000, 800, 9],
+    ],
   ])('is read for each provider alike: %s', (_, usage, right) => {
     for (const provider of ['anthropic', 'openai', 'openai-chat', 'gemini', 'bedrock']) {
       expect([provider, ...seen(provider, usage)]).toEqual([provider, ...right])
@@ -220,6 +265,17 @@ describe('the usage of a framework', () => {
     const raw = { input_tokens: 50, cache_read_input_tokens: 6300, cache_creation_input_tokens: 20, output_tokens: 9 }
     const usage = { inputTokens: 50, cachedInputTokens: 6300, outputTokens: 9, raw }
     expect(seen('anthropic', usage)).toEqual([6370, 6300, 20, 9])
+  })
+
+  it('gives way to the native object of Spring AI', () => {
+    const nativeUsage = {
+      input_tokens: 200,
+      cache_read_input_tokens: 6000,
+      cache_creation_input_tokens: 800,
+      output_tokens: 9,
+    }
+    const usage = { promptTokens: 200, completionTokens: 9, totalTokens: 209, nativeUsage }
+    expect(seen('anthropic', usage)).toEqual([7000, 6000, 800, 9])
   })
 
   it('tells that its counts are sums where they are of several requests', () => {

@@ -5,6 +5,7 @@ import { storageNanos } from '../../src/core/model/storage-price.ts'
 import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
 import { ManagedCacheScheduler } from '../../src/durable/registry/managed-caches/scheduler.ts'
 import type { ManagedCacheDue, ManagedCacheView } from '../../src/durable/registry/records/managed-cache.ts'
+import { ContentCredentials } from '../../src/durable/registry/managed-caches/content-credentials.ts'
 import { ManagedCacheRegistrar } from '../../src/durable/registry/managed-caches/registrar.ts'
 import { ManagedCacheStore } from '../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
@@ -131,7 +132,7 @@ export class ManagedCacheWorld {
     const store = new ManagedCacheStore(this.#sql)
     const ports = { grainMs: 1_000, settings: () => this.#settings, pricesOf: managedCachePricesOf }
     const scheduler = new ManagedCacheScheduler(store, ledger, ports)
-    return [scheduler, new ManagedCacheRegistrar(store, scheduler)]
+    return [scheduler, new ManagedCacheRegistrar(store, scheduler, new ContentCredentials(store, 'test', {}))]
   }
 
   runFor(durationMs: number): ManagedCacheFigures {

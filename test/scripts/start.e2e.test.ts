@@ -131,9 +131,23 @@ describe('npm start', () => {
     expect(files.filter((path) => /observability|trace/i.test(path))).toEqual([])
   })
 
-  it('stops everything on Ctrl-C and leaves no process', async () => {
+  it('serves each provider of the lab, stops everything on Ctrl-C and leaves no process', async () => {
     const running = start('')
     await running.says('cron tick')
+    const answer = await fetch(`http://127.0.0.1:${ports.port}/warm`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer pilotlight-dev', 'content-type': 'application/json' },
+      body: JSON.stringify({
+        provider: 'bedrock',
+        model: 'us.anthropic.claude-sonnet-4-5-20250929-v1:0',
+        keep_warm: { plan: 'off' },
+        request: {
+          system: [{ text: 'You answer questions about the mill. '.repeat(400) }, { cachePoint: { type: 'default' } }],
+          messages: [{ role: 'user', content: [{ text: 'Who built it?' }] }],
+        },
+      }),
+    })
+    expect(await answer.json()).toMatchObject({ receipt: { kind: 'written' } })
     running.interrupt()
     const { out } = await running.ended
     expect(out).toContain('Stopping')

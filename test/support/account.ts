@@ -30,6 +30,8 @@ export interface TestAccountOptions extends Pick<
   ProbeSchedulerPorts,
   'generationOf' | 'placeOf' | 'timeoutOf' | 'isKnown'
 > {
+  /** One real second on the account's clock; 1,000 by default. */
+  grainMs?: number
   /** Database; an empty one by default. */
   sql?: Sql
   settings?: Partial<AccountSettings>

@@ -40,6 +40,7 @@ const COUNTS = [
   `\\byou(?: have|['’]ve)(?: already)? (?:used|made|spent|sent|consumed) ${NUMBER}${OF}\\d`,
   `\\b(?:you have|you['’]ve got|there are) (?:only )?${NUMBER} ${THINGS} (?:left|remaining)\\b`,
   `(?<![\\d,.])\\d{1,3}(?:[.,]\\d{1,3})? ?% of (?:the |your )?(?:context(?: window)?|token budget|budget|quota) (?:is |was )?(?:used|remaining|left|full)\\b`,
+  `${ALONE}current[-_ ]step${SIGN}\\d{1,6}(?:${OF}\\d{1,6})?(?=["'\`]?\\s?(?:$|[\\n;}<)\\]]))`,
   `${LINE_START}(?:uptime|elapsed(?: time)?|time remaining)${SIGN}\\d`,
 ]
 
@@ -59,7 +60,13 @@ const ENVIRONMENT = [
   `${LINE_START}(?:dir|directory)${SIGN}${PATH}`,
   `${ALONE}(?:(?:working|project|workspace|root|home|repo|repository)[-_ ](?:dir|directory|directories|root|folder|path)|cwd|pwd|workspace|current (?:dir|directory))(?:${SIGN}|\\sis\\s["'\`]?)${PATH}`,
   '\\b(?:running|working|located|operating|started|launched|you are) (?:in|from) ["\'`]?(?:/(?:home|users|root|srv|var|tmp|workspaces?|private|mnt|opt)/|~/|[a-z]:\\\\)\\w',
+  `\\bcurrent working directory \\(${PATH}`,
+  `\\bworking in (?:the |these )?(?:following )?(?:directory|directories|folders?):\\s{0,8}(?:[-*] )?["'\`]?${PATH}`,
+  `${LINE_START}(?:my |the )?operating system is:? (?:darwin|linux|win32|windows|macos)[ \\t.]{0,8}(?=\\r?\\n|$)`,
   `${LINE_START}git[-_ ]?status${SIGN}`,
+  // The short form of git: "M src/mill.ts"
+  `${LINE_START}(?:git )?status:[ \\t]{0,8}\\r?\\n {0,2}(?:[MADRCU]{1,2}|\\?\\?) [^\\s]{0,200}[./]\\S`,
+  `${LINE_START}commit(?:${SIGN}| )${HEX}{7,40}(?=["'\`]?\\s?(?:$|[\\n,;}<)(]))`,
   `${LINE_START}(?:current[-_ ]?|git[-_ ]?){0,2}branch${SIGN}[\\w./-]{2,200}["'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
   `${LINE_START}on branch \\S{1,200}[ \\t]{0,8}(?=\\r?\\n|$)`,
   `${LINE_START}(?:recent|last|latest)[-_ ](?:\\d{1,3} )?commits?${SIGN}`,

@@ -29,7 +29,10 @@ const BEFORE_TIME = new RegExp(
 /** The same for a time alone: nothing may stand between, because "it is currently closed until 18:00" tells a rule. */
 const BEFORE_CLOCK =
   /\bit(?: is|['’]s) (?:(?:now|currently|presently|about|exactly|already) ){1,2}$|(?:^|[.!?>*-] {0,2})(?:(?:now )?it(?: is|['’]s)|es ist(?: jetzt| gerade)?|il est|son las|sono le) $|\bthe (?:(?:local|current|present|server|system) )?time (?:here )?is:?(?: (?:now|currently))? $/i
-const BEFORE_INSTANT = /\b(?:timestamp|epoch|unix time|generated at|generated on)["'`]?\s*[:=]\s*["'`]?$/i
+/** A heading alone in its line, above the date. */
+const HEADING_BEFORE = new RegExp(`(?:^|\\n)#{1,6} (?:the )?${TODAY}:?[ \\t]*\\r?\\n\\s{0,8}$`, 'iu')
+const ONLY_WEEKDAY = new RegExp(`^[ \\t]*(?:${WEEKDAY},? )?$`, 'iu')
+const BEFORE_INSTANT = /\b(?:timestamp|epoch|unix time|generated at|generated on)["'`]?\s*[:=>]\s*["'`]?$/i
 const DATE_LINE = new RegExp(
   `^[ \\t*#>-]*(?:<date>|(?:date|datum|fecha|data|日期|日付)\\*{0,2} ?[:：=]\\*{0,2} ?(?:${WEEKDAY},? )?)$`,
   'iu',
@@ -37,7 +40,7 @@ const DATE_LINE = new RegExp(
 const TIME_LINE = /^[ \t*#>-]*(?:time|uhrzeit|heure|hora|ora|時刻|时间)\*{0,2} ?[:：]\*{0,2} ?$/i
 
 /** The same for seconds or milliseconds since 1970. */
-const BEFORE_EPOCH = /\b(?:now|current[-_ ]?time)["'`]?\s*[:=]\s*["'`]?$/i
+const BEFORE_EPOCH = /\b(?:now|date\.now\(\)|(?:current|system|server|local)[-_ ]?time)["'`]?\s*[:=>]\s*["'`]?$/i
 
 /** "It is Monday, 30 November 2026": at the beginning of a sentence. */
 const BEFORE_DAY = new RegExp(
@@ -53,13 +56,18 @@ function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
   // A year or a month alone is today's in no other place.
   if (/^(?:\p{L}+\.? )?\d{4}$/u.test(found)) return false
   if (DAY_OF_MONTH.test(found)) return /\p{Lu}/u.test(found) && BEFORE_DATE.test(before) && !isConditional(before)
-  if (BEFORE_DATE.test(before)) return true
+  if (BEFORE_DATE.test(before) || isBelowHeading(before, text, index)) return true
   // Stories are told of other years.
   if (BEFORE_DAY.test(before) && (/20[2-9]\d/.test(found) || !/\d/.test(found))) return true
   return (
     DATE_LINE.test(before) &&
     /^[ \t]*(?:<\/date>|\n|\r|$)/.test(text.slice(index + found.length, index + found.length + 40))
   )
+}
+
+function isBelowHeading(before: string, text: string, index: number): boolean {
+  const lineAt = index - before.length
+  return ONLY_WEEKDAY.test(before) && HEADING_BEFORE.test(text.slice(Math.max(0, lineAt - 160), lineAt))
 }
 
 function isNow({ 0: found, index }: RegExpExecArray, text: string): boolean {

@@ -18,6 +18,14 @@ export const KEEP_TIMEOUT_MS = 10_000
 /** Time-out of a deliberate write. No vendor that we know takes a minute for a million tokens; an engine of one's own may. */
 export const WRITE_TIMEOUT_MS = 50_000
 
+/**
+ * A time that is machine time on every clock: what a computer takes to send and to answer does not pass faster with the lab's clock.
+ * `grainMs`: one real second in this clock.
+ */
+export function machineTime(ms: number, grainMs: number): number {
+  return (ms * grainMs) / 1_000
+}
+
 /** Wait of a lease for one of six concurrent connections; after it the lease is returned unused. */
 export const LEASE_WAIT_MS = 5_000
 

@@ -27,6 +27,7 @@ import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
 import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
+import { ContentCredentials } from './managed-caches/content-credentials.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BodyKey, sealOldBodies } from './prefixes/body-key.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
@@ -90,6 +91,7 @@ export class Registry extends Delegating {
   readonly #credentials = new Credentials(new CredentialStore(durableSql(this.ctx.storage)), this.#name, this.env)
   readonly #lookup: PrefixLookup
   readonly #bodyCredentials: BodyCredentials
+  readonly #contentCredentials: ContentCredentials
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
@@ -124,10 +126,12 @@ export class Registry extends Delegating {
       lookup: this.#lookup,
       credentials: this.#bodyCredentials,
     })
+    this.#contentCredentials = new ContentCredentials(cacheStore, this.#name, env)
     this.#cacheScheduler = new ManagedCacheScheduler(cacheStore, store, {
       grainMs: clock.grainMs,
       settings,
       generationOf: planning.generationOf,
+      contentCredentialsOf: (record) => this.#contentCredentials.of(record),
       pricesOf: managedCachePricesOf,
     })
     /** What every delegate and every part of warming may use. */
@@ -156,6 +160,7 @@ export class Registry extends Delegating {
         ...shared,
         accountGrants,
         credentials: this.#credentials,
+        sealed: [this.#bodyCredentials, this.#contentCredentials],
         idempotency: this.#idempotency,
         webhook: this.#webhook,
         deploymentOverrides: () => directory().overrides(),
@@ -185,7 +190,7 @@ export class Registry extends Delegating {
       }),
       managedCaches: new ManagedCacheRpc({
         ...shared,
-        cacheRegistrar: new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler),
+        cacheRegistrar: new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials),
         cacheWaiters: this.#cacheWaiters,
       }),
     }
@@ -281,7 +286,7 @@ export class Registry extends Delegating {
     const now = this.#clock.now()
     this.#botCalls.giveUp(now)
     age(this.#store, this.#cacheStore, this.#idempotency, now)
-    reseal(this.#credentials, this.#webhook, this.#bodyCredentials, now)
+    reseal(this.#credentials, this.#webhook, [this.#bodyCredentials, this.#contentCredentials], now)
     this.#outbox.age(now)
     if (this.#lookup.isWhole) await sealOldBodies(this.#store, this.#cacheStore, this.#bodyKey)
     await this.#alarm.rearm()

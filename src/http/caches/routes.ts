@@ -11,6 +11,7 @@ import type {
 } from '../../durable/registry/records/managed-cache.ts'
 import { withoutManagedCaches } from '../../providers/managed-cache/unsupported.ts'
 import type { Card } from '../../providers/card.ts'
+import { withoutCredentials } from '../../providers/dialects/shared/credentials.ts'
 import { runManagedCacheLease, runManagedCacheToEnd } from '../../calls/managed-cache.ts'
 import { pack } from '../../runtime/bytes.ts'
 import { account } from '../server/auth.ts'
@@ -74,6 +75,8 @@ export const caches = router()
     const known = await credentialsNamed(c, [given.credential])
     const use = useOf(given.credential, known)
     await refuseUnsendable(c, card, known.get(use.name))
+    // The provider keeps the credentials inside of the cache, so that the fingerprint covers them: another one is another cache.
+    const { text, credentials } = withoutCredentials(prepared.text)
     const contents = fingerprint({
       provider: card.id,
       model: prepared.model,
@@ -93,7 +96,8 @@ export const caches = router()
       bodyBytes: bytes,
       ttlMs,
       keep,
-      body: pack(prepared.text),
+      body: pack(text),
+      ...(credentials.length === 0 ? {} : { credentials }),
     })
     const { view, confirmed } = await obtain(c, id, { want: 'any' }, 'thrown')
     return c.json({ created, ...cacheJson(view, confirmed) }, created ? 201 : 200)

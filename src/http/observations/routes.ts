@@ -1,13 +1,15 @@
 import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { fieldPath } from '../../contract/issues.ts'
-import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
+import { observations as observationsBody } from '../../contract/observation.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { cardById } from '../../runtime/cards.ts'
-import { NO_COUNTS } from '../../core/model/usage.ts'
+import { believable, NO_COUNTS } from '../../core/model/usage.ts'
+import type { Usage } from '../../core/model/usage.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
+import { orOlder } from '../server/older-object.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
@@ -51,7 +53,7 @@ export const observations = router().post('/observations', account, idempotent, 
       ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
     ]),
   ]
-  const registered = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
+  const registered = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)).map(asRegistered))
 
   const readings = given.map((one, index): ReadObservation => {
     const body = bodies[index] ?? null
@@ -59,7 +61,7 @@ export const observations = router().post('/observations', account, idempotent, 
     const wrong = wrongCount(one.usage)
     if (wrong !== null) {
       const field = fieldPath(wrong, `[${index}].usage`)
-      return refusedItem(invalid(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
+      return refusedItem(invalid(field, 'must be a whole number of tokens, not below 0').value)
     }
     const { id = null, entry = null } = found[index] ?? {}
     const prefixId = one.prefix_id ?? id
@@ -77,7 +79,7 @@ export const observations = router().post('/observations', account, idempotent, 
       prefixId,
       provider,
       refused: null,
-      advice: [...(hasNoCacheCount(one.usage, usage) ? [NO_CACHE_COUNT] : []), ...(unread === null ? [] : [unread])],
+      advice: [...usageAdvice(one.usage, usage), ...(unread === null ? [] : [unread])],
       arrival: {
         startedAt: one.started_at,
         usage,
@@ -120,7 +122,20 @@ export const observations = router().post('/observations', account, idempotent, 
   })
 })
 
+interface Registered {
+  provider: string
+  routing?: string
+}
+
+/** An object of the version before answers the provider's name alone. */
+function asRegistered([id, one]: [string, Registered | string]): [string, Registered] {
+  return [id, typeof one === 'string' ? { provider: one } : one]
+}
+
 type Body = ReturnType<typeof observedBody> | FailureValue
+
+/** An object of the version before finds prefixes by fingerprint alone. */
+const NO_LOOKUPS: { ids: Record<string, string>; isWhole: boolean } = { ids: {}, isWhole: false }
 
 /** The longest registered prefix that a body begins with. `entry`: the lookup that found it; null: another name of it did. */
 interface Found {
@@ -134,7 +149,7 @@ async function prefixesOf(c: Call, bodies: readonly Body[]): Promise<Found[]> {
   const observed = bodies.map((body) => (body === null || 'kind' in body ? null : body))
   const hashes = [...new Set(observed.flatMap((body) => body?.entries ?? []))]
   if (hashes.length === 0) return bodies.map(() => ({ id: null, entry: null }))
-  const { ids, isWhole } = await registry.findByLookup(hashes)
+  const { ids, isWhole } = await orOlder('findByLookup', registry.findByLookup(hashes), NO_LOOKUPS)
   const found = observed.map((body): Found => {
     const entry = body?.entries.find((hash) => ids[hash] !== undefined)
     return entry === undefined ? { id: null, entry: null } : { id: ids[entry] ?? null, entry }
@@ -150,8 +165,8 @@ async function reasonsOf(c: Call, bodies: readonly (ObservedBody | null)[]): Pro
   const unmatched = bodies.filter((body) => body !== null)
   const said = await unmatchedReasons(c, unmatched)
   const counts: Record<string, number> = {}
-  for (const { reason } of said) counts[reason] = (counts[reason] ?? 0) + 1
-  if (said.length > 0) await registryOf(c).countUnmatched(counts)
+  for (const one of said) if (one !== null) counts[one.reason] = (counts[one.reason] ?? 0) + 1
+  if (Object.keys(counts).length > 0) await orOlder('countUnmatched', registryOf(c).countUnmatched(counts), undefined)
   return bodies.map((body) => (body === null ? null : (said[unmatched.indexOf(body)] ?? null)))
 }
 
@@ -181,6 +196,20 @@ const NO_CACHE_COUNT: Advice = {
   severity: 'warning',
   message: 'This usage object counts no cached tokens, so that it shows neither a hit nor a miss.',
   fix: "Report the provider's own usage object. In a stream of Chat Completions ask for it with stream_options.include_usage; a proxy must not drop its members.",
+}
+
+const IMPOSSIBLE_USAGE: Advice = {
+  cause: 'impossible_usage',
+  severity: 'warning',
+  message:
+    'These counts cannot be true: they contradict each other, or no prompt has so many tokens or none. The request is counted, and shows neither a hit nor a miss.',
+  fix: "Report the provider's own usage object of one answer, unchanged. A proxy that does not know a count must leave it out.",
+}
+
+/** What is said of a usage object that shows nothing of the cache. */
+function usageAdvice(given: Record<string, unknown>, usage: Usage): Advice[] {
+  if (believable(usage) !== usage) return [IMPOSSIBLE_USAGE]
+  return hasNoCacheCount(given, usage) ? [NO_CACHE_COUNT] : []
 }
 
 function refusedItem(refused: FailureValue): ReadObservation {

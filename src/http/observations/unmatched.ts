@@ -5,6 +5,7 @@ import type { Nearest, Unmatched } from './nearest.ts'
 import type { ObservedBody } from '../../registration/observation.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
+import { orOlder } from '../server/older-object.ts'
 
 /** Bodies of prefixes that one call reads to compare requests with. */
 const MOST_BODIES = 8
@@ -17,12 +18,14 @@ export interface UnmatchedReason {
 
 const NOTHING: UnmatchedReason = { reason: 'no_such_content', nearest: null }
 
-/** Says of requests that belong to no prefix why they do not, in order. */
-export async function unmatchedReasons(c: Call, bodies: readonly ObservedBody[]): Promise<UnmatchedReason[]> {
+/** Says of requests that belong to no prefix why they do not, in order. Null: the object cannot tell yet. */
+export async function unmatchedReasons(c: Call, bodies: readonly ObservedBody[]): Promise<(UnmatchedReason | null)[]> {
   if (bodies.length === 0) return []
   const registry = registryOf(c)
   const now = clockOf(c).now()
-  const candidates = await registry.nearest(bodies.map((body) => body.sought()))
+  const sought = bodies.map((body) => body.sought())
+  const candidates = await orOlder('nearest', registry.nearest(sought), null)
+  if (candidates === null) return bodies.map(() => null)
   const wanted = [...new Set(candidates.flatMap((one) => (one === null || one.sameContent ? [] : [one.id])))]
   const texts = new Map(
     await Promise.all(wanted.slice(0, MOST_BODIES).map(async (id) => [id, await textOf(registry, id)] as const)),
@@ -33,8 +36,8 @@ export async function unmatchedReasons(c: Call, bodies: readonly ObservedBody[])
     const owned = otherOwner(body, candidate)
     if (owned !== null) return owned
     const text = texts.get(candidate.id)
-    const nearest = text === undefined || text === null ? null : driftedFrom(body, candidate, text, now)
-    return nearest === null ? NOTHING : { reason: 'drifted', nearest }
+    const from = text === undefined || text === null ? null : driftedFrom(body, candidate, text, now)
+    return from === null ? NOTHING : { reason: 'drifted', nearest: from }
   })
 }
 

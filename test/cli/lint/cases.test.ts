@@ -9,6 +9,7 @@ import type { FileFinding } from '../../../src/cli/lint/file.ts'
 import { NOW, run } from '../support.ts'
 
 const cases = join(import.meta.dirname, '../../cases/lint')
+const bodies = join(import.meta.dirname, '../../cases/bodies')
 const folder = mkdtempSync(join(tmpdir(), 'lint-cases-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -47,6 +48,21 @@ describe('a line that changes with each request, in a body', () => {
     const seen = registered(name)
     expect(seen[0]).toContain(`${severity} ${cause} /request/system/0/text:`)
     expect(seen.map((one) => one.split(' ')[1])).toEqual(found.map((one) => one.cause))
+  })
+})
+
+describe('a body that a provider takes in another way than it reads', () => {
+  it.each<[string, ...[string, string, string][]]>([
+    ['betas-in-body.json', ['warning', 'sdk_member', '/betas']],
+    ['empty-marked-system.json', ['warning', 'marker_on_empty_text', '/system/1/cache_control']],
+    ['ttl-number.json', ['warning', 'marker_ttl', '/system/0/cache_control/ttl']],
+    ['openai-prompt-id.json', ['warning', 'refused', '/prompt']],
+    ['openrouter-provider-object.json', ['hint', 'conversation_pinned', '']],
+    ['converse-modelid.json'],
+    ['document-single-turn.json'],
+  ])('is found to have just its faults: %s', async (name, ...right) => {
+    const found = await findings(join(bodies, name))
+    expect(found.map(({ severity, cause, pointer }) => [severity, cause, pointer])).toEqual(right)
   })
 })
 

@@ -34,6 +34,8 @@ describe('a line that tells the day', () => {
     'Today: Nov 30',
     'Today is Monday, 30 November.',
     '<today>November 30th</today>',
+    '## Current Date\n2026-11-30',
+    "### Today's date\n\nMonday, November 30, 2026",
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning date'])
   })
@@ -41,6 +43,10 @@ describe('a line that tells the day', () => {
   it.each([
     '<release_date>2026-11-30</release_date>',
     'API version 2023-06-01 is current.',
+    '# Dates\n2026-11-30 is a holiday.',
+    '## Release 4\n2026-11-30: first version.',
+    'Knowledge cutoff: 2025-06',
+    'e.g. current date: YYYY-MM-DD',
     'The product of 2019-04-02 was replaced.',
     'In 2026 the rules for parcels changed.',
     'It is 12 May 1944, and you are a sailor.',
@@ -78,6 +84,12 @@ describe('a line that tells the time', () => {
     'Now it is 15:42.',
     'Time: 15:42:10',
     'now: 1796057100',
+    'System time: 1796057100',
+    '<timestamp>1796057100123</timestamp>',
+    'Date.now(): 1796057100123',
+    'Current time: 2026-11-30T15:42:10.123456+00:00',
+    'Now: Mon Nov 30 2026 15:42:10 GMT+0100 (Central European Standard Time)',
+    '# Current Time\n11/30/2026, 3:42:10 PM (Europe/Berlin, UTC+1:00)',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning timestamp'])
   })
@@ -90,6 +102,9 @@ describe('a line that tells the time', () => {
     'Quiet hours begin at 10 pm.',
     'Matthew 3:16 is currently read.',
     'Time: 18:00',
+    'System time: UTC',
+    'The timestamp: 10 digits.',
+    'Time zone: Europe/Berlin',
     'The ratio is 3:42 at best.',
   ])('is none where the time is a rule: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
@@ -128,6 +143,10 @@ describe('a line that counts', () => {
     'Loop 5:',
     'Loop 5: go on with the plan.',
     'Step 3 of 10.',
+    'Current step: 3/10',
+    'current_step: 3',
+    '<turn>12</turn>',
+    'Message #14 in this conversation',
     'Step 3 of 10',
     '<budget:token_budget>154790</budget:token_budget>',
   ])('is a warning: %s', (text) => {
@@ -137,6 +156,8 @@ describe('a line that counts', () => {
   it.each([
     'max_iterations: 25',
     'Use at most 25 iterations.',
+    'Ask for the current step: 1, 2 or 3? No: read it.',
+    'Rated 4 of 5 stars.',
     'Step 3 of 5: ask for the order.',
     'Keep answers under 2,000 tokens of 8,000.',
     'The context window has 200,000 tokens.',
@@ -205,6 +226,14 @@ describe('a line about the machine or the repository', () => {
     '<env>\nWorking directory: /home/user/code/mill-3\n</env>',
     'Primary working directory: /Users/anna/src/mill',
     'cwd: C:\\Users\\anna\\src',
+    "I'm currently working in the directory: /home/anna/mill",
+    "I'm currently working in the following directories:\n  - /home/anna/mill\n  - /home/anna/sails",
+    '# Current Working Directory (/home/anna/mill) Files\nsrc/',
+    'My operating system is: linux',
+    'Status:\nM src/mill.ts\n?? notes.txt',
+    'git status:\n?? notes.txt',
+    'commit: 3f2a1bcd9e',
+    'commit 3f2a1bcd9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b',
     '<cwd>/srv/agents/17</cwd>',
     'Workspace root: ~/code/mill',
     'You are running in /home/anna/mill.',
@@ -235,6 +264,13 @@ describe('a line about the machine or the repository', () => {
   })
 
   it.each([
+    'Status:\nA order was sent.',
+    'Status: open, paid or shipped.',
+    'You work in the folder of the customer.',
+    'The operating system is Linux or Windows.',
+    'Commit defaced pages to the archive.',
+    'commit: deadbeef or any other',
+    'Use the current working directory (see below).',
     'Run git status before each commit.',
     'Name a branch feature/… after its ticket.',
     'Read from the working directory that the user names.',

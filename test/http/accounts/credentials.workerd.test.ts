@@ -217,6 +217,24 @@ describe('the key-encryption secret', () => {
     expect(keysSent()).toEqual([SECRET, SECRET, SECRET])
   })
 
+  it('reseals what bodies hold when the credentials are listed', async () => {
+    const token = 'gho_a1B2a1B2a1B2a1B2a1B2a1B2'
+    const body = {
+      ...anthropicBody(),
+      mcp_servers: [{ type: 'url', url: 'https://mcp.example.com/sse', name: 'mill', authorization_token: token }],
+      tools: [{ type: 'mcp_toolset', mcp_server_name: 'mill' }],
+    }
+    const first = await post('/warm', warmOf(body), { key: account.key })
+    expect(pick(first, 'receipt', 'kind')).toBe('written')
+    bindings.KEY_ENCRYPTION_SECRET = 'another-seal-altogether'
+    bindings.KEY_ENCRYPTION_SECRET_PREVIOUS = before
+    expect((await get(`/accounts/${account.id}/credentials`, admin)).status).toBe(200)
+    delete bindings.KEY_ENCRYPTION_SECRET_PREVIOUS
+    const again = await post(`/prefixes/${String(pick(first, 'id'))}/warm`, {}, { key: account.key })
+    expect(pick(again, 'receipt', 'kind')).toBe('full')
+    expect(received(world.lab).map((call) => call.body.includes(token))).toEqual([true, true])
+  })
+
   it('is reported when lost, and storing the credential again repairs it', async () => {
     await put('team', { provider: 'anthropic', secret: SECRET })
     bindings.KEY_ENCRYPTION_SECRET = 'another-seal-altogether'

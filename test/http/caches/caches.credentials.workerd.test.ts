@@ -155,3 +155,68 @@ describe('a managed cache with a credential of the account', () => {
     expect(sent.filter((line) => !former(line))).toEqual([])
   })
 })
+
+describe('contents with the credential of an MCP server', () => {
+  const one = 'Bearer gho_a1B2a1B2a1B2a1B2a1B2a1B2'
+  const other = 'Bearer gho_c3D4c3D4c3D4c3D4c3D4c3D4'
+  const withServer = (same: object, authorization: string) => ({
+    ...same,
+    tools: [
+      {
+        mcpServers: [
+          {
+            name: 'mill',
+            streamableHttpTransport: { url: 'https://mcp.example.com', headers: { Authorization: authorization } },
+          },
+        ],
+      },
+    ],
+  })
+  /** All that the account stores, as one text. */
+  const stored = () =>
+    runInDurableObject(registry(), async (_, { storage }) => {
+      const names = storage.sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray()
+      const values = names
+        .filter(({ name }) => !/^_cf|^sqlite_/.test(name))
+        .flatMap(({ name }) => [...storage.sql.exec(`SELECT * FROM "${name}"`)].flatMap((row) => Object.values(row)))
+      const texts = values.map((value) => {
+        if (!(value instanceof ArrayBuffer)) return String(value)
+        const plain = new Response(value).body?.pipeThrough(new DecompressionStream('gzip'))
+        return new Response(plain).text().catch(() => '')
+      })
+      return (await Promise.all(texts)).join('\n')
+    })
+
+  it('reach the provider with it, and are stored without it', async () => {
+    await put('team', ownKey)
+    const same = contents(`Of the mill. ${'It has wheels, sails and stones of its own. '.repeat(600)}`)
+    const made = await make(withServer(same, one))
+    expect([made.status, made.text.includes(one)]).toEqual([201, false])
+    const creations = () =>
+      received(world.lab).filter(({ method, path }) => method === 'POST' && path.includes('cachedContents'))
+    expect(creations().map(({ body }) => body.includes(one))).toEqual([true])
+    const rows = await stored()
+    expect([rows.includes('Of the mill.'), rows.includes('"sealed"'), rows.includes(one)]).toEqual([true, true, false])
+    // A handle that is lost is made again, with the credential.
+    const name = String(pick(made, 'handle'))
+    await world.lab.fetch(
+      new Request(`http://lab.test/gemini/v1beta/${name}`, { method: 'DELETE', headers: { 'x-goog-api-key': ownKey } }),
+    )
+    const again = await post(`/caches/${String(pick(made, 'id'))}/report-gone`, {}, who())
+    expect(pick(again, 'replaced')).toBe(true)
+    expect(creations().map(({ body }) => body.includes(one))).toEqual([true, true])
+  })
+
+  it('are another managed cache with another one: the provider keeps it inside', async () => {
+    await put('team', ownKey)
+    const same = contents()
+    const [first, second, third] = [
+      await make(withServer(same, one)),
+      await make(withServer(same, other)),
+      await make(withServer(same, one)),
+    ]
+    expect([pick(first, 'id') === pick(second, 'id'), pick(third, 'id') === pick(first, 'id')]).toEqual([false, true])
+    const rows = await stored()
+    expect([rows.includes(one), rows.includes(other)]).toEqual([false, false])
+  })
+})

@@ -80,6 +80,38 @@ describe('observations', () => {
     expect((await get(`/prefixes/${id}`)).json).toMatchObject({ hits: 1, misses: 0 })
   })
 
+  it.each<[string, Record<string, unknown>]>([
+    ['10¹⁵ tokens', { ...usage, cache_read_input_tokens: 1e15 }],
+    ['just more than can be true', { ...usage, cache_read_input_tokens: 1_000_000_001 }],
+    [
+      'zeros of a proxy',
+      { input_tokens: 0, cache_read_input_tokens: 0, cache_creation_input_tokens: 0, output_tokens: 0 },
+    ],
+    ['more cached than there is input', { input_tokens: 5, cached_input_tokens: 3_300 }],
+    ['normalised counts beyond all prompts', { cached_input_tokens: 4_000_000_000 }],
+    [
+      'writes by lifetime that exceed the writes',
+      { ...usage, cache_creation_input_tokens: 10, cache_creation: { ephemeral_5m_input_tokens: 3_300 } },
+    ],
+  ])('of counts that cannot be true are requests of unknown usage, and that is told: %s', async (_, counts) => {
+    const id = await warmedId()
+    const before = (await get(`/prefixes/${id}`)).json
+    const observed = await post('/observations', [{ prefix_id: id, usage: counts, started_at: Date.now() }])
+    expect([observed.status, listOf(observedAnswer).parse(observed.json).data]).toEqual([
+      200,
+      [
+        {
+          prefix_id: id,
+          matched: true,
+          advice: [expect.objectContaining({ cause: 'impossible_usage', severity: 'warning' })],
+        },
+      ],
+    ])
+    const after = (await get(`/prefixes/${id}`)).json
+    for (const key of ['hits', 'misses', 'last_hit', 'measured_tokens', 'drift'])
+      expect([key, after[key]]).toEqual([key, before[key]])
+  })
+
   it('refuse one item by its index, and the call when no item can be read', async () => {
     const id = await warmedId()
     const good = { prefix_id: id, usage, started_at: Date.now() }
@@ -96,12 +128,11 @@ describe('observations', () => {
   it.each([
     ['input_tokens', -1],
     ['input_tokens', 1.5],
-    ['cache_read_input_tokens', 1_000_000_001],
     ['cache_read_input_tokens', 9_007_199_254_740_992],
     ['output_tokens', '7'],
     ['cache_creation.ephemeral_5m_input_tokens', 1e300],
-    ['cached_input_tokens', 1_000_000_001],
-    ['cache_write_by_retention.5m', 1_000_000_001],
+    ['cached_input_tokens', -1],
+    ['cache_write_by_retention.5m', 0.5],
   ])('refuse the item whose %s is %j, and change nothing', async (name, value) => {
     const id = await warmedId()
     const before = (await get(`/prefixes/${id}`)).json

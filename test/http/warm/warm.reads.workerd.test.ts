@@ -33,6 +33,27 @@ describe('a prefix that begins like another, where writes are not reported', () 
     expect(await measured()).toBeGreaterThanOrEqual(before)
   })
 
+  it('that was evicted is read in part by a requested warm, which does not make it warm', async () => {
+    const { key } = await newAccount()
+    const body = chat(`${head} ${longText(3_000)}`)
+    const id = pick(await post('/warm', body, { key }), 'id')
+    expect((await post(`/prefixes/${id}/warm`, {}, { key })).json).toMatchObject({
+      receipt: { kind: 'full' },
+      warmth: { state: 'warm' },
+    })
+    const before = (await get(`/prefixes/${id}`, { key })).json
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    await post('/warm', chat(head), { key })
+    pass(MINUTE_MS)
+    const part = await post(`/prefixes/${id}/warm`, {}, { key })
+    expect(part.json).toMatchObject({ receipt: { kind: 'partial' }, warmth: { state: 'unknown' } })
+    expect((await get(`/prefixes/${id}`, { key })).json).toMatchObject({ measured_tokens: before['measured_tokens'] })
+    expect((await post(`/prefixes/${id}/warm`, {}, { key })).json).toMatchObject({
+      receipt: { kind: 'full' },
+      warmth: { state: 'warm' },
+    })
+  })
+
   it('is required only as a whole, which a second call has to show', async () => {
     const { key } = await newAccount()
     await post('/warm', chat(head), { key })

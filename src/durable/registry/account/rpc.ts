@@ -36,6 +36,8 @@ export interface AccountRpcPorts {
   store: RegistryStore
   accountGrants: AccountGrants
   credentials: Credentials
+  /** What else holds secrets that the deployment's key-encryption secret sealed. */
+  sealed: readonly { reseal(): void }[]
   idempotency: Idempotency
   scheduler: ProbeScheduler
   registrar: Registrar
@@ -119,7 +121,10 @@ export class AccountRpc {
     return stored
   }
 
+  /** All credentials without their secrets. All that the former key-encryption secret sealed is sealed again. */
   credentials(): CredentialView[] {
+    this.#ports.webhook.reseal(this.#clock.now())
+    for (const one of this.#ports.sealed) one.reseal()
     return this.#ports.credentials.list()
   }
 

@@ -1,9 +1,16 @@
 import { meter } from '../../../core/managed-cache/events.ts'
 import { owedNanos, owedFromToday, rescheduleManagedCache, ttlToBuy } from '../../../core/managed-cache/plan.ts'
 import type { ManagedCacheContext, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
-import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
+import {
+  KEEP_TIMEOUT_MS,
+  LEASE_WAIT_MS,
+  machineTime,
+  SETTLE_SLACK_MS,
+  WRITE_TIMEOUT_MS,
+} from '../../../core/time/schedule.ts'
 import type { StorageRate } from '../../../core/model/storage-price.ts'
-import type { ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
+import type { SealedCredentials } from '../../../runtime/seal.ts'
+import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -17,6 +24,8 @@ export interface ManagedCachePorts {
   settings: () => AccountSettings
   /** Generation in force of a credential of the account; null when there is none of that name. */
   generationOf?: (credential: string) => number | null
+  /** The sealed credentials of contents; null: they have none. */
+  contentCredentialsOf?: (record: ManagedCacheRecord) => SealedCredentials | null
   pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
 }
 
@@ -41,7 +50,9 @@ export class ManagedCachePlanningContext {
     const { k, record } = one
     const state = { ...one.state, leases: one.state.leases + 1 }
     const sendBy = now + LEASE_WAIT_MS + 2 * this.extraGrainMs
-    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.extraGrainMs
+    const timeoutMs =
+      call.op === 'create' ? machineTime(WRITE_TIMEOUT_MS, this.ports.grainMs) : KEEP_TIMEOUT_MS + this.extraGrainMs
+    const contents = call.op === 'create' ? (this.ports.contentCredentialsOf?.(record) ?? null) : null
     const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
       target: { of: 'handle', k },
@@ -51,6 +62,7 @@ export class ManagedCachePlanningContext {
       fingerprint: record.fingerprint,
       credential: record.credential,
       credentialGeneration: record.credentialGeneration ?? 1,
+      ...(contents === null ? {} : { contentCredentials: contents }),
       name: call.op === 'create' ? null : (state.live?.name ?? null),
       ttlMs: ttlToBuy(state, record.keep, now),
       sendBy,

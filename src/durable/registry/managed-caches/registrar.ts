@@ -2,6 +2,7 @@ import { Failure } from '../../../contract/failure.ts'
 import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
 import { newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
+import type { ContentCredentials } from './content-credentials.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
 import type {
   DeletionRecord,
@@ -26,23 +27,32 @@ export class ManagedCacheRegistrar {
   readonly #store: ManagedCacheStore
   readonly #scheduler: ManagedCacheScheduler
 
-  constructor(store: ManagedCacheStore, scheduler: ManagedCacheScheduler) {
+  readonly #credentials: ContentCredentials
+
+  constructor(store: ManagedCacheStore, scheduler: ManagedCacheScheduler, credentials: ContentCredentials) {
     this.#store = store
     this.#scheduler = scheduler
+    this.#credentials = credentials
   }
 
   /** Registers contents. The same contents are the same managed cache, and share its handle. */
   register(registration: ManagedCacheRegistration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body, ttlMs, keep, ...given } = registration
+      const { body, ttlMs, keep, credentials, ...given } = registration
       const id = managedCacheId(given.fingerprint)
+      const sealing =
+        credentials === undefined
+          ? {}
+          : { sealed: this.#credentials.seal({ id, provider: given.provider }, credentials) }
       const known = this.#store.keyOf(id)
       if (known !== null) {
+        // Before credentials were sealed, contents were stored with them.
+        if (credentials !== undefined) this.#store.saveBody(known, body)
         this.#scheduler.edit(known, now, ({ record, state }) => {
           const { untilAt } = record.keep
           const unexpired = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
           return {
-            record: { ...record, keep: { ...unexpired, ...keep }, name: given.name ?? record.name },
+            record: { ...record, ...sealing, keep: { ...unexpired, ...keep }, name: given.name ?? record.name },
             state: { ...state, ttlMs: ttlMs ?? state.ttlMs },
           }
         })
@@ -55,7 +65,13 @@ export class ManagedCacheRegistrar {
         )
       }
       const ttl = ttlMs ?? DEFAULT_TTL_MS
-      const record: ManagedCacheRecord = { ...given, id, createdAt: now, keep: { ...defaultKeep(ttl), ...keep } }
+      const record: ManagedCacheRecord = {
+        ...given,
+        ...sealing,
+        id,
+        createdAt: now,
+        keep: { ...defaultKeep(ttl), ...keep },
+      }
       return { k: this.#store.insert(record, newManagedCacheState(now, ttl), body), created: true }
     })
   }

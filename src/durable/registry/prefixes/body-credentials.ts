@@ -1,7 +1,7 @@
 import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
-import type { SealedFor } from '../../../runtime/seal.ts'
+import type { SealedCredentials, SealedFor } from '../../../runtime/seal.ts'
 import type { Vars } from '../../../runtime/env.ts'
-import type { PrefixRecord, SealedCredentials } from '../../../registration/record.ts'
+import type { PrefixRecord } from '../../../registration/record.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** Credentials of MCP servers in registered bodies. They are stored sealed, apart from the body, which holds placeholders. */

@@ -1,6 +1,6 @@
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Decision, Gone, PlanContext } from '../../../core/planning/plan.ts'
-import { KEEP_TIMEOUT_MS, SLOT_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
+import { KEEP_TIMEOUT_MS, machineTime, SLOT_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { ProviderGuards } from './provider-guards.ts'
@@ -89,7 +89,7 @@ export class PlanningContext {
   timeoutMs({ purpose, deadlineAt }: Sending, provider: string, notBeforeAt: number): number {
     const ownMs = this.ports.timeoutOf?.(provider) ?? null
     if (ownMs !== null) return ownMs + this.extraGrainMs
-    if (purpose === 'write') return WRITE_TIMEOUT_MS
+    if (purpose === 'write') return machineTime(WRITE_TIMEOUT_MS, this.ports.grainMs)
     const { answerMs } = this.latency.of(provider)
     const isRepeatable = deadlineAt !== null && deadlineAt - notBeforeAt > answerMs + NEXT_ATTEMPT_MS
     return (isRepeatable ? answerMs : KEEP_TIMEOUT_MS) + this.extraGrainMs

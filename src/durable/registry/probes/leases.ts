@@ -2,7 +2,7 @@ import { nextAnnouncement } from '../../../core/prefix/announcement.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import { worstNanos } from '../../../core/planning/budget.ts'
 import type { Decision } from '../../../core/planning/plan.ts'
-import { LEASE_WAIT_MS, SETTLE_SLACK_MS, SLOT_MS, slotOf } from '../../../core/time/schedule.ts'
+import { LEASE_WAIT_MS, machineTime, SETTLE_SLACK_MS, SLOT_MS, slotOf } from '../../../core/time/schedule.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import { budgetRankOf } from '../../../core/planning/budget-ranking.ts'
 import type { Primitive } from '../../../core/model/facts.ts'
@@ -255,7 +255,10 @@ export class Leases {
     notBeforeAt: number,
   ): Lease {
     const timeoutMs = this.#planning.timeoutMs(decision, record.provider, notBeforeAt)
-    const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#planning.extraGrainMs
+    const { extraGrainMs, ports } = this.#planning
+    const waitMs =
+      decision.purpose === 'write' ? machineTime(LEASE_WAIT_MS, ports.grainMs) : LEASE_WAIT_MS + 2 * extraGrainMs
+    const waitUntil = notBeforeAt + waitMs
     const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
     const lease: Lease = {
       id: `${seq}.${k}.${attempt}`,
@@ -266,7 +269,7 @@ export class Leases {
       notBeforeAt,
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#planning.extraGrainMs,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + extraGrainMs,
       reservedNanos: decision.worstNanos ?? 0,
       attempt,
       provider: record.provider,

@@ -2,11 +2,11 @@ import type { Grants } from '../../../calls/credential.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { StoredPrefix } from '../../../registration/record.ts'
 import type { Clock } from '../../../runtime/clock.ts'
+import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { Ended } from '../records/claim.ts'
 import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { ProbeScheduler } from './scheduler.ts'
-import type { SealedCredentials } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /** Collaborators that `ProbeRpc` needs. */

@@ -25,13 +25,17 @@ export interface ManagedCacheRecord {
   estimatedTokens: number
   bodyBytes: number
   keep: ManagedCacheKeep
+  /** The credentials that the stored contents hold placeholders for, sealed. Absent: none. */
+  sealed?: string
 }
 
 /** A registration of a managed cache, prepared by the Worker. */
-export type ManagedCacheRegistration = Omit<ManagedCacheRecord, 'id' | 'createdAt' | 'keep'> & {
+export type ManagedCacheRegistration = Omit<ManagedCacheRecord, 'id' | 'createdAt' | 'keep' | 'sealed'> & {
   ttlMs: number | null
   keep: Partial<ManagedCacheKeep>
   body: Uint8Array
+  /** The credentials that were taken out of the body. Absent: none. */
+  credentials?: readonly string[]
 }
 
 /** A claim: its message is on the queue (`lease` null), or its call is in flight. */

@@ -55,6 +55,20 @@ export class ManagedCacheStore {
     return row.k
   }
 
+  saveBody(k: number, body: Uint8Array): void {
+    this.#sql.all('DELETE FROM handle_body WHERE k = ?', k)
+    this.#insertBody(k, body)
+  }
+
+  /** Records whose contents had credentials. */
+  withCredentials(): { k: number; record: ManagedCacheRecord }[] {
+    return this.#sql
+      .all<{ k: number; record: string }>(
+        "SELECT k, record FROM handle WHERE json_extract(record, '$.sealed') IS NOT NULL",
+      )
+      .map(({ k, record }) => ({ k, record: JSON.parse(record) as ManagedCacheRecord }))
+  }
+
   #insertBody(k: number, body: Uint8Array): void {
     const sealed = this.#seals.seal(body, placeOf(k))
     for (let part = 0; part * BODY_PART_BYTES < sealed.length; part++) {
@@ -68,8 +82,7 @@ export class ManagedCacheStore {
     for (const { k } of this.#sql.all<{ k: number }>('SELECT k FROM handle')) {
       const stored = this.#stored(k)
       if (stored === null || areSealed(stored)) continue
-      this.#sql.all('DELETE FROM handle_body WHERE k = ?', k)
-      this.#insertBody(k, stored)
+      this.saveBody(k, stored)
     }
   }
 

@@ -5,6 +5,7 @@ import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
 import { BotCallLedger } from '../../../../src/durable/registry/ledger/bot-calls.ts'
 import { ManagedCacheScheduler } from '../../../../src/durable/registry/managed-caches/scheduler.ts'
 import type { ManagedCacheRegistration } from '../../../../src/durable/registry/records/managed-cache.ts'
+import { ContentCredentials } from '../../../../src/durable/registry/managed-caches/content-credentials.ts'
 import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
@@ -159,7 +160,7 @@ class Account {
     })
     const { store, settings } = this.#account
     const scheduler = new ManagedCacheScheduler(rows, store, { grainMs: 1_000, settings: () => settings, pricesOf })
-    return [scheduler, new ManagedCacheRegistrar(rows, scheduler)]
+    return [scheduler, new ManagedCacheRegistrar(rows, scheduler, new ContentCredentials(rows, 'test', {}))]
   }
 
   take({ act, which, how }: Step): void {

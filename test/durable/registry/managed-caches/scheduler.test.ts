@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { failureValue } from '../../../../src/contract/failure.ts'
 import { ManagedCacheScheduler } from '../../../../src/durable/registry/managed-caches/scheduler.ts'
 import type { ManagedCacheFlight } from '../../../../src/durable/registry/records/managed-cache.ts'
+import { ContentCredentials } from '../../../../src/durable/registry/managed-caches/content-credentials.ts'
 import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
@@ -38,7 +39,7 @@ beforeEach(() => {
     settings: () => settings,
     pricesOf: managedCachePricesOf,
   })
-  registrar = new ManagedCacheRegistrar(store, scheduler)
+  registrar = new ManagedCacheRegistrar(store, scheduler, new ContentCredentials(store, 'a', {}))
 })
 
 const register = (tag = 'one', idleMs: number | null = null): number =>

@@ -8,8 +8,8 @@ import { registrationNamed } from '../../../support/plain-registration.ts'
 import { NOON, planned } from '../../../support/sample.ts'
 
 /** Leases of a write, and of the keep-alive that follows it. */
-function leasesAt(timeoutMs: number | null) {
-  const account = testAccount({ timeoutOf: () => timeoutMs })
+function leasesAt(timeoutMs: number | null, grainMs = 1_000) {
+  const account = testAccount({ timeoutOf: () => timeoutMs, grainMs })
   const floors = { outputFloors: [0], primitives: ['zero_output' as const] }
   const { k } = account.registrar.register(registrationNamed('a'.repeat(64), planned('always'), floors), NOON)
   const write = account.leaseNow(k, NOON)
@@ -25,6 +25,12 @@ describe('the time-out of a call', () => {
     const { write, keep } = leasesAt(null)
     expect(write.timeoutMs).toBe(WRITE_TIMEOUT_MS)
     expect(keep.timeoutMs).toBeLessThanOrEqual(KEEP_TIMEOUT_MS)
+  })
+
+  it('is machine time for a write, however fast the clock runs', () => {
+    const { write } = leasesAt(null, 12_000)
+    expect(write.timeoutMs).toBe(12 * WRITE_TIMEOUT_MS)
+    expect(write.expiresAt).toBeGreaterThan(write.sendBy + write.timeoutMs)
   })
 
   it('is the provider’s own for a write and a keep-alive, and the lease lives as long', () => {

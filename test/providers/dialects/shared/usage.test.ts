@@ -4,7 +4,7 @@ import { believable } from '../../../../src/core/model/usage.ts'
 import type { Usage } from '../../../../src/core/model/usage.ts'
 import { cardById, dialectOf } from '../../../../src/providers/registry.ts'
 import { fiveMinutes, NOON, warmState } from '../../../support/sample.ts'
-import cold from '../../../cases/server-tool-cold.json' with { type: 'json' }
+import cold from '../../../cases/usage/server-tool-cold.json' with { type: 'json' }
 
 function readAs(provider: string, reported: unknown): Usage {
   const card = cardById(provider)
