@@ -26,6 +26,13 @@ const message = z.strictObject({
   content: z.string({ error: 'must be a string; give other content in the native form' }),
 })
 
+/** Members of the neutral form beside `model`. */
+export const neutralMembers = {
+  system: z.string().optional(),
+  tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
+  messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
+}
+
 const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list of tool names' }).max(2048)
 
 /** Selects the tools that are sent: those in `allow` (all if absent), except those in `deny`. */
@@ -53,9 +60,7 @@ export const warmBody = z.strictObject({
     description:
       'Which model it is, where its name does not say so: a deployment, or an inference profile of your own.',
   }),
-  system: z.string().optional(),
-  tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
-  messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
+  ...neutralMembers,
   vars: z
     .record(z.string(), z.unknown(), { error: 'must be an object' })
     .optional()
