@@ -1,6 +1,14 @@
 import type * as z from 'zod'
 import type { botResponse } from '../contract/bot-responses.ts'
-import type { newBot, nextTurnCache, snapshot, botAnswer, botErased, messageTaken } from '../contract/bot.ts'
+import type {
+  botCancelled,
+  newBot,
+  nextTurnCache,
+  snapshot,
+  botAnswer,
+  botErased,
+  messageTaken,
+} from '../contract/bot.ts'
 import { ask, connectionOf } from './connection.ts'
 import type { ClientOptions, Connection } from './connection.ts'
 import { overEvents, overSocket } from './responses.ts'
@@ -101,6 +109,14 @@ export class Bot {
   /** Sets the cache request of the next turn alone. Throws `conflict` while a turn runs. */
   async nextTurnCache(cache: z.input<typeof nextTurnCache>['cache']): Promise<void> {
     await this.#ask('POST', '/next-turn-cache', { body: { cache } })
+  }
+
+  /**
+   * Gives up the turn that runs, or the waiting one with this id, and returns what its call is charged with. The turn ends as `failed` in
+   * the responses. Throws `conflict` where there is no such turn.
+   */
+  cancel(turnId?: string): Promise<z.output<typeof botCancelled>> {
+    return this.#ask('POST', '/cancel', { body: turnId === undefined ? {} : { turn_id: turnId } })
   }
 
   /** Ends the bot and deletes all its data. */

@@ -11,6 +11,7 @@ export const FAILURES = {
   forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
   conflict: { status: 409, retryable: false },
+  cancelled: { status: 409, retryable: false },
   payload_too_large: { status: 413, retryable: false },
   prefix_too_short: { status: 422, retryable: false },
   unsupported: { status: 422, retryable: false },

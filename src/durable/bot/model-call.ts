@@ -14,6 +14,7 @@ import type { Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import type { CallOutcome } from './call-outcome.ts'
+import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
 import type { BotCallLog } from './tables/calls.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
@@ -32,6 +33,8 @@ export interface BotShell {
   /** Resolves when all writes are on disk. */
   sync(): Promise<void>
   publish(event: Record<string, unknown>): void
+  /** Aborted when a caller gives the turn up: the call under way ends, and no other begins. Absent outside of turns. */
+  signal?: AbortSignal
 }
 
 export interface Asked {
@@ -53,7 +56,8 @@ const MAX_WINDOW_BYTES = 900_000
 
 /** Makes one call to the model. Stores it before it is sent and when it has ended. */
 export async function askModel(shell: BotShell, config: BotConfig, asked: Asked): Promise<CallOutcome> {
-  const { clock, calls } = shell
+  const { clock, calls, signal } = shell
+  const isGivenUp = (): boolean => signal?.aborted === true
   const end = async (outcome: CallOutcome): Promise<CallOutcome> => {
     calls.end(asked.id, outcome, clock.now())
     await book(shell, config, asked.id, outcome)
@@ -68,14 +72,34 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     await book(shell, config, asked.id, outcome) // releases a reservation
     return outcome
   }
+  if (isGivenUp()) {
+    await book(shell, config, asked.id, NEVER_SENT)
+    return NEVER_SENT
+  }
   const sentAt = clock.now()
   calls.begin(asked.id, sentAt)
   // Stored on disk before it is sent: an eviction from here on leaves a call without an end.
   await shell.sync()
-  const { onText } = asked
-  const streamed = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
+  const readDeltas = asked.onText === undefined ? () => {} : deltasOf(ready.card, asked.onText)
+  let beginning = ''
+  const onText = (piece: string): void => {
+    beginning += piece
+    readDeltas(piece)
+  }
   const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
-  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...streamed })
+  const stop = signal === undefined ? {} : { signal }
+  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, onText, ...stop })
+  if (sent.kind === 'failed' && isGivenUp()) {
+    const { provider, model } = config
+    const called = {
+      provider,
+      model,
+      maxOutputTokens: asked.maxOutputTokens,
+      retention: asked.cache?.retention,
+      sentAt,
+    }
+    return end(cancelledCall(ready.card, called, beginning))
+  }
   if (sent.kind === 'failed') {
     const { failure } = sent
     return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })
@@ -163,5 +187,7 @@ async function book({ env, id: bot }: BotShell, config: BotConfig, call: string,
 function bookOf(outcome: CallOutcome): { costNanos: number | null; why: string } {
   if (outcome.kind === 'answered') return { costNanos: outcome.nanos, why: 'answered' }
   const { kind } = outcome.failure
-  return { costNanos: outcome.kind === 'refused' ? 0 : (outcome.nanos ?? null), why: kind }
+  const costNanos = outcome.kind === 'refused' ? 0 : (outcome.nanos ?? null)
+  const isLongest = kind === 'cancelled' && outcome.kind === 'failed' && costNanos !== null
+  return { costNanos, why: isLongest ? 'cancelled; charged for its stated input and the longest answer' : kind }
 }

@@ -1,4 +1,5 @@
 import { EXIT_TOOL } from '../../contract/tool.ts'
+import type { NewTool } from '../../contract/tool.ts'
 import type { NewBot } from '../../contract/bot.ts'
 import { cacheValue } from '../../contract/cache.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
@@ -12,6 +13,7 @@ import { wireOf } from '../../providers/registry.ts'
 import { chooseRetention } from '../../providers/dialects/shared/retention.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { toolSecret, wrongToolUrl } from '../../calls/tool.ts'
+import { refusedService, serviceUrl } from '../../calls/tool-service.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
@@ -70,17 +72,30 @@ function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, ta
     throw new Failure('unsupported', 'tools: models of this provider cannot call tools.', { field: 'tools' })
   }
   toolSecret(c.var.account, c.env) // calls are signed, or not made
-  return given.map(({ name, description, parameters, url, timeout }, index) => {
-    const wrong = wrongToolUrl(url, c.env)
-    if (wrong !== null) {
-      throw invalid(`tools[${index}].url`, wrong)
-    }
+  return given.map(({ name, description, parameters, timeout, ...place }, index) => {
+    const to = placeOfTool(c, place, `tools[${index}]`)
     if (exit_tool && name === EXIT_TOOL) {
       throw invalid(`tools[${index}].name`, `must not be ${EXIT_TOOL}, the tool that exit_tool adds`)
     }
     const parametersText = JSON.stringify(parameters ?? { type: 'object', properties: {} })
-    return { name, description, parametersText, url, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
+    return { name, description, parametersText, ...to, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
   })
+}
+
+/** Where a tool is called. Throws for an address that is not public, and for a service that the administrator does not allow. */
+function placeOfTool(
+  c: Call,
+  { url = '', service, path }: Pick<NewTool, 'url' | 'service' | 'path'>,
+  field: string,
+): Pick<BotTool, 'url' | 'service'> {
+  if (service === undefined) {
+    const wrong = wrongToolUrl(url, c.env)
+    if (wrong !== null) throw invalid(`${field}.url`, wrong)
+    return { url }
+  }
+  const refused = refusedService(service, c.env, `${field}.service`)
+  if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
+  return { url: serviceUrl(path), service }
 }
 
 const TOOL_TIMEOUT_MS = 10_000

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
+import { botCancel, botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
@@ -12,6 +12,7 @@ import { botCacheFrom, configFrom, limitsFrom } from './config.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { money } from '../present/format.ts'
 import { botJson } from '../present/bot.ts'
 import { readQuery } from '../server/query.ts'
 
@@ -77,6 +78,12 @@ export const bots = router()
     const cache = botCacheFrom(given.cache, { provider: config.provider, model: config.model, key }, clockOf(c).now())
     await bot.setNextCache(cache)
     return c.json({ cache })
+  })
+  .post('/bots/:id/cancel', account, idempotent, async (c) => {
+    const id = idOf(c)
+    const { turn_id: wanted } = await readBody(c, botCancel, { empty: true })
+    const { turn, cancelled, billed, nanos, charged } = await stubOf(c, id).cancel(wanted)
+    return c.json({ turn_id: turn, cancelled, billed, cost_usd: money(nanos), charged })
   })
   .post('/bots/:id/pause', account, idempotent, async (c) => {
     const id = idOf(c)

@@ -28,13 +28,15 @@ export interface BotCache {
   key: string
 }
 
-/** A tool that is called over HTTP. */
+/** A tool that is called over HTTP, at a public address or at a service binding. */
 export interface BotTool {
   name: string
   description: string
   /** JSON schema of the arguments. */
   parametersText: string
   url: string
+  /** The service binding that receives the calls. Absent: they go to the network. */
+  service?: string
   timeoutMs: number
 }
 
