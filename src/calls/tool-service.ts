@@ -38,12 +38,12 @@ export function serviceFetch(name: string, vars: Vars): typeof globalThis.fetch 
 }
 
 interface Service {
-  fetch(request: Request): Promise<Response>
+  fetch: (request: Request) => Promise<Response>
 }
 
 /** A binding that has `fetch`, as those of services have. Variables, queues and namespaces of objects have none. */
 function bindingOf(name: string, vars: Vars): Service | null {
   const found = Object.hasOwn(vars, name) ? (vars as unknown as Record<string, unknown>)[name] : undefined
-  if (typeof found !== 'object' || found === null || 'idFromName' in found) return null
+  if (typeof found !== 'object' || found === null) return null
   return typeof (found as Partial<Service>).fetch === 'function' ? (found as Service) : null
 }
