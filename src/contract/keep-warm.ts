@@ -102,7 +102,7 @@ export const keepWarmAnswer = z.strictObject({
   until: at.nullable(),
   idle_timeout: z.string().nullable(),
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
-  budget_usd_per_day: z.number(),
+  budget_usd_per_day: z.number().nullable().meta({ description: 'null: no limit of its own.' }),
   latency_value_usd: z.number(),
   holdout: z.number().meta({ description: 'Share of idle gaps that get no keep-alives, to measure what they save.' }),
 })

@@ -130,6 +130,12 @@ export const warmAnswer = z.strictObject({
   receipt: receiptAnswer.nullable(),
   plan,
   advice,
+  handle: z.string().nullable().optional().meta({
+    description: 'With `cache.handle`: the handle to send now. It may be another than the given one.',
+  }),
+  request: z.record(z.string(), z.unknown()).optional().meta({
+    description: 'With `cache.handle`: how real requests refer to it.',
+  }),
   job: jobAnswer.optional(),
 })
 
