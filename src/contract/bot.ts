@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
-import { keepWarm } from './keep-warm.ts'
+import { advice, keepWarm } from './keep-warm.ts'
 import { dollars, duration } from './scalars.ts'
 import { newTools } from './tool.ts'
 import { model } from './warm.ts'
@@ -159,6 +159,11 @@ export const botAnswer = z.strictObject({
     output_tokens: tokens,
     unpriced: tokens,
   }),
+  handle: z
+    .strictObject({ cache_id: z.string() })
+    .nullable()
+    .meta({ description: 'The managed cache that contains the beginning of its calls; null: none.' }),
+  advice,
   last_response: z.strictObject({ turn_id: z.string(), at, text: z.string() }).nullable(),
   calls: z.array(botCall),
   tool_calls: z.array(botToolCall),
@@ -185,6 +190,7 @@ export const nextTurnCacheSet = z.strictObject({
     .strictObject({ retention: z.string(), key: z.string() })
     .nullable()
     .meta({ description: 'Cache settings of the next turn; null: it requests no caching.' }),
+  advice: advice.optional().meta({ description: 'What of the request is not used.' }),
 })
 
 export const toolSecretAnswer = z.strictObject({

@@ -16,6 +16,8 @@ import { freshOverrides } from '../../runtime/overrides.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
 import type { BotCallLog } from './tables/calls.ts'
+import { checkHandle, withContents } from './contents.ts'
+import { callOf } from '../registry/records/bot-call.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
@@ -107,6 +109,10 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   const dialect = dialectOf(ready.card)
   if (sent.status < 200 || sent.status >= 300) {
     const { failure } = dialect.readError(sent.status, sent.headers, sent.text)
+    if (config.contents !== undefined && failure.detail?.['handle_gone'] === true) {
+      await checkHandle(shell, config)
+      return end({ kind: 'refused', failure: failureValue('provider_unavailable', 'The handle was gone.') })
+    }
     if (takenDespite(sent.status) === null) return end({ kind: 'failed', failure, billed: null })
     return end({ kind: 'refused', failure })
   }
@@ -134,7 +140,8 @@ interface Ready {
 }
 
 /** Prepares a call. Throws every failure that is possible before it is sent. */
-async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+  const { env, clock, id, publish } = shell
   if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
@@ -142,16 +149,23 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
-  const request = turnRequest(card, {
+  const bare = turnRequest(card, {
     ...asked.view,
+    ...(config.contents === undefined ? {} : { volatileText: withoutTools(asked) }),
     model: config.model,
     maxOutputTokens: asked.maxOutputTokens,
     cache: asked.cache,
-    tools: toolsOf(config, takesTools(card)),
+    tools: config.contents === undefined ? toolsOf(config, takesTools(card)) : [],
     noTools: asked.final,
     stream: true,
   })
-  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, request.body, clock.now()) }
+  const { body, tokens, inlined } = await withContents(shell, config, card, bare.body, asked.cache !== null)
+  const request = { ...bare, body }
+  if (inlined !== null && asked.cache !== null) {
+    const at = new Date(clock.now()).toISOString()
+    publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
+  }
+  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, body, tokens, clock.now()) }
   const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
@@ -162,11 +176,24 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   return { card, baseUrl: access.baseUrl, credential, request }
 }
 
+/** What stands behind everything cached. Beside a handle, tools can be forbidden in words alone. */
+function withoutTools({ final, view: { volatileText } }: Asked): string | null {
+  return final
+    ? [volatileText, 'Call no tool any more. Answer now.'].filter((text) => text !== null).join('\n')
+    : volatileText
+}
+
 /** Most that a call can cost in nano-dollars: one token for every two bytes, all written, and the longest answer. Null: no price. */
-function worstNanos(config: BotConfig, { cache, maxOutputTokens }: Asked, body: string, now: number): number | null {
+function worstNanos(
+  config: BotConfig,
+  { cache, maxOutputTokens }: Asked,
+  body: string,
+  contentTokens: number,
+  now: number,
+): number | null {
   const { price } = factsOf(config.provider, config.model, now)
   if (price === null) return null
-  const tokens = Math.ceil(Buffer.byteLength(body) / 2)
+  const tokens = Math.ceil(Buffer.byteLength(body) / 2) + contentTokens
   const rates = ratesFor(price, tokens)
   const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
   const perMTok = Math.max(write, rates.inputNanosPerMTok)

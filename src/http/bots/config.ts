@@ -14,6 +14,7 @@ import { chooseRetention } from '../../providers/dialects/shared/retention.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { toolSecret, wrongToolUrl } from '../../calls/tool.ts'
 import { refusedService, serviceUrl } from '../../calls/tool-service.ts'
+import { handleOfBot } from './handle.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
@@ -29,11 +30,12 @@ export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBo
 }
 
 /** The configuration of a new bot. Refuses, before anything is stored, what could not be done later. */
-export async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig> {
-  const { provider, model } = given
+export async function configFrom(c: Call, body: NewBot, id: string): Promise<BotConfig> {
+  const { provider, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
   if (model === undefined) throw invalid('model', 'is missing')
   const card = cardFor(provider, 'provider')
+  const { given, contents, advice } = await handleOfBot(c, body, card)
   const facts = factsOf(card.id, model, clockOf(c).now())
   if (given.cost_budget_usd != null && facts.price === null) {
     const text = 'cost_budget_usd: the price of this model is unknown, so a budget cannot be enforced.'
@@ -59,6 +61,8 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
     exitTool: given.exit_tool ?? false,
     maxIterations: given.max_iterations ?? MAX_ITERATIONS,
     summarize: given.summarize ?? false,
+    ...(contents === undefined ? {} : { contents }),
+    ...(advice.length === 0 ? {} : { advice }),
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
 }

@@ -9,6 +9,7 @@ import { toolSecret } from '../../calls/tool.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { botCacheFrom, configFrom, limitsFrom } from './config.ts'
+import { handleOfTurn } from './handle.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
@@ -75,9 +76,10 @@ export const bots = router()
     if (config === null) throw new Failure('not_found', 'There is no bot with this id.')
     // The key is the bot's for all its life: another one is another cache.
     const key = config.cache?.key ?? id
-    const cache = botCacheFrom(given.cache, { provider: config.provider, model: config.model, key }, clockOf(c).now())
+    const { cache: wanted, advice } = await handleOfTurn(c, given.cache, config)
+    const cache = botCacheFrom(wanted, { provider: config.provider, model: config.model, key }, clockOf(c).now())
     await bot.setNextCache(cache)
-    return c.json({ cache })
+    return c.json({ cache, ...(advice.length === 0 ? {} : { advice }) })
   })
   .post('/bots/:id/cancel', account, idempotent, async (c) => {
     const id = idOf(c)

@@ -1,5 +1,6 @@
 import type { LiveLimits } from '../../../core/conversation/lifecycle.ts'
 import type { ChatWindowState } from '../../../core/conversation/window.ts'
+import type { Advice } from '../../../core/model/advice.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 
 /** The configuration that a bot was created with. */
@@ -19,6 +20,10 @@ export interface BotConfig {
   /** Whether the model may end a turn by calling the exit tool. */
   exitTool?: boolean
   summarize?: boolean
+  /** Id of the managed cache that contains the beginning of every call: system and tools. Absent: none. */
+  contents?: { cache: string }
+  /** What the answer to its creation said of options that it does not use. */
+  advice?: Advice[]
   /** How the conversation is kept warm between turns. Absent: the default plan. */
   keepWarm?: KeepWarm
 }
