@@ -113,6 +113,9 @@ export default defineConfig({
       },
       {
         // The example that is not a bot, in a runtime of its own: live objects are tested by it.
+        resolve: {
+          alias: { 'pilotlight/live-object': new URL('src/durable/live/index.ts', import.meta.url).pathname },
+        },
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './examples/supervisor/wrangler.toml' },

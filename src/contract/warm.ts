@@ -6,7 +6,7 @@ import { rawJson } from './raw-json.ts'
 import { label } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { receiptAnswer, primitive } from './receipt.ts'
-import { failureAnswer } from './failure.ts'
+import { failureAnswer } from './failure-answer.ts'
 import { warmth, endsAt, firstDifference, markedBody, probeAnswer } from './prefix.ts'
 
 export const model = z
