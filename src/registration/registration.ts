@@ -1,4 +1,4 @@
-import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
+import { DEFAULT_HOLDOUT, DEFAULT_TTFT_SHARE } from '../contract/keep-warm.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import type { PrefixRecord } from './record.ts'
 
@@ -23,7 +23,10 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   idleTimeoutMs: null,
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
+  maxNanosPerCall: null,
   latencyValueNanos: 0,
+  ttftTargetMs: null,
+  ttftShare: DEFAULT_TTFT_SHARE,
   holdoutShare: DEFAULT_HOLDOUT,
 }
 

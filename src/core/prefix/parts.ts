@@ -29,6 +29,14 @@ export interface LearnedRetention {
   missedAt?: number
 }
 
+/** The head of a prefix whose markers have a longer lifetime than its end: it lives `ttlMs` since the same last use. */
+export interface LongerHead {
+  /** Name of its retention. */
+  name: string
+  ttlMs: number
+  tokens: number
+}
+
 /** Real requests that are not in the history yet: one row a minute sums them. */
 export interface ArrivalTally {
   firstAt: number
@@ -135,12 +143,20 @@ export interface Loss {
   at: number
 }
 
-/** Lifetimes of entries as keep-alives found them; older ones count less. */
-export interface Survival {
+/** Evictions over the time in which they might have come; older ones count less. Stored names. */
+export interface Losses {
   /** Time that entries were seen to live. */
   exposureMs: number
-  /** Entries that were found gone, with a fraction. */
+  /** Entries that were found gone, with a fraction: a limit may explain a part. */
   losses: number
+}
+
+/** What one request showed of the lifetime of an entry that it was to find. */
+export interface Finding {
+  at: number
+  /** Time since the last request that used the entry. */
+  ageMs: number
+  found: boolean
 }
 
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }

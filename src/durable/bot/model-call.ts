@@ -149,6 +149,11 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
+  const [unmet] = asked.cache?.mode === 'required' ? asked.view.unmet : []
+  if (unmet !== undefined) {
+    const text = `${unmet.at}: ${unmet.why} The cache was required, so nothing was sent.`
+    throw new Failure('cache_not_honoured', text, { field: unmet.at, cause: unmet.cause })
+  }
   const bare = turnRequest(card, {
     ...asked.view,
     ...(config.contents === undefined ? {} : { volatileText: withoutTools(asked) }),
@@ -165,7 +170,12 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
     const at = new Date(clock.now()).toISOString()
     publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
   }
-  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, body, tokens, clock.now()) }
+  const worst = worstNanos(config, asked, body, tokens, clock.now())
+  if (worst === null && config.allowUnpriced === false) {
+    const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
+    throw new Failure('forbidden', `The model was not called: ${why}.`)
+  }
+  const begun = { bot: id, call: asked.id, worstNanos: worst }
   const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')

@@ -2,32 +2,28 @@ import type { NewBot } from '../../contract/bot.ts'
 import type { CacheInput } from '../../contract/cache.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
 import { EXIT_TOOL } from '../../contract/tool.ts'
-import type { Advice } from '../../core/model/advice.ts'
 import type { BotConfig } from '../../durable/registry/records/bot.ts'
 import type { Card } from '../../providers/card.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import { cardFor } from '../../registration/native.ts'
 import { registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { handleNotUsed, managedCacheNamed, wantedHandle, withoutHandle } from '../server/handle.ts'
+import { managedCacheNamed, wantedHandle, withoutHandle } from '../server/handle.ts'
 
 /** Settings of a bot without its handle, and what became of that. */
 export interface HandleOfBot {
   given: NewBot
   contents: BotConfig['contents']
-  advice: Advice[]
 }
 
 /**
  * Resolves the handle that a new bot names: every call then refers to it, and carries neither system nor tools. Where the provider has no
- * handles it is ignored, with advice. Throws for a handle that is not the account's, and for settings that the handle contains.
+ * handles it stays in the settings, which say so. Throws for a handle that is not the account's, and for settings that the handle contains.
  */
 export async function handleOfBot(c: Call, given: NewBot, card: Card): Promise<HandleOfBot> {
   const wanted = wantedHandle(given.cache)
-  const plain = { ...given, cache: withoutHandle(given.cache) }
-  if (wanted === null) return { given, contents: undefined, advice: [] }
   const references = card.managedCaches?.references
-  if (references === undefined) return { given: plain, contents: undefined, advice: [handleNotUsed(card, wanted)] }
+  if (wanted === null || references === undefined) return { given, contents: undefined }
   const { model, credential, system_prompt: system = '', tools = [], exit_tool: exit = false } = given
   const { k, record } = await managedCacheNamed(c, card, wanted, { model, credential })
   if (system !== '') throw invalid('system_prompt', 'must be absent with a handle, which contains the system prompt')
@@ -42,21 +38,21 @@ export async function handleOfBot(c: Call, given: NewBot, card: Card): Promise<H
   if (exit && !declared.has(EXIT_TOOL)) {
     throw invalid('exit_tool', `needs a tool ${EXIT_TOOL} in the handle, whose tools are the only ones`)
   }
-  return { given: { ...plain, credential: record.credential }, contents: { cache: record.id }, advice: [] }
+  const plain = { ...given, cache: withoutHandle(given.cache), credential: record.credential }
+  return { given: plain, contents: { cache: record.id } }
 }
 
-/** Checks the handle of a request for one turn: a bot keeps the one that it was created with. */
-export async function handleOfTurn(
+/** What a turn asks of the cache, without its handle. A bot keeps the handle that it was created with: throws `unsupported` for another. */
+export async function cacheWithoutHandle(
   c: Call,
   cache: CacheInput,
   { provider, model, contents }: BotConfig,
-): Promise<{ cache: CacheInput | undefined; advice: Advice[] }> {
+): Promise<CacheInput> {
   const wanted = wantedHandle(cache)
-  if (wanted === null) return { cache, advice: [] }
   const card = cardFor(provider, 'provider')
-  if (card.managedCaches === undefined) return { cache: withoutHandle(cache), advice: [handleNotUsed(card, wanted)] }
+  if (wanted === null || card.managedCaches === undefined) return cache
   const { record } = await managedCacheNamed(c, card, wanted, { model })
-  if (record.id === contents?.cache) return { cache: withoutHandle(cache), advice: [] }
+  if (record.id === contents?.cache) return withoutHandle(cache) ?? 'auto'
   const text = `${wanted.at}: a bot refers to one handle for all its life, which is named when it is created.`
   throw new Failure('unsupported', text, { field: wanted.at })
 }

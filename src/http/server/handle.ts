@@ -1,7 +1,6 @@
 import { cacheValue } from '../../contract/cache.ts'
 import type { CacheInput } from '../../contract/cache.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
-import type { Advice } from '../../core/model/advice.ts'
 import type { ManagedCacheView } from '../../durable/registry/records/managed-cache.ts'
 import type { Card } from '../../providers/card.ts'
 import { registryOf } from './context.ts'
@@ -54,10 +53,4 @@ export async function managedCacheNamed(
     throw invalid('credential', `must be ${credential}, which created the handle`)
   }
   return view
-}
-
-/** Advice for a caller whose handle is not used, because the provider has none. */
-export function handleNotUsed(card: Card, { at }: WantedHandle): Advice {
-  const message = `${card.name} does not support handles. The handle is ignored, as with "auto".`
-  return { cause: 'handle_not_used', message, at }
 }

@@ -13,7 +13,12 @@ import { requireSameTerms } from './required.ts'
 /** Prepares a body for this deployment. `known`: the credentials that it may name. `anySize`: as `prepareWarm` takes it. */
 export function prepared(c: Call, body: WarmBody, known: KnownCredentials, anySize = false): Preparation {
   const credential = useOf(body.credential, known)
-  return prepareWarm(body, clockOf(c).now(), { credential, placeOf: (card) => placeOf(card, c.env), anySize })
+  return prepareWarm(body, clockOf(c).now(), {
+    credential,
+    placeOf: (card) => placeOf(card, c.env),
+    anySize,
+    lint: c.var.lint,
+  })
 }
 
 /** The same, with a provider and a credential that this deployment can send to. */

@@ -39,7 +39,7 @@ describe('a bot with a handle', () => {
   it('refers to it in every call, carries no system and no tools, and reads it', async () => {
     const { id: cache, handle } = await cached()
     const id = await begin(botOf(handle))
-    expect(botAnswer.parse((await get(`/bots/${id}`)).json)).toMatchObject({ handle: { cache_id: cache }, advice: [] })
+    expect(botAnswer.parse((await get(`/bots/${id}`)).json)).toMatchObject({ handle: { cache_id: cache } })
     await say(id, 'Which lamp?')
     await say(id, 'And which chair?')
     const bodies = asked()

@@ -1,6 +1,7 @@
+import type { AskedStrategy } from '../../../core/conversation/asked-breakpoints.ts'
 import type { LiveLimits } from '../../../core/conversation/lifecycle.ts'
+import type { CacheProof } from '../../../core/cache/required-turn.ts'
 import type { ChatWindowState } from '../../../core/conversation/window.ts'
-import type { Advice } from '../../../core/model/advice.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 
 /** The configuration that a bot was created with. */
@@ -22,8 +23,8 @@ export interface BotConfig {
   summarize?: boolean
   /** Id of the managed cache that contains the beginning of every call: system and tools. Absent: none. */
   contents?: { cache: string }
-  /** What the answer to its creation said of options that it does not use. */
-  advice?: Advice[]
+  /** Whether its calls may be sent at an unknown price. Absent from bots that were created before this member existed: they may. */
+  allowUnpriced?: boolean
   /** How the conversation is kept warm between turns. Absent: the default plan. */
   keepWarm?: KeepWarm
 }
@@ -31,6 +32,10 @@ export interface BotConfig {
 export interface BotCache {
   retention: string
   key: string
+  /** Absent: best effort. */
+  mode?: 'required'
+  /** Absent: the bot places its breakpoints itself. */
+  strategy?: Exclude<AskedStrategy, 'automatic'>
 }
 
 /** A tool that is called over HTTP, at a public address or at a service binding. */
@@ -43,6 +48,14 @@ export interface BotTool {
   /** The service binding that receives the calls. Absent: they go to the network. */
   service?: string
   timeoutMs: number
+}
+
+/** How many tools the calls of a bot list: its own, and those that settings add. */
+export function toolCount(
+  { tools = [], injectTime, exitTool }: Pick<BotConfig, 'tools' | 'injectTime' | 'exitTool'>,
+  takesTools: boolean,
+): number {
+  return takesTools ? tools.length + (injectTime ? 1 : 0) + (exitTool === true ? 1 : 0) : 0
 }
 
 /** Most model calls of one turn, where the configuration sets no other number. */
@@ -63,6 +76,8 @@ export interface BotState {
   window: ChatWindowState
   totals: BotTotals
   last: { turn: string; at: number; text: string } | null
+  /** What the latest calls proved of the cache. Absent: nothing, or the conversation changed since. */
+  proof?: CacheProof
 }
 
 const EMPTY: ChatWindowState = { system: [], summaries: [], recent: [] }
