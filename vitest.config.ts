@@ -10,6 +10,7 @@ const bindings = {
   DEV_ACCOUNT_KEY: 'pilotlight-dev',
   KEY_ENCRYPTION_SECRET: 'pilotlight-seal-of-tests',
   LAB_URL: 'http://lab.test',
+  TOOL_SERVICES: 'STOCK_SERVICE, UNBOUND_SERVICE',
   LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini,vertex,vertex-anthropic,bedrock,llama-cpp,vllm,sglang',
 }
 
@@ -71,6 +72,15 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings,
+              // A second Worker, as a tool behind a service binding.
+              serviceBindings: { STOCK_SERVICE: 'stock', UNLISTED_SERVICE: 'stock' },
+              workers: [
+                {
+                  name: 'stock',
+                  modules: [{ type: 'ESModule', path: 'test/support/stock-service.mjs' }],
+                  compatibilityDate: '2026-10-20',
+                },
+              ],
               compatibilityFlags: ['service_binding_extra_handlers'], // lets a test call the Worker's own queue() and scheduled()
               // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
               queueConsumers: {
@@ -103,6 +113,9 @@ export default defineConfig({
       },
       {
         // The example that is not a bot, in a runtime of its own: live objects are tested by it.
+        resolve: {
+          alias: { 'pilotlight/live-object': new URL('src/durable/live/index.ts', import.meta.url).pathname },
+        },
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './examples/supervisor/wrangler.toml' },

@@ -3,8 +3,7 @@
 //   npx wrangler dev --config examples/supervisor/wrangler.toml --var SNAPSHOT_SECRET:a-secret-of-yours
 //   curl localhost:8787/shop -H 'x-delivery-id: 1' -d '{"type":"deploy.failed","data":{"commit":"4f2a"}}'
 //   curl localhost:8787/shop
-import { LiveObject } from '../../src/durable/live/live-object.ts'
-import { readFailure, FAILURES } from '../../src/contract/failure.ts'
+import { FAILURES, LiveObject, readFailure } from 'pilotlight/live-object'
 
 export interface SupervisorEnv {
   SUPERVISOR: DurableObjectNamespace<Supervisor>

@@ -6,13 +6,16 @@ import { exchange } from '../providers/transport/send.ts'
 import { isDevelopment } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
 import { network } from './send.ts'
+import { serviceFetch } from './tool-service.ts'
 
 /**
- * One call of a tool over HTTP. It is signed like a Standard Webhook (id, time, HMAC-SHA256) and limited in time and size. It
- * goes to public https addresses alone, also after redirects. The model gets each failure as the tool's result.
+ * One call of a tool over HTTP. It is signed like a Standard Webhook (id, time, HMAC-SHA256) and limited in time and size. It goes
+ * to a service that the administrator allows, or to public https addresses alone, also after redirects. The model gets each failure as the tool's result.
  */
 export interface ToolCallRequest {
   url: string
+  /** The service binding that receives the call, in place of the network. */
+  service?: string
   /** The same in each attempt of this call, so that a tool can recognise a repeat. */
   id: string
   body: string
@@ -20,6 +23,8 @@ export interface ToolCallRequest {
   /** In real milliseconds. */
   timeoutMs: number
   account: string
+  /** Gives the call up. */
+  signal?: AbortSignal
 }
 
 const MAX_RESULT_BYTES = 64 * 1024
@@ -97,8 +102,9 @@ export async function callTool(
   const timeout = new AbortController()
   // One limit for all redirects. It is cleared below, because a pending timer keeps a Durable Object in memory.
   const timer = setTimeout(() => timeout.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
+  const signal = call.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, call.signal])
   try {
-    return await follow(call, vars, fetch, timeout.signal)
+    return await follow(call, vars, fetch, signal)
   } finally {
     clearTimeout(timer)
   }
@@ -112,6 +118,14 @@ async function follow(
 ): Promise<ToolResult> {
   const init = { method: 'POST', headers: signedHeaders(call, vars), body: call.body }
   const limits = { timeoutMs: call.timeoutMs, maxBytes: MAX_RESULT_BYTES, signal }
+  if (call.service !== undefined) {
+    const toService = serviceFetch(call.service, vars)
+    if (toService === null) return failed('Its service is not allowed here any more.')
+    const sent = await exchange(toService, call.url, init, limits)
+    if (sent.kind === 'failed') return failed(whyOf(sent.failure.kind, call))
+    if (sent.status >= 300 && sent.status < 400) return failed('It redirects, which a service may not.')
+    return resultOf(sent.status, sent.text)
+  }
   let { url } = call
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     const wrong = wrongToolUrl(url, vars)
@@ -121,7 +135,7 @@ async function follow(
       )
     }
     const sent = await exchange(fetch, url, init, limits)
-    if (sent.kind === 'failed') return failed(FAILURE_SENTENCES[sent.failure.kind] ?? 'It could not be reached.')
+    if (sent.kind === 'failed') return failed(whyOf(sent.failure.kind, call))
     const location = sent.headers.get('location')
     if (sent.status < 300 || sent.status >= 400 || location === null) return resultOf(sent.status, sent.text)
     // Other redirects turn the request into a GET, which is not the call that was signed.
@@ -136,6 +150,11 @@ async function follow(
 const FAILURE_SENTENCES: Partial<Record<string, string>> = {
   provider_timeout: 'It did not answer in time.',
   unreadable_answer: `Its answer is larger than ${MAX_RESULT_BYTES} bytes.`,
+}
+
+function whyOf(kind: string, { signal }: Pick<ToolCallRequest, 'signal'>): string {
+  if (signal?.aborted === true) return 'It was given up and may have run.'
+  return FAILURE_SENTENCES[kind] ?? 'It could not be reached.'
 }
 
 function resultOf(status: number, text: string): ToolResult {

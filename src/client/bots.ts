@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import type { botResponse } from '../contract/bot-responses.ts'
 import type {
+  botCancelled,
   botMessage,
   newBot,
   nextTurnCache,
@@ -114,6 +115,14 @@ export class Bot {
   /** Sets the cache request of the next turn alone; null takes it back. Throws `conflict` while a turn waits or runs. */
   async nextTurnCache(cache: z.input<typeof nextTurnCache>['cache']): Promise<void> {
     await this.#ask('POST', '/next-turn-cache', { body: { cache } })
+  }
+
+  /**
+   * Gives up the turn that runs, or the waiting one with this id, and returns what its call is charged with. The turn ends as `failed` in
+   * the responses. Throws `conflict` where there is no such turn.
+   */
+  cancel(turnId?: string): Promise<z.output<typeof botCancelled>> {
+    return this.#ask('POST', '/cancel', { body: turnId === undefined ? {} : { turn_id: turnId } })
   }
 
   /** Ends the bot and deletes all its data. */

@@ -40,6 +40,14 @@ export const botResponse = z.discriminatedUnion('type', [
     summarized: z.boolean(),
   }),
   z.strictObject({
+    type: z.literal('handle_missing'),
+    ...turn,
+    at,
+    why: z
+      .string()
+      .meta({ description: 'Why the contents of the managed cache are sent themselves, at the full price.' }),
+  }),
+  z.strictObject({
     type: z.literal('message'),
     ...turn,
     at,

@@ -85,6 +85,26 @@ export const botEvent = z.strictObject({
     .meta({ description: 'A second event with the same id is ignored.' }),
 })
 
+export const botCancel = z.strictObject({
+  turn_id: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: 'A turn that runs or waits; the one that runs when absent.' }),
+})
+
+export const botCancelled = z.strictObject({
+  turn_id: z.string(),
+  cancelled: z.boolean().meta({ description: 'false: the turn had its answer before.' }),
+  billed: z.boolean().nullable().meta({ description: 'Whether the provider bills its last call; null: unknown.' }),
+  cost_usd: z.number().nullable().meta({ description: 'What that call is charged with; null: its worst case.' }),
+  charged: z.enum(['nothing', 'usage', 'input_and_longest_output', 'worst_case']).meta({
+    description:
+      'By what it is charged: by nothing, by its usage, by its stated input and the longest answer, or by its worst case.',
+  }),
+})
+
 export const nextTurnCache = z.strictObject({
   cache: cache.nullable().meta({
     description:
@@ -168,6 +188,10 @@ export const botAnswer = z.strictObject({
     output_tokens: tokens,
     unpriced: tokens,
   }),
+  handle: z
+    .strictObject({ cache_id: z.string() })
+    .nullable()
+    .meta({ description: 'The managed cache that contains the beginning of its calls; null: none.' }),
   last_response: z.strictObject({ turn_id: z.string(), at, text: z.string() }).nullable(),
   calls: z.array(botCall),
   tool_calls: z.array(botToolCall),

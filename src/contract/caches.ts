@@ -3,7 +3,7 @@ import { FAILURES } from './failure.ts'
 import { rawJson } from './raw-json.ts'
 import { credentialName } from './credential.ts'
 import { dollars, duration, instant, label } from './scalars.ts'
-import { model } from './warm.ts'
+import { model, neutralMembers } from './warm.ts'
 
 /** Managed caches: contents that a provider stores and returns by a name, the handle. */
 
@@ -27,8 +27,13 @@ export const cacheCreation = z.strictObject({
   provider: z.string().min(1).max(64).meta({ description: 'A provider that supports handles; see GET /providers.' }),
   model: model.optional(),
   request: rawJson(
-    "The contents in the provider's own form (contents, systemInstruction, tools, toolConfig); its bytes are kept. Required where the provider has managed caches.",
-  ).optional(),
+    "The contents in the provider's own form (contents, systemInstruction, tools, toolConfig); its bytes are kept.",
+  )
+    .optional()
+    .meta({
+      description: 'The contents in the form of the provider. Absent: `system`, `tools` and `messages` give them.',
+    }),
+  ...neutralMembers,
   ttl: ttl.optional(),
   display_name: label.optional(),
   credential: credentialName
@@ -36,6 +41,8 @@ export const cacheCreation = z.strictObject({
     .meta({ description: 'A credential of the account; the Worker secret of the provider when absent.' }),
   keep: keep.optional(),
 })
+
+export type CacheCreation = z.output<typeof cacheCreation>
 
 export const cacheChange = z
   .strictObject({ ttl: ttl.optional(), display_name: label.nullish(), keep: keep.optional() })

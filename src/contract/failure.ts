@@ -1,5 +1,3 @@
-import * as z from 'zod'
-
 /**
  * Kinds of failures, with their HTTP status and whether a retry of the same call may succeed. Code recognises a failure by its
  * `kind`, never by its class: an error loses its class between objects.
@@ -11,6 +9,7 @@ export const FAILURES = {
   forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
   conflict: { status: 409, retryable: false },
+  cancelled: { status: 409, retryable: false },
   payload_too_large: { status: 413, retryable: false },
   prefix_too_short: { status: 422, retryable: false },
   unsupported: { status: 422, retryable: false },
@@ -83,24 +82,3 @@ export function readFailure(thrown: unknown): FailureValue | null {
     return null // the mark without JSON behind it: another error's text
   }
 }
-
-const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
-
-const detail = z.record(z.string(), z.unknown())
-
-export const errorAnswer = z.strictObject({
-  error: z.strictObject({
-    kind: z.enum(kinds),
-    message: z.string(),
-    retryable: z.boolean(),
-    request_id: z.string(),
-    detail: detail.optional(),
-  }),
-})
-
-export const failureAnswer = z.strictObject({
-  kind: z.enum(kinds),
-  message: z.string(),
-  retryable: z.boolean(),
-  detail: detail.optional(),
-})

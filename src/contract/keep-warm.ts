@@ -139,7 +139,7 @@ export const keepWarmAnswer = z.strictObject({
   until: at.nullable(),
   idle_timeout: z.string().nullable(),
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
-  budget_usd_per_day: z.number(),
+  budget_usd_per_day: z.number().nullable().meta({ description: 'null: no limit of its own.' }),
   max_usd_per_call: z.number().nullable().meta({ description: 'Most that one call may cost at worst; null: no cap.' }),
   latency_value_usd: z.number(),
   ttft_target_ms: z.int().nullable(),

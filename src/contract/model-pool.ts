@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { model, warmAnswer, dryRunAnswer } from './warm.ts'
 import { at } from './values.ts'
-import { failureAnswer } from './failure.ts'
+import { failureAnswer } from './failure-answer.ts'
 import { advice } from './keep-warm.ts'
 
 export const MOST_POOL_MODELS = 32

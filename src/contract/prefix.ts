@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { primitive, receiptAnswer } from './receipt.ts'
 import { at, usd } from './values.ts'
-import { failureAnswer } from './failure.ts'
+import { failureAnswer } from './failure-answer.ts'
 import { advice, keepWarmAnswer, plan } from './keep-warm.ts'
 
 export const warmth = z.strictObject({

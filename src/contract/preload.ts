@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { warmBody } from './warm.ts'
 import { receiptAnswer, usage } from './receipt.ts'
-import { failureAnswer } from './failure.ts'
+import { failureAnswer } from './failure-answer.ts'
 import { at, usd } from './values.ts'
 
 export const MOST_AGENTS = 64

@@ -30,29 +30,50 @@ const parameters = z
     description: 'JSON schema of the arguments. Arguments that do not match are returned to the model as an error.',
   })
 
-export const newTool = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-zA-Z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, hyphens and underscores' })
-    .refine((name) => name !== TIME_TOOL, { error: `must not be ${TIME_TOOL}, a built-in tool of every bot` }),
-  description: z.string().min(1).max(4_000, { error: 'must be at most 4000 characters' }),
-  parameters: parameters.optional(),
-  url: z
-    .string()
-    .max(2_000)
-    .refine((url) => URL.canParse(url), { error: 'must be a URL' })
-    .meta({ description: 'URL that receives the calls: https, on a public host.' }),
-  timeout: z
-    .union([z.string(), z.number()])
-    .transform((value, context) => {
-      const ms = durationMs(value)
-      if (ms !== null && ms <= LONGEST_CALL_MS) return ms
-      context.addIssue('must be a duration of at most 60s')
-      return z.NEVER
-    })
-    .optional()
-    .meta({ description: 'Limit for the whole call; 10s when absent, at most 60s.' }),
-})
+export const newTool = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-zA-Z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, hyphens and underscores' })
+      .refine((name) => name !== TIME_TOOL, { error: `must not be ${TIME_TOOL}, a built-in tool of every bot` }),
+    description: z.string().min(1).max(4_000, { error: 'must be at most 4000 characters' }),
+    parameters: parameters.optional(),
+    url: z
+      .string()
+      .max(2_000)
+      .refine((url) => URL.canParse(url), { error: 'must be a URL' })
+      .optional()
+      .meta({ description: 'URL that receives the calls: https, on a public host. Absent where `service` is given.' }),
+    service: z
+      .string()
+      .regex(/^\w{1,100}$/, { error: 'must be the name of a binding' })
+      .optional()
+      .meta({ description: 'In place of `url`: a service binding that the administrator names in TOOL_SERVICES.' }),
+    path: z
+      .string()
+      .max(1_000)
+      .regex(/^\/[\x21-\x7e]*$/, { error: 'must be a path that begins with /' })
+      .optional()
+      .meta({ description: 'Path at the service; / when absent.' }),
+    timeout: z
+      .union([z.string(), z.number()])
+      .transform((value, context) => {
+        const ms = durationMs(value)
+        if (ms !== null && ms <= LONGEST_CALL_MS) return ms
+        context.addIssue('must be a duration of at most 60s')
+        return z.NEVER
+      })
+      .optional()
+      .meta({ description: 'Limit for the whole call; 10s when absent, at most 60s.' }),
+  })
+  .superRefine(({ url, service, path }, context) => {
+    const issue = (field: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [field], message })
+    }
+    if (url === undefined && service === undefined) issue('url', 'is missing; give url or service')
+    if (url !== undefined && service !== undefined) issue('service', 'must be absent if url is given')
+    if (path !== undefined && service === undefined) issue('path', 'is allowed only with service')
+  })
 
 export const newTools = z
   .array(newTool)

@@ -6,7 +6,7 @@ import { rawJson } from './raw-json.ts'
 import { label } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { receiptAnswer, primitive } from './receipt.ts'
-import { failureAnswer } from './failure.ts'
+import { failureAnswer } from './failure-answer.ts'
 import { warmth, endsAt, firstDifference, markedBody, probeAnswer } from './prefix.ts'
 
 export const model = z
@@ -25,6 +25,13 @@ const message = z.strictObject({
   role: z.enum(['user', 'assistant'], { error: 'must be "user" or "assistant"' }),
   content: z.string({ error: 'must be a string; give other content in the native form' }),
 })
+
+/** Members of the neutral form beside `model`. */
+export const neutralMembers = {
+  system: z.string().optional(),
+  tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
+  messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
+}
 
 const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list of tool names' }).max(2048)
 
@@ -58,9 +65,7 @@ export const warmBody = z.strictObject({
     description:
       'Which model it is, where its name does not say so: a deployment, or an inference profile of your own.',
   }),
-  system: z.string().optional(),
-  tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
-  messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
+  ...neutralMembers,
   vars: z
     .record(z.string(), z.unknown(), { error: 'must be an object' })
     .optional()
@@ -135,6 +140,12 @@ export const warmAnswer = z.strictObject({
   receipt: receiptAnswer.nullable(),
   plan,
   advice,
+  handle: z.string().nullable().optional().meta({
+    description: 'With `cache.handle`: the handle to send now. It may be another than the given one.',
+  }),
+  request: z.record(z.string(), z.unknown()).optional().meta({
+    description: 'With `cache.handle`: how real requests refer to it.',
+  }),
   job: jobAnswer.optional(),
 })
 

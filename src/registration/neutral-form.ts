@@ -23,7 +23,8 @@ export function neutralRequest(card: Card, body: WarmBody, cache: CacheRequest |
   }
 }
 
-function neutralTool({ name, description, parameters }: NonNullable<WarmBody['tools']>[number]) {
+/** A tool of the neutral form, as dialects render it. */
+export function neutralTool({ name, description, parameters }: NonNullable<WarmBody['tools']>[number]) {
   const parametersText = parameters?.text ?? '{"type":"object","properties":{}}'
   return { name, ...(description === undefined ? {} : { description }), parametersText }
 }

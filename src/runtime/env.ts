@@ -24,6 +24,8 @@ export interface Vars extends ClockVars {
   LAB_PROVIDERS?: string
   /** Origins (comma-separated) that bots' tools may have though they are not public, as `http://localhost:9000`. Development only. */
   TOOL_ORIGINS?: string
+  /** Service bindings (comma-separated names) that bots' tools may call. */
+  TOOL_SERVICES?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }

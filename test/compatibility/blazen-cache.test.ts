@@ -4,6 +4,7 @@ import type { CacheInput } from '../../src/contract/cache.ts'
 import { cardById, cards } from '../../src/providers/registry.ts'
 import { accessTo } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
+import { renderNeutral } from '../../src/providers/prefix/neutral.ts'
 import { causes, provider, refusal } from '../providers/prepared.ts'
 
 /** Blazen's `CachePolicy` and its table of providers, line by line. Its `CacheManager` is in blazen-manager.workerd.test.ts. */
@@ -42,11 +43,41 @@ describe('CachePolicy', () => {
   })
 })
 
-describe('the table of providers', () => {
-  const listed = ['openai', 'azure-openai', 'groq', 'together', 'xai', 'fireworks', 'mistral', 'moonshot']
+/** How a provider is told where a prefix ends: the marker that its probes carry; null: it finds prefixes by itself. */
+const MARKERS: [provider: string, model: string, marker: string | null][] = [
+  ['anthropic', 'claude-opus-5', '"cache_control":{"type":"ephemeral"'],
+  ['bedrock', 'anthropic.claude-opus-5', '"cachePoint":{"type":"default"'],
+  ['openrouter', 'anthropic/claude-opus-5', '"cache_control":{"type":"ephemeral"'],
+  ['openai', 'gpt-5', null],
+  ['azure-openai', 'gpt-5', null],
+  ['groq', 'openai/gpt-oss-120b', null],
+  ['together', 'moonshotai/Kimi-K2', null],
+  ['xai', 'grok-4', null],
+  ['fireworks', 'accounts/fireworks/models/kimi', null],
+  ['mistral', 'mistral-large', null],
+  ['moonshot', 'kimi-k2', null],
+  ['openrouter', 'openai/gpt-5', null],
+  ['fal', 'openai/gpt-5', null],
+  ['deepseek', 'deepseek-chat', null],
+  ['gemini', 'gemini-2.5-flash', null],
+]
 
-  test.each([...listed, 'anthropic', 'openrouter', 'fal', 'deepseek', 'bedrock', 'gemini'])('has %s', (id) => {
-    expect(cardById(id)?.facts.mechanism.says).toBeTruthy()
+/** Any member that would mark the end of a prefix, in any wire format. */
+const ANY_MARKER = /cache_control|cachePoint|prompt_cache_breakpoint/
+
+describe('the table of providers', () => {
+  test.each(MARKERS)('%s caches %s, marked as %s', (id, model, marker) => {
+    const { dialect, card, facts } = provider(id)
+    const neutral = { model, system: 'You sell tents. '.repeat(2_000) }
+    const prefix = dialect.prepare(renderNeutral(dialect, neutral), facts)
+    const { primitives, retentions } = facts(model)
+    const probe = dialect.probe(prefix, { primitive: primitives[0]!, retention: prefix.retention })
+    expect(probe.body).toContain('You sell tents.')
+    // A provider without any retention of this model would not be cached at all.
+    expect(retentions.map(({ name }) => name)).toContain(prefix.retention)
+    expect(card.refusal).toBeUndefined()
+    if (marker === null) expect(probe.body).not.toMatch(ANY_MARKER)
+    else expect(probe.body).toContain(marker)
   })
 
   test('Bedrock is not automatic: a cachePoint marks the end', () => {

@@ -20,16 +20,17 @@ export function htmlPage(fault: Fault): Response {
   return new Response(page, { status: fault.status ?? 502, headers: { 'content-type': 'text/html; charset=UTF-8' } })
 }
 
-/** Sends an answer at its times, with whatever breakage is in force. `finished` is called when the last byte has gone, or the client. */
+/** Sends an answer at its times, with whatever breakage is in force. `finished` is called when the last byte has gone, `left` when the client has. */
 export async function deliver(
   answer: Answer,
   faults: readonly Fault[],
   clock: LabClock,
   streamError: () => string,
   finished: () => void,
+  left: () => void = finished,
 ): Promise<Response> {
   const headers = answer.headers
-  if (answer.frames !== undefined) return deliverStream(answer, faults, clock, streamError, finished)
+  if (answer.frames !== undefined) return deliverStream(answer, faults, clock, streamError, finished, left)
   await clock.sleep(answer.endsAt - clock.now())
   const text = JSON.stringify(retold(answer.json, faults))
   finished()
@@ -46,12 +47,14 @@ async function deliverStream(
   clock: LabClock,
   streamError: () => string,
   finished: () => void,
+  left: () => void = finished,
 ): Promise<Response> {
   const frames = answer.frames ?? []
   const texts = frames.map((frame) => frame.text)
   const half = Math.ceil(frames.length / 2)
   await clock.sleep(answer.begunAt - clock.now())
   let next = 0
+  let leave: () => void = () => {}
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const frame = frames[next]
@@ -72,13 +75,18 @@ async function deliverStream(
         controller.close()
         return
       }
+      // Half of it, and then nothing until the client leaves.
+      if (next === half && has(faults, 'stalls')) return new Promise((resolve) => (leave = resolve))
       await clock.sleep(answer.begunAt + frame.afterMs - clock.now())
       let text = retoldFrame(texts[next] ?? '', faults)
       if (next === half && has(faults, 'malformed')) text = `${text.slice(0, Math.floor(text.length / 2))}\n\n`
       controller.enqueue(encoder.encode(text))
       next += 1
     },
-    cancel: finished,
+    cancel: () => {
+      leave()
+      left()
+    },
   })
   const headers = {
     ...answer.headers,

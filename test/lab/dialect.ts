@@ -36,6 +36,8 @@ export type CachedContent = {
   expiresAt: number
   tokens: number
   hash: string
+  /** Names of the functions that it declares. */
+  tools?: string[]
 }
 
 /** What a dialect may touch. */

@@ -13,6 +13,7 @@ export const FAULT_KINDS = [
   'truncated',
   'html',
   'stream_error',
+  'stalls',
   'missing_usage',
   'missing_cached',
   'wrong_usage',

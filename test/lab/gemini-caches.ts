@@ -85,6 +85,7 @@ function create(call: Call, { account, body }: Opened, world: World): CachedCont
     expiresAt: expiryOf(call, body) ?? call.at + HOUR_MS,
     tokens: chain.tokens,
     hash: chain.hash,
+    tools: functionNames(body),
   }
   world.handles.set(id, handle)
   world.saveHandle(id)
@@ -148,6 +149,15 @@ function resource(handle: CachedContent): object {
     expireTime: new Date(handle.expiresAt).toISOString(),
     usageMetadata: { totalTokenCount: handle.tokens },
   }
+}
+
+/** Names of the functions that a body declares. */
+export function functionNames(body: JsonObject): string[] {
+  const tools = field(body, 'tools')
+  return (Array.isArray(tools) ? tools : []).flatMap((tool) => {
+    const declared = field(tool, 'functionDeclarations')
+    return Array.isArray(declared) ? declared.map((one) => stringAt(one, 'name') ?? '') : []
+  })
 }
 
 /** What is rendered ahead of the turns, then the turns. */

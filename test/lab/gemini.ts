@@ -6,7 +6,7 @@ import { accountOf, bearerOf, isRefusedKey } from './account.ts'
 import { stepsOf, tokensOf } from './blocks.ts'
 import { answerText, cutTo, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, World } from './dialect.ts'
-import { answerCaches, geminiParts, handleOf, renderGemini } from './gemini-caches.ts'
+import { answerCaches, functionNames, geminiParts, handleOf, renderGemini } from './gemini-caches.ts'
 import { asMessage, checkMembers, checkMessages, errorInfo, field, geminiRefusal, refuseGemini } from './gemini-wire.ts'
 import { arrayAt, isObject, numberAt, parseJson, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -98,7 +98,7 @@ function countTokens(call: Call, { body }: Opened): Answer {
   return { json: { totalTokens }, headers, begunAt: call.at, endsAt: call.at, usage: null }
 }
 
-type Read = { cachedTokens: number; totalTokens: number; begunAt: number }
+type Read = { tools?: string[]; cachedTokens: number; totalTokens: number; begunAt: number }
 
 function generate(call: Call, opened: Opened, model: GeminiModel, world: World): Answer {
   if (!model.permissive) checkMembers(opened.body, MEMBERS)
@@ -121,7 +121,7 @@ function generate(call: Call, opened: Opened, model: GeminiModel, world: World):
   const thinking = field(config, 'thinkingConfig')
   const thinks = isObject(thinking) && numberAt(thinking, 'thinkingBudget') === 0 ? 0 : THOUGHT_TOKENS
   const thoughts = Math.min(thinks, budget)
-  const { calls, words } = script(body)
+  const { calls, words } = script(body, read.tools ?? functionNames(body))
   const full = words === undefined ? answerText(own.hash) : textOfLength(words, answerText(own.hash))
   const text = calls.length > 0 ? '' : budget === Infinity ? full : cutTo(full, budget - thoughts)
   const called = calls.map(({ name, arguments: given }, n) => ({
@@ -156,7 +156,7 @@ function generate(call: Call, opened: Opened, model: GeminiModel, world: World):
 }
 
 /** What the user's script says of this answer. A function's response must stand right behind its call. */
-function script(body: JsonObject): Scripted {
+function script(body: JsonObject, tools: readonly string[]): Scripted {
   const contents = arrayAt(body, 'contents').map((content) => ({
     role: stringAt(content, 'role'),
     parts: arrayAt(content, 'parts'),
@@ -182,10 +182,6 @@ function script(body: JsonObject): Scripted {
   })
   const question = (contents[at]?.parts ?? []).map((part) => stringAt(part, 'text') ?? '').join('\n')
   const answers = [...contents.keys()].filter((i) => i > at && of(i, 'functionCall').length > 0).length
-  const tools = arrayAt(body, 'tools').flatMap((tool) => {
-    const declared = field(tool, 'functionDeclarations')
-    return Array.isArray(declared) ? declared.map((one) => stringAt(one, 'name') ?? '') : []
-  })
   const config = field(field(body, 'toolConfig'), 'functionCallingConfig')
   return scripted(question, answers, tools, stringAt(config, 'mode') === 'NONE')
 }
@@ -213,7 +209,8 @@ function readHandle(call: Call, { account, body }: Opened, model: GeminiModel, o
     )
   }
   const totalTokens = handle.tokens + ownTokens
-  return { cachedTokens: handle.tokens, totalTokens, begunAt: call.at + world.firstTokenMs(handle.tokens, totalTokens) }
+  const begunAt = call.at + world.firstTokenMs(handle.tokens, totalTokens)
+  return { tools: handle.tools ?? [], cachedTokens: handle.tokens, totalTokens, begunAt }
 }
 
 function readImplicit(

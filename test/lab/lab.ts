@@ -169,14 +169,19 @@ export class Lab {
     this.#saveCache(call.at)
     if (timeout !== undefined) return this.#silence(timeout, row)
     let ended = false
+    const finish = (): void => {
+      if (!ended) this.#finish(row, 200)
+      ended = true
+    }
     return deliver(
       answer,
       faults,
       this.clock,
       () => dialect.streamError(call),
+      finish,
       () => {
-        if (!ended) this.#finish(row, 200)
-        ended = true
+        if (!ended) row.client_left = true
+        finish()
       },
     )
   }

@@ -3,7 +3,10 @@ import type { Environment } from '../../runtime/env.ts'
 import { BotCallLog } from './tables/calls.ts'
 import type { ModelCall, ToolRun } from './tables/calls.ts'
 import { BotListeners } from './listeners.ts'
+import { cancellationOf, turnToCancel } from './cancelled-call.ts'
+import type { Cancellation, RunningTurn } from './cancelled-call.ts'
 import type { BotShell } from './model-call.ts'
+import { CancelledTurns } from './tables/cancelled-turns.ts'
 import { NextCacheTable } from './tables/next-cache-request.ts'
 import { cleared, windowOf } from './state.ts'
 import { NOT_BEGUN } from '../registry/records/bot.ts'
@@ -35,7 +38,10 @@ const CALLS_SHOWN = 20
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
   readonly #nextCache = new NextCacheTable(durableSql(this.ctx.storage))
+  readonly #cancelled = new CancelledTurns(durableSql(this.ctx.storage))
   readonly #listeners = new BotListeners(this.ctx)
+  /** The turn in its handler. Lost in an eviction, and so is its call. */
+  #running: RunningTurn | null = null
 
   constructor(ctx: DurableObjectState, env: Environment) {
     // The handlers are given to `super`, before `this` exists: they call the bot through this object.
@@ -65,7 +71,10 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     })
     bound.turn = (state, message, turn) => this.#turn(state, message, turn)
     bound.stopKeepingWarm = () => this.#stopKeepingWarm()
-    bound.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
+    bound.givenUp = (turn) => {
+      giveUpTurn(this.#shell(), turn)
+      this.#cancelled.forget(turn.id)
+    }
   }
 
   view(): BotView {
@@ -100,6 +109,30 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     else this.#nextCache.set(cache)
   }
 
+  /**
+   * Gives up the turn under way, or the waiting one with this id: its call is aborted, and the turn ends as failed. Resolves when the
+   * call has ended and is booked; a waiting turn ends when it is reached. Throws `conflict` where there is no such turn.
+   */
+  async cancel(wanted?: string): Promise<Cancellation> {
+    const { endedAt, status, why } = this.look()
+    const turn = turnToCancel(this.waitingEvents(), wanted)
+    if (endedAt !== null && this.#running?.id !== turn) {
+      throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
+    }
+    if (turn === null) {
+      const text = wanted === undefined ? 'No turn is running.' : 'No turn with this id is running or waiting.'
+      throw new Failure('conflict', text, { reason: 'no_turn' })
+    }
+    this.#cancelled.add(turn)
+    const running = this.#running
+    let wasAnswered = false
+    if (running?.id === turn) {
+      running.controller.abort()
+      wasAnswered = await running.answered
+    }
+    return cancellationOf(turn, this.#calls.ofTurn(turn), wasAnswered)
+  }
+
   /** Answers input on a socket with a hint: messages are posted. */
   override webSocketMessage(socket: WebSocket): void {
     socket.send(JSON.stringify({ type: 'ignored', why: 'send messages with POST /bots/{id}/messages' }))
@@ -128,9 +161,22 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     if (config === null) throw new Failure('internal', 'the bot has no configuration')
     const next = this.#nextCache.bindTo(turn.id)
     const cache = own === undefined ? (next === null ? config.cache : next.cache) : own
-    const after = await new BotTurn(this.#shell(), config, turn, cache).run(state, text)
-    this.#nextCache.forget(turn.id)
-    return after
+    const controller = new AbortController()
+    if (this.#cancelled.has(turn.id)) controller.abort()
+    const shell = { ...this.#shell(), signal: controller.signal }
+    const { promise: answered, resolve: end } = Promise.withResolvers<boolean>()
+    this.#running = { id: turn.id, controller, answered }
+    let isAnswered = false
+    try {
+      const after = await new BotTurn(shell, config, turn, cache).run(state, text)
+      isAnswered = after.last?.turn === turn.id
+      this.#nextCache.forget(turn.id)
+      this.#cancelled.forget(turn.id)
+      return after
+    } finally {
+      this.#running = null
+      end(isAnswered)
+    }
   }
 
   #shell(): BotShell {

@@ -57,6 +57,8 @@ function followedTurn(
 ): FollowedTurn | null {
   const [first] = calls
   const last = calls.at(-1)
+  // A handle is kept by renewals, and each turn counts as its use.
+  if (config.contents !== undefined) return null
   const { keepWarm } = config
   const isOff = keepWarm !== undefined && keepWarm !== null && !planKind(keepWarm.plan).sends
   if (cache === null || isOff || first === undefined || last === undefined || last.final) return null

@@ -14,7 +14,10 @@ import type { Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import type { CallOutcome } from './call-outcome.ts'
+import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
 import type { BotCallLog } from './tables/calls.ts'
+import { checkHandle, withContents } from './contents.ts'
+import { callOf } from '../registry/records/bot-call.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
@@ -32,6 +35,8 @@ export interface BotShell {
   /** Resolves when all writes are on disk. */
   sync(): Promise<void>
   publish(event: Record<string, unknown>): void
+  /** Aborted when a caller gives the turn up: the call under way ends, and no other begins. Absent outside of turns. */
+  signal?: AbortSignal
 }
 
 export interface Asked {
@@ -53,7 +58,8 @@ const MAX_WINDOW_BYTES = 900_000
 
 /** Makes one call to the model. Stores it before it is sent and when it has ended. */
 export async function askModel(shell: BotShell, config: BotConfig, asked: Asked): Promise<CallOutcome> {
-  const { clock, calls } = shell
+  const { clock, calls, signal } = shell
+  const isGivenUp = (): boolean => signal?.aborted === true
   const end = async (outcome: CallOutcome): Promise<CallOutcome> => {
     calls.end(asked.id, outcome, clock.now())
     await book(shell, config, asked.id, outcome)
@@ -68,14 +74,34 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     await book(shell, config, asked.id, outcome) // releases a reservation
     return outcome
   }
+  if (isGivenUp()) {
+    await book(shell, config, asked.id, NEVER_SENT)
+    return NEVER_SENT
+  }
   const sentAt = clock.now()
   calls.begin(asked.id, sentAt)
   // Stored on disk before it is sent: an eviction from here on leaves a call without an end.
   await shell.sync()
-  const { onText } = asked
-  const streamed = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
+  const readDeltas = asked.onText === undefined ? () => {} : deltasOf(ready.card, asked.onText)
+  let beginning = ''
+  const onText = (piece: string): void => {
+    beginning += piece
+    readDeltas(piece)
+  }
   const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
-  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...streamed })
+  const stop = signal === undefined ? {} : { signal }
+  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, onText, ...stop })
+  if (sent.kind === 'failed' && isGivenUp()) {
+    const { provider, model } = config
+    const called = {
+      provider,
+      model,
+      maxOutputTokens: asked.maxOutputTokens,
+      retention: asked.cache?.retention,
+      sentAt,
+    }
+    return end(cancelledCall(ready.card, called, beginning))
+  }
   if (sent.kind === 'failed') {
     const { failure } = sent
     return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })
@@ -83,6 +109,10 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   const dialect = dialectOf(ready.card)
   if (sent.status < 200 || sent.status >= 300) {
     const { failure } = dialect.readError(sent.status, sent.headers, sent.text)
+    if (config.contents !== undefined && failure.detail?.['handle_gone'] === true) {
+      await checkHandle(shell, config)
+      return end({ kind: 'refused', failure: failureValue('provider_unavailable', 'The handle was gone.') })
+    }
     if (takenDespite(sent.status) === null) return end({ kind: 'failed', failure, billed: null })
     return end({ kind: 'refused', failure })
   }
@@ -110,7 +140,8 @@ interface Ready {
 }
 
 /** Prepares a call. Throws every failure that is possible before it is sent. */
-async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+  const { env, clock, id, publish } = shell
   if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
@@ -123,16 +154,23 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
     const text = `${unmet.at}: ${unmet.why} The cache was required, so nothing was sent.`
     throw new Failure('cache_not_honoured', text, { field: unmet.at, cause: unmet.cause })
   }
-  const request = turnRequest(card, {
+  const bare = turnRequest(card, {
     ...asked.view,
+    ...(config.contents === undefined ? {} : { volatileText: withoutTools(asked) }),
     model: config.model,
     maxOutputTokens: asked.maxOutputTokens,
     cache: asked.cache,
-    tools: toolsOf(config, takesTools(card)),
+    tools: config.contents === undefined ? toolsOf(config, takesTools(card)) : [],
     noTools: asked.final,
     stream: true,
   })
-  const worst = worstNanos(config, asked, request.body, clock.now())
+  const { body, tokens, inlined } = await withContents(shell, config, card, bare.body, asked.cache !== null)
+  const request = { ...bare, body }
+  if (inlined !== null && asked.cache !== null) {
+    const at = new Date(clock.now()).toISOString()
+    publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
+  }
+  const worst = worstNanos(config, asked, body, tokens, clock.now())
   if (worst === null && config.allowUnpriced === false) {
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
@@ -148,11 +186,24 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   return { card, baseUrl: access.baseUrl, credential, request }
 }
 
+/** What stands behind everything cached. Beside a handle, tools can be forbidden in words alone. */
+function withoutTools({ final, view: { volatileText } }: Asked): string | null {
+  return final
+    ? [volatileText, 'Call no tool any more. Answer now.'].filter((text) => text !== null).join('\n')
+    : volatileText
+}
+
 /** Most that a call can cost in nano-dollars: one token for every two bytes, all written, and the longest answer. Null: no price. */
-function worstNanos(config: BotConfig, { cache, maxOutputTokens }: Asked, body: string, now: number): number | null {
+function worstNanos(
+  config: BotConfig,
+  { cache, maxOutputTokens }: Asked,
+  body: string,
+  contentTokens: number,
+  now: number,
+): number | null {
   const { price } = factsOf(config.provider, config.model, now)
   if (price === null) return null
-  const tokens = Math.ceil(Buffer.byteLength(body) / 2)
+  const tokens = Math.ceil(Buffer.byteLength(body) / 2) + contentTokens
   const rates = ratesFor(price, tokens)
   const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
   const perMTok = Math.max(write, rates.inputNanosPerMTok)
@@ -173,5 +224,7 @@ async function book({ env, id: bot }: BotShell, config: BotConfig, call: string,
 function bookOf(outcome: CallOutcome): { costNanos: number | null; why: string } {
   if (outcome.kind === 'answered') return { costNanos: outcome.nanos, why: 'answered' }
   const { kind } = outcome.failure
-  return { costNanos: outcome.kind === 'refused' ? 0 : (outcome.nanos ?? null), why: kind }
+  const costNanos = outcome.kind === 'refused' ? 0 : (outcome.nanos ?? null)
+  const isLongest = kind === 'cancelled' && outcome.kind === 'failed' && costNanos !== null
+  return { costNanos, why: isLongest ? 'cancelled; charged for its stated input and the longest answer' : kind }
 }

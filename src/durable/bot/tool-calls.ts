@@ -54,9 +54,11 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
     const now = clock.now()
     const given = readArguments(schemaOf(tool), call.arguments).value
     const body = JSON.stringify({ bot_id: shell.id, turn_id: turn, call_id: id, tool: call.name, arguments: given })
-    const { url } = tool
+    const { url, service } = tool
+    const to = service === undefined ? { url } : { url, service }
     const timeoutMs = Math.max(1, clock.realMs(tool.timeoutMs))
-    result = await callTool({ url, id, body, now, timeoutMs, account: config.account }, shell.env)
+    const stop = shell.signal === undefined ? {} : { signal: shell.signal }
+    result = await callTool({ ...to, id, body, now, timeoutMs, account: config.account, ...stop }, shell.env)
   }
   const bounded = boundedResult(result ?? wrong('There is no such tool.'), config.historyTokens * RESULT_SHARE)
   const at = clock.now()

@@ -172,7 +172,8 @@ export class BotTurn {
   #calibrate(window: ChatWindow, { inputTokens }: Usage): void {
     const card = cardById(this.#config.provider)
     const tools = card === undefined ? [] : toolsOf(this.#config, takesTools(card))
-    if (inputTokens !== null)
+    // Beside a handle the count contains what is not in the window.
+    if (inputTokens !== null && this.#config.contents === undefined)
       window.calibrate(inputTokens, tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools)))
   }
 

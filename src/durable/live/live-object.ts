@@ -104,6 +104,12 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return this.#store.record()?.ended ?? null
   }
 
+  /** Events in the mailbox, oldest first; the first may be in its handler. `attempts`: how often its handler was called. */
+  waitingEvents(): { id: string; type: string; attempts: number }[] {
+    if (!this.#store.exists()) return []
+    return this.#store.mailbox().map(({ id, type, attempts }) => ({ id, type, attempts }))
+  }
+
   look(): LiveView<State> {
     return viewOf<State>(this.#store, this.#record())
   }

@@ -1,4 +1,5 @@
 import { EXIT_TOOL } from '../../contract/tool.ts'
+import type { NewTool } from '../../contract/tool.ts'
 import type { NewBot } from '../../contract/bot.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
 import { keepWarmOver } from '../../contract/keep-warm.ts'
@@ -10,6 +11,8 @@ import { DEFAULT_KEEP_WARM } from '../../registration/registration.ts'
 import { takesTools } from '../../providers/conversation.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { toolSecret, wrongToolUrl } from '../../calls/tool.ts'
+import { refusedService, serviceUrl } from '../../calls/tool-service.ts'
+import { handleOfBot } from './handle.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
@@ -26,11 +29,12 @@ export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBo
 }
 
 /** The configuration of a new bot. Refuses, before anything is stored, what could not be done later. */
-export async function configFrom(c: Call, given: NewBot, id: string): Promise<{ config: BotConfig; advice: Advice[] }> {
-  const { provider, model } = given
+export async function configFrom(c: Call, body: NewBot, id: string): Promise<{ config: BotConfig; advice: Advice[] }> {
+  const { provider, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
   if (model === undefined) throw invalid('model', 'is missing')
   const card = cardFor(provider, 'provider')
+  const { given, contents } = await handleOfBot(c, body, card)
   const facts = factsOf(card.id, model, clockOf(c).now())
   if (given.cost_budget_usd != null && facts.price === null) {
     const text = 'cost_budget_usd: the price of this model is unknown, so a budget cannot be enforced.'
@@ -65,6 +69,7 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<{ 
     exitTool,
     maxIterations: given.max_iterations ?? MAX_ITERATIONS,
     summarize: given.summarize ?? false,
+    ...(contents === undefined ? {} : { contents }),
     allowUnpriced: given.allow_unpriced ?? false,
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
@@ -80,17 +85,30 @@ function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, ta
     throw new Failure('unsupported', 'tools: models of this provider cannot call tools.', { field: 'tools' })
   }
   toolSecret(c.var.account, c.env) // calls are signed, or not made
-  return given.map(({ name, description, parameters, url, timeout }, index) => {
-    const wrong = wrongToolUrl(url, c.env)
-    if (wrong !== null) {
-      throw invalid(`tools[${index}].url`, wrong)
-    }
+  return given.map(({ name, description, parameters, timeout, ...place }, index) => {
+    const to = placeOfTool(c, place, `tools[${index}]`)
     if (exit_tool && name === EXIT_TOOL) {
       throw invalid(`tools[${index}].name`, `must not be ${EXIT_TOOL}, the tool that exit_tool adds`)
     }
     const parametersText = JSON.stringify(parameters ?? { type: 'object', properties: {} })
-    return { name, description, parametersText, url, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
+    return { name, description, parametersText, ...to, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
   })
+}
+
+/** Where a tool is called. Throws for an address that is not public, and for a service that the administrator does not allow. */
+function placeOfTool(
+  c: Call,
+  { url = '', service, path }: Pick<NewTool, 'url' | 'service' | 'path'>,
+  field: string,
+): Pick<BotTool, 'url' | 'service'> {
+  if (service === undefined) {
+    const wrong = wrongToolUrl(url, c.env)
+    if (wrong !== null) throw invalid(`${field}.url`, wrong)
+    return { url }
+  }
+  const refused = refusedService(service, c.env, `${field}.service`)
+  if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
+  return { url: serviceUrl(path), service }
 }
 
 const TOOL_TIMEOUT_MS = 10_000

@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import {
+  botCancel,
+  botCancelled,
   botEvent,
   botMessage,
   newBot,
@@ -48,6 +50,13 @@ export const bots = operationsOf('account', {
     body: nextTurnCache,
     idempotent: true,
     answers: nextTurnCacheSet,
+  },
+  'POST /bots/{id}/cancel': {
+    does: 'Gives up the turn that runs, or one that waits. The call under way is aborted, and its charge is returned.',
+    body: botCancel,
+    bodyOptional: true,
+    idempotent: true,
+    answers: botCancelled,
   },
   'POST /bots/{id}/pause': {
     does: 'Pauses it. It accepts messages but answers none until it is resumed.',

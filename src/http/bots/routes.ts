@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
+import { botCancel, botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
@@ -16,9 +16,11 @@ import { cardFor } from '../../registration/native.ts'
 import { botCacheFrom } from './cache.ts'
 import type { AskedCache } from './cache.ts'
 import { configFrom, limitsFrom } from './config.ts'
+import { cacheWithoutHandle } from './handle.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { money } from '../present/format.ts'
 import { botJson, cacheJson } from '../present/bot.ts'
 import { readQuery } from '../server/query.ts'
 
@@ -84,9 +86,15 @@ export const bots = router()
       await bot.setNextCache('own')
       return c.json({ cache: cacheJson(config.cache) })
     }
-    const { cache, advice } = turnCache(c, given.cache, config, id)
+    const { cache, advice } = await turnCache(c, given.cache, config, id)
     await bot.setNextCache(cache)
     return c.json({ cache: cacheJson(cache), ...adviceJson(advice) })
+  })
+  .post('/bots/:id/cancel', account, idempotent, async (c) => {
+    const id = idOf(c)
+    const { turn_id: wanted } = await readBody(c, botCancel, { empty: true })
+    const { turn, cancelled, billed, nanos, charged } = await stubOf(c, id).cancel(wanted)
+    return c.json({ turn_id: turn, cancelled, billed, cost_usd: money(nanos), charged })
   })
   .post('/bots/:id/pause', account, idempotent, async (c) => {
     const id = idOf(c)
@@ -146,7 +154,7 @@ async function emit(c: Call, event: { type: string; data: unknown; id?: string }
       throw new Failure('payload_too_large', `${field}: is longer than history_tokens of the bot, ${most}.`, detail)
     }
     if (cache !== undefined && config !== null) {
-      const asked = turnCache(c, cache, config, idOf(c))
+      const asked = await turnCache(c, cache, config, idOf(c))
       // Breakpoints name places of the conversation as it is: no other turn may change it before this one.
       const taken = await bot.emit({ ...event, data: { text, cache: asked.cache }, alone: true })
       return { ...taken, advice: asked.advice }
@@ -156,11 +164,12 @@ async function emit(c: Call, event: { type: string; data: unknown; id?: string }
 }
 
 /** What a caller asks of the cache for one turn. */
-function turnCache(c: Call, given: CacheInput, config: BotConfig, id: string): AskedCache {
+async function turnCache(c: Call, given: CacheInput, config: BotConfig, id: string): Promise<AskedCache> {
   const { provider, model } = config
   const tools = toolCount(config, takesTools(cardFor(provider, 'provider')))
   // The key is the bot's for all its life: another one is another cache.
-  return botCacheFrom(given, { provider, model, key: config.cache?.key ?? id, tools }, clockOf(c).now())
+  const wanted = await cacheWithoutHandle(c, given, config)
+  return botCacheFrom(wanted, { provider, model, key: config.cache?.key ?? id, tools }, clockOf(c).now())
 }
 
 function adviceJson(advice: readonly Advice[]): { advice?: readonly Advice[] } {

@@ -1,18 +1,11 @@
 import * as z from 'zod'
 import { cacheChange, cacheCreation, goneReport } from '../../contract/caches.ts'
-import { Failure, invalid, readFailure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { duration } from '../../contract/scalars.ts'
 import { fingerprint } from '../../core/prompt/fingerprint.ts'
 import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
-import type {
-  ManagedCacheFlight,
-  ManagedCacheView,
-  ManagedCacheWish,
-} from '../../durable/registry/records/managed-cache.ts'
-import { withoutManagedCaches } from '../../providers/managed-cache/unsupported.ts'
-import type { Card } from '../../providers/card.ts'
 import { withoutCredentials } from '../../providers/dialects/shared/credentials.ts'
-import { runManagedCacheLease, runManagedCacheToEnd } from '../../calls/managed-cache.ts'
+import { runManagedCacheLease } from '../../calls/managed-cache.ts'
 import { pack } from '../../runtime/bytes.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
@@ -23,9 +16,9 @@ import { idempotent } from '../server/idempotency.ts'
 import { cacheHistoryJson, cacheJson } from '../present/managed-cache.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
-import { FOREGROUND_MS } from '../server/long-poll.ts'
-import type { ManagedCacheDialect } from '../../providers/managed-cache/dialect.ts'
-import { MAX_PREFIX_BYTES, tooLargeFailure } from '../../registration/json-body.ts'
+import { WARM_RAW } from '../../registration/json-body.ts'
+import { contentsOf, supported } from './contents.ts'
+import { obtain } from './obtain.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
 import { DAY_MS } from '../../core/time/time.ts'
@@ -45,10 +38,6 @@ export const cacheQuery = z.strictObject({
 
 const SHORTEST_TTL_MS = 60_000
 const LONGEST_TTL_MS = 7 * DAY_MS
-const ASK_AGAIN_MS = 250
-
-/** The contents keep their exact text. */
-const raw = (path: readonly (string | number)[]): boolean => path.length === 1 && path[0] === 'request'
 
 export const caches = router()
   .get('/caches', account, async (c) => {
@@ -63,13 +52,9 @@ export const caches = router()
     })
   })
   .post('/caches', account, idempotent, async (c) => {
-    const given = await readBody(c, cacheCreation, { raw })
+    const given = await readBody(c, cacheCreation, { raw: WARM_RAW })
     const card = cardFor(given.provider, 'provider')
-    const dialect = supported(card)
-    if (given.request === undefined) throw invalid('request', 'is missing; give the contents to store')
-    const prepared = dialect.prepare(given.request.text, given.model)
-    const bytes = Buffer.byteLength(prepared.text)
-    if (bytes > MAX_PREFIX_BYTES) throw tooLargeFailure('The contents', MAX_PREFIX_BYTES, 'request')
+    const prepared = contentsOf(card, given)
     const ttlMs = ttlFrom(given.ttl)
     const keep = keepFrom(given.keep, clockOf(c).now())
     const known = await credentialsNamed(c, [given.credential])
@@ -93,7 +78,7 @@ export const caches = router()
       credential: use.name,
       credentialGeneration: use.generation,
       estimatedTokens: prepared.estimatedTokens,
-      bodyBytes: bytes,
+      bodyBytes: Buffer.byteLength(prepared.text),
       ttlMs,
       keep,
       body: pack(text),
@@ -156,12 +141,6 @@ export const caches = router()
     })
   })
 
-function supported(card: Card): ManagedCacheDialect {
-  if (card.managedCaches !== undefined) return card.managedCaches
-  const { kind, message, detail } = withoutManagedCaches(card)
-  throw new Failure(kind, message, detail)
-}
-
 /** The id of a managed cache. A provider named beside it must have managed caches at all. */
 function idOf(c: Call, named?: string): string {
   if (named !== undefined) supported(cardFor(named, 'provider'))
@@ -186,77 +165,4 @@ function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Par
     ...(given.idle === undefined ? {} : { idleMs: given.idle }),
     ...(given.budget_usd_per_day === undefined ? {} : { budgetNanosPerDay: given.budget_usd_per_day }),
   }
-}
-
-/**
- * Follows a wish to its end: as the one who calls the provider, or as one who waits. Failures are thrown, or shown in the view,
- * where a caller reads a resource that exists in any case.
- */
-async function obtain(
-  c: Call,
-  id: string,
-  wish: ManagedCacheWish,
-  failures: 'thrown' | 'shown',
-): Promise<{ view: ManagedCacheView; confirmed: boolean }> {
-  const clock = clockOf(c)
-  const untilAt = clock.now() + FOREGROUND_MS
-  let wanted = wish
-  for (;;) {
-    const registry = registryOf(c) // one that restarts breaks older stubs
-    const flight: ManagedCacheFlight = await registry.askForHandle(id, wanted, c.var.askedAt)
-    if (flight.role === 'ready') return { view: flight.view, confirmed: true }
-    if (flight.role === 'refused' && failures === 'thrown') {
-      throw new Failure(flight.kind, `${flight.why}. The managed cache stays registered.`, { cache_id: id })
-    }
-    if (flight.role === 'failed' || flight.role === 'refused') {
-      if (failures === 'thrown') throwFailure(flight.view)
-      return { view: flight.view, confirmed: false }
-    }
-    const left = untilAt - clock.now()
-    if (left <= 0) return stillRunning(await registry.handle(id), failures)
-    const pause = clock.sleep(left)
-    if (flight.role === 'leader') {
-      const work = runManagedCacheToEnd(
-        flight.lease,
-        { env: c.env, clock, allowedSecrets: flight.allowedSecrets, credentials: flight.credentials },
-        c.var.account,
-      )
-      // Others wait for it, and it may cost money: it is finished even if this caller hangs up.
-      keepAlive(c, work)
-      await Promise.race([work, pause])
-      // Renewed or not, from here on any handle will do.
-      if (wanted.want === 'renewed') wanted = { want: 'any' }
-    } else {
-      try {
-        await Promise.race([registry.handleIdle(flight.k, left), pause])
-      } catch (thrown) {
-        if (readFailure(thrown) !== null) throw thrown
-        await clock.sleep(Math.min(ASK_AGAIN_MS * clock.rate, left)) // the Registry restarts after an eviction
-      }
-    }
-  }
-}
-
-function throwFailure({ state, record }: ManagedCacheView): never {
-  const { lastFailure, stopped } = state
-  const failure = lastFailure?.failure ?? {
-    kind: 'provider_unavailable' as const,
-    message: `There is no handle: ${stopped?.why ?? state.why}.`,
-  }
-  throw new Failure(failure.kind, `${failure.message} The managed cache stays registered.`, {
-    ...failure.detail,
-    cache_id: record.id,
-  })
-}
-
-function stillRunning(
-  view: ManagedCacheView,
-  failures: 'thrown' | 'shown',
-): { view: ManagedCacheView; confirmed: boolean } {
-  if (failures === 'thrown') {
-    throw new Failure('provider_timeout', 'The provider has not answered yet. The managed cache stays registered.', {
-      cache_id: view.record.id,
-    })
-  }
-  return { view, confirmed: false }
 }

@@ -31,6 +31,7 @@ export function botJson(id: string, seen: BotView) {
       output_tokens: totals.outputTokens,
       unpriced: totals.unpriced,
     },
+    handle: config?.contents === undefined ? null : { cache_id: config.contents.cache },
     last_response: last === null ? null : { turn_id: last.turn, at: iso(last.at), text: last.text },
     calls: seen.calls.map(callJson),
     tool_calls: seen.tools.map(toolJson),

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { FAILURES, errorAnswer } from '../../contract/failure.ts'
+import { errorAnswer } from '../../contract/failure-answer.ts'
+import { FAILURES } from '../../contract/failure.ts'
 import { VERSION } from '../../runtime/version.ts'
 import type { Operation } from './openapi-operation.ts'
 

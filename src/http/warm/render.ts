@@ -5,6 +5,7 @@ import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { router } from '../server/context.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
+import { handleBodyOf, renderHandle } from './handle.ts'
 import { prepared } from './plan.ts'
 import { probeJson } from '../present/probe.ts'
 import { credentialsNamed } from '../server/credential.ts'
@@ -12,6 +13,8 @@ import { credentialsNamed } from '../server/credential.ts'
 /** Shows what a warm of the same body would register and send, byte for byte. Nothing is stored or sent. */
 export const render = router().post('/render', account, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
+  const refers = handleBodyOf(body)
+  if (refers !== null) return c.json(await renderHandle(c, body, refers))
   const known = await credentialsNamed(c, [body.credential])
   const { card, facts, prefix, registration } = prepared(c, body, known, true)
   const { fingerprint, maxOutputTokens, primitives, headers = {} } = registration

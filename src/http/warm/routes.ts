@@ -5,6 +5,7 @@ import { readBody } from '../server/read-body.ts'
 import { router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
+import { handleBodyOf, warmHandle } from './handle.ts'
 import { warmPool } from './warm-pool.ts'
 import { warmOne } from './warm-one.ts'
 import { credentialsNamed } from '../server/credential.ts'
@@ -19,6 +20,8 @@ export const warm = router().post('/warm', account, idempotent, async (c) => {
     if (body[field] === undefined) continue
     throw invalid(field, 'is allowed only with gateway')
   }
+  const refers = handleBodyOf(body)
+  if (refers !== null) return c.json(await warmHandle(c, body, refers))
   const { status, json } = await warmOne(c, body, await credentialsNamed(c, [body.credential]))
   return c.json(json, status)
 })

@@ -26,6 +26,20 @@ export interface ManagedCacheError extends ErrorReading {
   gone: boolean
 }
 
+/** How requests of the model refer to a handle, which contains the beginning of their prompt. */
+export interface HandleReferences {
+  /** The handle that a native body refers to; null: none. Throws `invalid_request` for one that is not a text. */
+  handleIn(text: string): string | null
+  /** A body that refers to the handle; the rest of its bytes stay. Throws `invalid_request` where it has a part that the handle contains. */
+  refer(text: string, handle: string): string
+  /** A body with the contents themselves in front of its turns, for a request without a handle. */
+  inline(text: string, contents: string): string
+  /** Names of the functions that contents declare. */
+  toolNames(contents: string): string[]
+  /** Where a body refers to its handle, and the end of that. */
+  breakpoint(text: string): { path: string; byte: number }
+}
+
 /**
  * Writes the requests about a provider's managed caches and reads the answers. Pure. `name` is the provider's name of a cache (its
  * handle).
@@ -51,6 +65,8 @@ export interface ManagedCacheDialect {
   /** Throws `unreadable_answer`. */
   readList(text: string): { caches: ListedManagedCache[]; nextPageToken: string | null }
   readError(status: number, headers: Headers, text: string): ManagedCacheError
+  /** How requests refer to a handle. */
+  references: HandleReferences
   /** Prices of storage, by the day they began. Empty: unknown. */
   storageRates(model: string): StorageRate[]
 }

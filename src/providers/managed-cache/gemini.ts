@@ -16,6 +16,7 @@ import {
   sizeOf,
 } from '../dialects/shared/body.ts'
 import { geminiContent } from '../dialects/gemini-content/dialect.ts'
+import { geminiReferences } from './references.ts'
 import { NANOS_PER_USD } from '../../core/model/price.ts'
 import { count, fields } from '../dialects/shared/usage.ts'
 import type {
@@ -86,6 +87,7 @@ export function cachedContents({ collection, baseOf, name: shape, modelName, rea
     read: (text) => readOne(parsed(text), shape),
     readList: (text) => readList(text, shape),
     readError: read,
+    references: geminiReferences,
     storageRates,
   } satisfies ManagedCacheDialect & { create: typeof create }
 }

@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import { errorAnswer } from '../../../src/contract/failure.ts'
+import { errorAnswer } from '../../../src/contract/failure-answer.ts'
 import { healthAnswer } from '../../../src/contract/values.ts'
 import { app } from '../../../src/http/app.ts'
 import {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { errorAnswer } from '../../../src/contract/failure.ts'
+import { errorAnswer } from '../../../src/contract/failure-answer.ts'
 import { ADMIN, anthropicBody, call, get, newAccount, pick, post, useLab, warm, warmedId } from '../support.ts'
 
 const world = useLab()

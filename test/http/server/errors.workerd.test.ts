@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import { errorAnswer } from '../../../src/contract/failure.ts'
+import { errorAnswer } from '../../../src/contract/failure-answer.ts'
 import { app } from '../../../src/http/app.ts'
 import { operations } from '../../../src/http/openapi.ts'
 import { ADMIN, anthropicBody, bindings, call, get, longText, post, useLab, warmOf } from '../support.ts'

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { errorAnswer, FAILURES } from '../../../src/contract/failure.ts'
+import { errorAnswer } from '../../../src/contract/failure-answer.ts'
+import { FAILURES } from '../../../src/contract/failure.ts'
 import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from '../support.ts'
 import type { Answer } from '../support.ts'
 

@@ -99,6 +99,12 @@ export class ManagedCacheRegistrar {
     return k
   }
 
+  /** The managed cache with this id, or whose handle has or had this name; null: this account has none. */
+  named(name: string, now: number): ManagedCacheView | null {
+    const k = this.#store.keyOf(name) ?? this.#store.keyOfLive(name) ?? this.#store.keyOfFormer(name)
+    return k === null ? null : this.#scheduler.view(k, now)
+  }
+
   view(id: string, now: number): ManagedCacheView {
     return this.viewByKey(this.keyOf(id), now)
   }

@@ -95,6 +95,11 @@ export class ManagedCacheRpc {
     return this.#ports.cacheStore.body(k)
   }
 
+  /** The managed cache with this id, or whose handle has or had this name; null: this account has none. */
+  handleNamed(name: string): ManagedCacheView | null {
+    return this.#registrar.named(name, this.#clock.now())
+  }
+
   handle(id: string): ManagedCacheView {
     return this.#registrar.view(id, this.#clock.now())
   }

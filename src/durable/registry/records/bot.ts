@@ -21,6 +21,8 @@ export interface BotConfig {
   /** Whether the model may end a turn by calling the exit tool. */
   exitTool?: boolean
   summarize?: boolean
+  /** Id of the managed cache that contains the beginning of every call: system and tools. Absent: none. */
+  contents?: { cache: string }
   /** Whether its calls may be sent at an unknown price. Absent from bots that were created before this member existed: they may. */
   allowUnpriced?: boolean
   /** How the conversation is kept warm between turns. Absent: the default plan. */
@@ -36,13 +38,15 @@ export interface BotCache {
   strategy?: Exclude<AskedStrategy, 'automatic'>
 }
 
-/** A tool that is called over HTTP. */
+/** A tool that is called over HTTP, at a public address or at a service binding. */
 export interface BotTool {
   name: string
   description: string
   /** JSON schema of the arguments. */
   parametersText: string
   url: string
+  /** The service binding that receives the calls. Absent: they go to the network. */
+  service?: string
   timeoutMs: number
 }
 

@@ -11,6 +11,8 @@ import type { BodySeals } from '../../../runtime/body-seal.ts'
 import type { Sql } from '../../sql.ts'
 
 const BODY_PART_BYTES = 1_500_000
+/** Rows of the history in which a former handle is looked for. */
+const FORMER_ROWS = 100_000
 
 export interface StoredManagedCache {
   k: number
@@ -88,6 +90,19 @@ export class ManagedCacheStore {
 
   keyOf(id: string): number | null {
     return this.#sql.all<{ k: number }>('SELECT k FROM handle WHERE id = ?', id)[0]?.k ?? null
+  }
+
+  /** The cache whose handle has this name now; null: none. */
+  keyOfLive(name: string): number | null {
+    const query = "SELECT k FROM handle WHERE json_extract(state, '$.live.name') = ?"
+    return this.#sql.all<{ k: number }>(query, name)[0]?.k ?? null
+  }
+
+  /** The cache that had a handle of this name, by the latest rows of the history; null: none. */
+  keyOfFormer(name: string): number | null {
+    const query = `SELECT k FROM handle_row WHERE seq > (SELECT max(seq) FROM handle_row) - ${FORMER_ROWS}
+      AND json_extract(row, '$.handle') = ? ORDER BY seq DESC LIMIT 1`
+    return this.#sql.all<{ k: number }>(query, name)[0]?.k ?? null
   }
 
   load(k: number): StoredManagedCache | null {

@@ -1,0 +1,97 @@
+import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
+import { SECOND_MS } from '../../core/time/time.ts'
+import type { Card } from '../../providers/card.ts'
+import { unpack } from '../../runtime/bytes.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Environment } from '../../runtime/env.ts'
+import type { ManagedCacheFlight, ManagedCacheView } from '../registry/records/managed-cache.ts'
+import type { BotConfig } from '../registry/records/bot.ts'
+
+/** A handle that the provider confirmed in this time is sent without asking again. */
+const FRESH_MS = 60 * SECOND_MS
+/** Longest wait for a handle, which may have to be created. */
+const LONGEST_WAIT_MS = 60 * SECOND_MS
+
+/** Parts of the bot's object that are used here. */
+interface Shell {
+  env: Environment
+  clock: Clock
+}
+
+/** The body of a call of a bot whose contents are in a managed cache. `tokens`: those of the contents, for the worst case. */
+export interface CallWithContents {
+  body: string
+  tokens: number
+  /** Why the contents are sent instead of a handle; null: they are not. */
+  inlined: string | null
+}
+
+/**
+ * Completes the body of a call: it refers to the handle of the bot's managed cache, which is renewed or created again first where that is
+ * due. Without a handle, and where the turn asks for no cache, it has the contents themselves. Throws `not_found` where the managed cache
+ * was deleted.
+ */
+export async function withContents(
+  shell: Shell,
+  config: BotConfig,
+  card: Card,
+  body: string,
+  cached: boolean,
+): Promise<CallWithContents> {
+  const { contents } = config
+  if (contents === undefined) return { body, tokens: 0, inlined: null }
+  const references = card.managedCaches?.references
+  if (references === undefined) throw new Failure('unsupported', 'The provider has no managed caches any more.')
+  const registry = shell.env.REGISTRY.getByName(config.account)
+  const got = cached ? await handleOf(shell, config, shell.clock.now() - FRESH_MS) : null
+  const view = got?.view ?? (await registry.handle(contents.cache))
+  const tokens = view.state.live?.tokens ?? view.record.estimatedTokens * 2
+  const live = got?.failure === null ? view.state.live : null
+  if (live !== null) return { body: references.refer(body, live.name), tokens, inlined: null }
+  const bytes = await registry.handleBody(view.k)
+  if (bytes === null) throw new Failure('not_found', 'The managed cache of this bot was deleted.')
+  const inlined = got === null ? 'this turn asks for no cache' : (got.failure?.message ?? 'there is no handle')
+  return { body: references.inline(body, unpack(bytes)), tokens: 0, inlined }
+}
+
+/** Checks a handle that a call was refused for, so that the next attempt has one that exists. Never throws. */
+export async function checkHandle(shell: Shell, config: BotConfig): Promise<void> {
+  try {
+    await handleOf(shell, config, shell.clock.now())
+  } catch (thrown) {
+    console.warn('the handle of a bot could not be checked', readFailure(thrown)?.kind ?? 'unknown')
+  }
+}
+
+/** Obtains a handle, as the one who calls the provider or as one who waits. `failure`: why there is none. */
+async function handleOf(
+  { env, clock }: Shell,
+  { account, contents }: BotConfig,
+  freshSinceAt: number,
+): Promise<{ view: ManagedCacheView; failure: FailureValue | null }> {
+  const registry = env.REGISTRY.getByName(account)
+  const id = contents?.cache ?? ''
+  const untilAt = clock.now() + LONGEST_WAIT_MS
+  for (;;) {
+    const flight: ManagedCacheFlight = await registry.askForHandle(id, { want: 'any' }, freshSinceAt)
+    if (flight.role === 'ready') return { view: flight.view, failure: null }
+    if (flight.role === 'refused') return { view: flight.view, failure: failureValue(flight.kind, flight.why) }
+    if (flight.role === 'failed') {
+      const { state } = flight.view
+      const failure = state.lastFailure?.failure ?? failureValue('provider_unavailable', state.why)
+      return { view: flight.view, failure }
+    }
+    const left = untilAt - clock.now()
+    if (left <= 0) {
+      const failure = failureValue('provider_timeout', 'the provider has not answered in time')
+      return { view: await registry.handle(id), failure }
+    }
+    if (flight.role === 'follower') await registry.handleIdle(flight.k, left)
+    else {
+      const { lease, allowedSecrets, credentials } = flight
+      await runManagedCacheToEnd(lease, { env, clock, allowedSecrets, credentials }, account)
+    }
+  }
+}
