@@ -108,7 +108,8 @@ async function play(
   } else if (way !== 'nothing') {
     const agents = indices.map((index) => ({ provider, request: bodyOf(provider, model, index, null) }))
     const { crew: job, tookMs } = await preloaded(time, agents, way, AT_ONCE)
-    if (job.status !== 'succeeded' || job.failed > 0 || job.cost_usd === null) throw new Error(JSON.stringify(job))
+    if (job.status !== 'succeeded' || job.failed > 0 || job.cost_usd === null || job.head_writes === null)
+      throw new Error(JSON.stringify(job))
     warmed = { headWrites: job.head_writes, warmingUsd: job.cost_usd, readyMs: tookMs }
   }
   await time.sleep(1_000)

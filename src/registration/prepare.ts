@@ -29,6 +29,8 @@ export interface Preparation {
   card: Card
   facts: ModelFacts
   prefix: PreparedPrefix
+  /** The system prompt of the neutral form, as it is rendered; null: the body came in the native form, or has none. */
+  neutralSystem: string | null
   /** The fingerprint that another prefix of the same request would have. */
   fingerprintFor: Identity['fingerprintFor']
   entryFor: Identity['entryFor']
@@ -37,15 +39,19 @@ export interface Preparation {
   registration: Omit<Registration, 'body'>
 }
 
-/** `anySize`: nothing will be sent, so that nothing is refused for its size, or for what the provider would say. */
-export type PrepareOptions = Destination & { anySize?: boolean }
+export type PrepareOptions = Destination & {
+  /** Nothing will be sent, so that nothing is refused for its size, or for what the provider would say. */
+  anySize?: boolean
+  /** UTF-16 units of the neutral form's system prompt that become a block of their own. Absent: it is one block. */
+  systemHead?: number
+}
 
 /**
  * Turns a body into what is stored of it: card and native text, cut, faults, refusals, retention, lint, identity, registration.
  * Throws the first `Failure` in that order.
  */
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
-  const source = sourceOf(body)
+  const source = sourceOf(body, options.systemHead)
   const { card } = source
   const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now, body.base_model)
   if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
@@ -75,6 +81,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
     card,
     facts,
     prefix,
+    neutralSystem: source.neutral?.system ?? null,
     fingerprintFor,
     entryFor,
     keepWarm,

@@ -13,7 +13,7 @@ import { credentialsNamed } from '../server/credential.ts'
 export const render = router().post('/render', account, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
   const known = await credentialsNamed(c, [body.credential])
-  const { card, facts, prefix, registration } = prepared(c, body, known, true)
+  const { card, facts, prefix, registration } = prepared(c, body, known, { anySize: true })
   const { fingerprint, maxOutputTokens, primitives, headers = {} } = registration
   return c.json({
     provider: card.id,

@@ -37,6 +37,7 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
     writesReported: true,
     primitives: ['one_token', 'floor_tokens'],
+    sharedBy: 'blocks',
     // Assumed, as on the card of Anthropic's own API.
     ...(/-5(-\d)?$/.test(id) && !id.endsWith('-4-5') ? {} : { settingsBeforeMessages: true as const }),
   }
@@ -56,7 +57,7 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
 function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
   const row = automatic(
     names(`amazon.nova-${id}`),
-    { retention: stated('5m', 'sliding', 5 * MINUTE_MS), rates: [rates] },
+    { retention: stated('5m', 'sliding', 5 * MINUTE_MS), sharedBy: 'blocks', rates: [rates] },
     DOCS,
   )
   return { ...row, facts: { ...row.facts, writesReported: true } }
@@ -133,6 +134,7 @@ export const bedrockOpenai: Card = {
         writesReported: true,
         // A prewarm is not verified here: only where a body takes no breakpoint, as behind `instructions`, it is tried.
         primitives: ['floor_tokens', 'prewarm'],
+        sharedBy: 'blocks',
       },
       [], // a tenth more than OpenAI's in a region; the price of each id is not published
       DOCS,

@@ -99,17 +99,17 @@ export interface AutomaticRates {
   source?: string
 }
 
-/** Models with an automatic cache and no write fee: writing costs the plain input price. */
+/** Models with an automatic cache, of tokens unless told otherwise, and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens'> & {
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'sharedBy'> & {
     retention: RetentionOffer
     minimumTokens?: number | null
     rates?: AutomaticRates[]
   },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens } = known
+  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens, sharedBy = 'tokens' } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -124,6 +124,7 @@ export function automatic(
     retentions: [retention],
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
+    sharedBy,
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
     ...(blockTokens === undefined ? {} : { blockTokens }),
   }

@@ -20,6 +20,7 @@ function row(names: string[], rates: { input: number; read: number; output: numb
       retentions: [kept('5m', 5 * MINUTE_MS), kept('1h', HOUR_MS)],
       writesReported: false,
       primitives: ['one_token', 'floor_tokens'],
+      sharedBy: 'tokens',
     },
     prices,
     DOCS,

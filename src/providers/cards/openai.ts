@@ -23,7 +23,7 @@ export const openai: Card = {
     clock:
       'From GPT-5.6 on at least 30 minutes after the last write or reuse, or 12 hours; before 5 to 60 minutes, or up to 24 hours.',
     affinity:
-      'prompt_cache_key in the body: a hint for routing before GPT-5.6, from then on another key is another cache.',
+      'prompt_cache_key in the body: a hint for routing before GPT-5.6, from then on another key is another cache. Before GPT-5.6, above some 15 requests a minute with one prefix and key, some overflow to further machines.',
     writes: 'cache_write_tokens from GPT-5.6 on; before, writing is neither reported nor charged.',
     usage: 'The input count includes cached_tokens and cache_write_tokens.',
     price:
