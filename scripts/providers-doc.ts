@@ -101,8 +101,9 @@ function table(rows: readonly ModelCard[]): string[] {
   ]
 }
 
-function shared({ sharedBy = '*unknown*', spill }: ModelCard['facts']): string {
-  return spill === undefined ? sharedBy : `${sharedBy}, ${spill.requests} requests in ${minutes(spill.everyMs)}`
+function shared({ sharedBy, spill }: ModelCard['facts']): string {
+  const by = sharedBy ?? '*unknown*'
+  return spill === undefined ? by : `${by}, ${spill.requests} requests in ${minutes(spill.everyMs)}`
 }
 
 function retention({ name, kind, ttlMs, assumed, minTtlMs, maxTtlMs }: RetentionOffer): string {

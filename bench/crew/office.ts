@@ -36,16 +36,21 @@ const SECRETS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GEMINI_API_KEY', 'AWS_B
 /** An agent as `POST /preload` takes it: `request` is a native body, and without one the members are the neutral form. */
 export type OfficeAgent = { provider: string; request?: unknown } & Record<string, unknown>
 
-/**
- * Runs the shipped preload (tables, decisions and calls) without the platform. Queue messages arrive at once. `requests`: how the real
- * requests of each agent begin, as `GET /prefixes/{id}/request` shows it.
- */
+/** Preloads one crew in an office of its own. */
 export async function preloaded(
   time: VirtualTime,
   agents: readonly OfficeAgent[],
   strategy: CrewStrategy,
   atOnce: number,
 ) {
+  const office = officeAt(time)
+  const done = await office.preload(agents, strategy, atOnce)
+  office.close()
+  return done
+}
+
+/** Runs the shipped preload (tables, decisions and calls) without the platform. Queue messages arrive at once. */
+export function officeAt(time: VirtualTime) {
   const clock: Clock = {
     now: time.now,
     sleep: time.sleep,
@@ -110,32 +115,37 @@ export async function preloaded(
     }
   }
 
-  const read = agents.map(({ request, ...members }) => {
-    const native = request === undefined ? {} : { request: new RawJson(JSON.stringify(request)) }
-    const body = warmBody.parse({ keep_warm: { plan: 'off' }, ...members, ...native })
-    return { name: null, body, preparation: prepareWarm(body, time.now()) }
-  })
-  const admitted = withHeadsInText(read, undefined, (body, systemHead) => prepareWarm(body, time.now(), { systemHead }))
-  const startedAt = time.now()
-  const { id } = await crews.begin(orderOf({ strategy, max_parallel: atOnce }, admitted))
-  for (;;) {
-    if (running.size > 0) await Promise.race(running)
-    else if (crews.crew(id).finishedAt !== null) break
-    else {
-      // What the Registry's alarm does.
-      await time.sleep(Math.min(...store.crews.open().map(({ wakeAt }) => wakeAt)) - time.now())
-      await crews.advance()
+  /** `requests`: how the real requests of each agent begin, as `GET /prefixes/{id}/request` shows it. */
+  async function preload(agents: readonly OfficeAgent[], strategy: CrewStrategy, atOnce: number) {
+    const read = agents.map(({ request, ...members }) => {
+      const native = request === undefined ? {} : { request: new RawJson(JSON.stringify(request)) }
+      const body = warmBody.parse({ keep_warm: { plan: 'off' }, ...members, ...native })
+      return { name: null, body, preparation: prepareWarm(body, time.now()) }
+    })
+    const admitted = withHeadsInText(read, undefined, (body, systemHead) =>
+      prepareWarm(body, time.now(), { systemHead }),
+    )
+    const startedAt = time.now()
+    const { id } = await crews.begin(orderOf({ strategy, max_parallel: atOnce }, admitted))
+    for (;;) {
+      if (running.size > 0) await Promise.race(running)
+      else if (crews.crew(id).finishedAt !== null) break
+      else {
+        // What the Registry's alarm does.
+        await time.sleep(Math.min(...store.crews.open().map(({ wakeAt }) => wakeAt)) - time.now())
+        await crews.advance()
+      }
     }
+    const row = crews.crew(id)
+    const crew = crewJson(row)
+    const requests = row.agents.map(({ k }) => {
+      const [bytes, record] = k === null ? [null, null] : [store.prefixes.body(k), store.prefixes.record(k)]
+      const card = record === null ? undefined : cardById(record.provider)
+      if (bytes === null || record === null || card === undefined) return null
+      const text = unpack(bytes)
+      return withMarkers(card, text, record.retention) ?? text
+    })
+    return { crew, requests, tookMs: time.now() - startedAt }
   }
-  const row = crews.crew(id)
-  const crew = crewJson(row)
-  const requests = row.agents.map(({ k }) => {
-    const [bytes, record] = k === null ? [null, null] : [store.prefixes.body(k), store.prefixes.record(k)]
-    const card = record === null ? undefined : cardById(record.provider)
-    if (bytes === null || record === null || card === undefined) return null
-    const text = unpack(bytes)
-    return withMarkers(card, text, record.retention) ?? text
-  })
-  sql.close()
-  return { crew, requests, tookMs: time.now() - startedAt }
+  return { preload, close: () => sql.close() }
 }
