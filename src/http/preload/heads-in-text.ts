@@ -73,7 +73,7 @@ function advised(agent: Ready, { path }: MemberText, { members, cut, estimatedTo
   const { registration } = preparation
   const advice: Advice = {
     cause: 'shared_head_in_text',
-    message: `${members.length} agents of this crew begin alike, with about ${estimatedTokens} tokens, and part behind character ${cut} of ${path}. This cache shares whole blocks only. In the requests of all of them, end a text block with a cache marker there, and put the rest into the next block.`,
+    message: `${members.length} agents of this crew begin alike, with about ${estimatedTokens} tokens, and part behind character ${cut} of ${path}. This cache shares whole blocks only. In the requests of all of them, end a text block with a cache marker there, and put the rest into the next block. A text that cannot be a list of blocks has to move into a message.`,
     at: path,
   }
   return {

@@ -90,7 +90,7 @@ describe('agents that differ inside of one system string', () => {
     }
   })
 
-  it('are written by the first of them where the cache compares tokens, and their bodies stay as they are', async () => {
+  it('are led by the first of them where the cache compares tokens, and stay one string', async () => {
     const crew = await preload(agentsOf('openai-chat', 'gpt-4.1', longText(300)).slice(0, 5))
     expect(crew).toMatchObject({ status: 'succeeded', head_writes: 1, calls: 5 })
     expect(crew.groups[0]).toMatchObject({
