@@ -61,6 +61,8 @@ export interface ModelFacts {
    * its own. Absent: none is known.
    */
   spill?: { requests: number; everyMs: number }
+  /** Entries stay until other prompts need their place, the least recently used first: an engine of one's own. Absent: others do not matter. */
+  untilDisplaced?: true
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
   /**

@@ -102,14 +102,15 @@ export interface AutomaticRates {
 /** Models with an automatic cache, of tokens unless told otherwise, and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'sharedBy'> & {
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'sharedBy' | 'untilDisplaced'> & {
     retention: RetentionOffer
     minimumTokens?: number | null
     rates?: AutomaticRates[]
   },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens, sharedBy = 'tokens' } = known
+  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens, untilDisplaced } = known
+  const { sharedBy = 'tokens' } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -127,6 +128,7 @@ export function automatic(
     sharedBy,
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
     ...(blockTokens === undefined ? {} : { blockTokens }),
+    ...(untilDisplaced === undefined ? {} : { untilDisplaced }),
   }
   return model(names, row, prices, source)
 }

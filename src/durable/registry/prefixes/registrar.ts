@@ -277,7 +277,10 @@ export class Registrar {
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
     const gone = this.#scheduler.unreachable(record)
-    const believed = gone === null ? belief(state, now, expiringMs) : unreachable(gone)
+    const believed =
+      gone === null
+        ? belief(state, now, expiringMs, { lifetimes: this.#scheduler.lifetimesOf(record, state, now), k })
+        : unreachable(gone)
     return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }
 
