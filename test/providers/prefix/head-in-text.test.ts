@@ -108,7 +108,7 @@ describe('a head inside of one text', () => {
 
   it('leaves out an agent that shares little, for the sake of the others', () => {
     const stranger = claude({ system: `${RULES.slice(0, 2_200)} and so on. ${'Other rules. '.repeat(300)}` })
-    const [found, ...more] = headsInText(agentsOf('anthropic', [systems[0], stranger, systems[2]]))
-    expect([found?.members.map(({ index }) => index), more]).toEqual([[0, 2], []])
+    const [found, ...more] = headsInText(agentsOf('anthropic', [systems[0], stranger, ...systems.slice(1)]))
+    expect([found?.members.map(({ index }) => index), more]).toEqual([[0, 2, 3], []])
   })
 })
