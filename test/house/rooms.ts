@@ -90,7 +90,7 @@ export const buildings: Building[] = [
     steps: [
       [room('wire', 'what a card may say of its wire format, as flat values')],
       [room('dialect', 'what a wire format can do, as a type')],
-      [room('dialects', 'one folder for each wire format')],
+      [room('dialects', 'one folder for each family of wire formats; the two of OpenAI share one')],
       [room('managed-cache', 'requests about managed caches, one file for each wire format')],
       [room('card', 'what is stated of a provider, as a type')],
       [

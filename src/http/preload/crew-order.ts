@@ -16,7 +16,7 @@ import { requirement } from '../warm/required.ts'
 
 /** One agent of a request: prepared, refused, or without anything to warm. */
 export type Admitted = { name: string | null } & (
-  | { preparation: Preparation }
+  | { preparation: Preparation; unpriced?: true }
   | { failure: FailureValue }
   | { skipped: string }
 )
@@ -67,7 +67,8 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
       const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
       const { spill } = preparation.facts
       const pace = spill === undefined ? {} : { pace: { ...paceBelow(spill), route: routeOf(crew[member]!) } }
-      return { ...base, registration, required: requirement(preparation), ...pace }
+      const word = agent.unpriced === true ? { unpriced: true as const } : {}
+      return { ...base, registration, required: requirement(preparation), ...pace, ...word }
     }),
   }
 }

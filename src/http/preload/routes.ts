@@ -16,6 +16,7 @@ import { idempotent } from '../server/idempotency.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
 import { planned, prepared, requireSendable } from '../warm/plan.ts'
+import { refuseUnpriced } from '../warm/unpriced.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { longPoll, FOREGROUND_MS } from '../server/long-poll.ts'
@@ -55,7 +56,8 @@ async function admitAll(c: Call, { agents, strategy, min_shared_tokens: minimum 
       const name = body.name ?? null
       if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
       try {
-        return { name, ...(await admit(c, body, `agents[${index}]`, known)) }
+        const unpriced = body.allow_unpriced === true ? { unpriced: true as const } : {}
+        return { name, ...(await admit(c, body, `agents[${index}]`, known)), ...unpriced }
       } catch (thrown) {
         const failure = readFailure(thrown)
         if (failure === null) throw thrown
@@ -87,7 +89,7 @@ function withOneRetention(
     const body = writtenAt(agent.body, retention)
     const preparation = prepareAgain(body)
     const registration = { ...preparation.registration, unmarked: true as const }
-    return { name: agent.name, body, preparation: { ...preparation, registration } }
+    return { ...agent, body, preparation: { ...preparation, registration } }
   })
 }
 
@@ -116,6 +118,7 @@ async function admit(
     throw invalid(`${at}.${field}`, 'is not allowed in an agent, because a crew is warmed as one job')
   }
   const preparation = planned(c, body, known)
+  refuseUnpriced(preparation, { given: body.allow_unpriced, waits: false }, `${at}.allow_unpriced`)
   const required = await requireSendable(c, preparation, known)
   // A required cache without a retention takes the registered one, for the head as well.
   const isRegistered = required === null || required.retention === preparation.prefix.retention

@@ -18,7 +18,12 @@ export function prepared(
   how: Pick<PrepareOptions, 'anySize' | 'systemHead'> = {},
 ): Preparation {
   const credential = useOf(body.credential, known)
-  return prepareWarm(body, clockOf(c).now(), { credential, placeOf: (card) => placeOf(card, c.env), ...how })
+  return prepareWarm(body, clockOf(c).now(), {
+    credential,
+    placeOf: (card) => placeOf(card, c.env),
+    lint: c.var.lint,
+    ...how,
+  })
 }
 
 /** The same, with a provider and a credential that this deployment can send to. */

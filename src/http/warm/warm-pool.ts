@@ -108,7 +108,7 @@ async function outcomeOf(c: Call, body: WarmBody, model: PoolModel, known: Known
     ...(name === undefined ? {} : { name: `${name}/${model.name}` }),
   }
   try {
-    return { model, warmed: await warmOne(c, own, known), failure: null }
+    return { model, warmed: await warmOne(c, own, known, true), failure: null }
   } catch (thrown) {
     const failure = readFailure(thrown)
     if (failure === null) throw thrown

@@ -63,8 +63,9 @@ export class Crews {
     const { id, strategy, atOnce, groups } = order
     // Agents before heads: where both have the same content, the agent's plan applies.
     const agents = order.agents.map(
-      ({ name, required, group, pace, registration, failure, skipped }): CrewAgentWarm => {
-        const given = { name, required, group, ...(pace === undefined ? {} : { pace }) }
+      ({ name, required, group, pace, registration, failure, skipped, unpriced }): CrewAgentWarm => {
+        const said = { ...(pace === undefined ? {} : { pace }), ...(unpriced === true ? { unpriced } : {}) }
+        const given = { name, required, group, ...said }
         if (failure !== null) return { ...given, ...warmIn('failed'), failure }
         if (registration === null) return { ...given, ...warmIn('skipped'), why: skipped }
         return { ...given, ...this.#registered(registration, now) }
@@ -198,7 +199,10 @@ export class Crews {
         Object.assign(warm, { step: 'failed', failure: failureValue('not_found', 'the prefix was deleted') })
         return []
       }
-      const { job, messages } = this.#flights.queue(warm.k, newId('job'), now, required)
+      const { job, messages } = this.#flights.queue(warm.k, newId('job'), now, {
+        required,
+        unpriced: isUnpricedAllowed(crew, warm),
+      })
       Object.assign(warm, { step: 'running', jobId: job.id })
       return messages
     })
@@ -227,6 +231,13 @@ function isAsStrict(warm: CrewWarm, required: Asked | null): boolean {
 function openOf({ finishedAt, agents }: Crew, wakeAt: number): Open {
   const routes = new Set(agents.flatMap(({ pace }) => (pace === undefined ? [] : [pace.route])))
   return { wakeAt, isOver: finishedAt !== null, routes }
+}
+
+/** Whether a call may be sent at an unknown price: its agent says so, or one of those that share the head. */
+function isUnpricedAllowed({ heads, agents }: Crew, warm: CrewWarm): boolean {
+  const group = heads.indexOf(warm)
+  const asking = group < 0 ? agents.filter((agent) => agent === warm) : agents.filter((agent) => agent.group === group)
+  return asking.some(({ unpriced }) => unpriced === true)
 }
 
 /** A call in `step`, without a prefix and without a result. */

@@ -9,7 +9,7 @@ import type { BarrierAnswer } from '../records/barrier.ts'
 import type { Barriers } from './barriers.ts'
 import type { Crews } from './crews.ts'
 import type { Warmed } from '../records/warmed.ts'
-import type { SingleFlight } from './single-flight.ts'
+import type { SingleFlight, WarmWish } from './single-flight.ts'
 
 /** Collaborators that `WarmingRpc` needs. */
 export interface WarmingRpcPorts {
@@ -19,6 +19,8 @@ export interface WarmingRpcPorts {
   flights: SingleFlight
   crews: Crews
   barriers: Barriers
+  /** Resolves once bodies can be sealed and opened. */
+  bodyKeyReady: () => Promise<void>
   /**
    * Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. `advice` ends
    * the second message.
@@ -45,6 +47,7 @@ export class WarmingRpc {
   /**
    * Registers a prefix and warms it as `how` says. `jobId` names the job of a background warm. `askedAt` is when the caller
    * began to ask: it shares the receipt of a call that ended after that instant. `required` is what a job's receipt is judged by.
+   * `unpriced`: the caller's word stands for a call at an unknown price.
    */
   async register(
     registration: Registration,
@@ -52,10 +55,12 @@ export class WarmingRpc {
     jobId: string,
     askedAt = Number.POSITIVE_INFINITY,
     required: Asked | null = null,
+    unpriced = how === 'now',
   ): Promise<Warmed> {
     this.#ports.requireStorage(STORAGE_ADVICE)
+    await this.#ports.bodyKeyReady()
     const { k, created } = this.#registrar.register(registration, this.#ports.clock.now())
-    return this.#warmed(k, created, how, jobId, askedAt, required)
+    return this.#warmed(k, created, how, { jobId, askedAt, required, unpriced })
   }
 
   /** Warms a registered prefix; the other parameters are those of `register`. */
@@ -65,19 +70,13 @@ export class WarmingRpc {
     jobId: string,
     askedAt = Number.POSITIVE_INFINITY,
     required: Asked | null = null,
+    unpriced = how === 'now',
   ): Promise<Warmed> {
-    return this.#warmed(this.#registrar.keyOf(id), false, how, jobId, askedAt, required)
+    return this.#warmed(this.#registrar.keyOf(id), false, how, { jobId, askedAt, required, unpriced })
   }
 
-  async #warmed(
-    k: number,
-    created: boolean,
-    how: 'now' | 'later' | 'no',
-    jobId: string,
-    askedAt: number,
-    required: Asked | null,
-  ): Promise<Warmed> {
-    const flight = await this.#flights.begin(k, how, jobId, askedAt, required)
+  async #warmed(k: number, created: boolean, how: 'now' | 'later' | 'no', wish: WarmWish): Promise<Warmed> {
+    const flight = await this.#flights.begin(k, how, wish)
     return { view: this.#registrar.viewByKey(k, this.#ports.clock.now()), created, flight }
   }
 
@@ -110,6 +109,7 @@ export class WarmingRpc {
   /** Begins to warm a crew. Its job continues when the caller disconnects. */
   async preload(order: CrewOrder): Promise<Crew> {
     this.#ports.requireStorage(STORAGE_ADVICE)
+    await this.#ports.bodyKeyReady()
     return this.#ports.crews.begin(order)
   }
 
