@@ -18,6 +18,7 @@ export function providersDoc(): string {
     '',
     '`node scripts/providers-doc.ts` writes this page from the cards in `src/providers`; do not edit it here.',
     '*Unknown* means that the source beside it does not say. A deployment shows the same facts at `GET /providers`.',
+    '*Shared by* says what prompts must have in common to share an entry: whole blocks, or tokens; and how many requests with one beginning reach one machine.',
     'An *assumed* retention is our first guess; receipts change it within the given bounds. No page states what a sentence that starts with *Assumed:* says.',
     '',
     '| Provider | Wire format | Secret | Variables | Warmed |',
@@ -80,13 +81,14 @@ function section(card: Card): string[] {
 function table(rows: readonly ModelCard[]): string[] {
   if (rows.length === 0) return ['No model is described.', '']
   return [
-    '| Models | Minimum | Retentions | Probes | USD per million tokens: input / read / write / output |',
-    '| --- | --- | --- | --- | --- |',
+    '| Models | Minimum | Shared by | Retentions | Probes | USD per million tokens: input / read / write / output |',
+    '| --- | --- | --- | --- | --- | --- |',
     ...rows.map(({ models, facts, prices }) =>
       [
         '',
         models.map((id) => `\`${id}\``).join(' '),
         facts.minimumTokens ?? '*unknown*',
+        shared(facts),
         facts.retentions.map(retention).join('; '),
         facts.primitives.join(', '),
         prices.length === 0 ? '*unknown*' : prices.map(priced).join('; '),
@@ -97,6 +99,11 @@ function table(rows: readonly ModelCard[]): string[] {
     ),
     '',
   ]
+}
+
+function shared({ sharedBy, spill }: ModelCard['facts']): string {
+  const by = sharedBy ?? '*unknown*'
+  return spill === undefined ? by : `${by}, ${spill.requests} requests in ${minutes(spill.everyMs)}`
 }
 
 function retention({ name, kind, ttlMs, assumed, minTtlMs, maxTtlMs }: RetentionOffer): string {

@@ -4,26 +4,39 @@ import { factsOf } from '../../src/runtime/facts.ts'
 import type { Lab } from '../../test/lab/index.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
 
-/** Sends one request as an application does. Returns its usage and the time to its first token. */
-export async function asked(lab: Lab, now: () => number, provider: string, body: Record<string, unknown>) {
+const PATHS: Readonly<Record<string, (model: string) => string>> = {
+  anthropic: () => '/anthropic/v1/messages',
+  openai: () => '/openai/v1/responses',
+  'openai-chat': () => '/openai/v1/chat/completions',
+  gemini: (model) => `/gemini/v1beta/models/${model}:generateContent`,
+  bedrock: (model) => `/bedrock/model/${model}/converse`,
+  vllm: () => '/vllm/v1/chat/completions',
+}
+
+/** Sends one request as an application does. Returns its usage and the time to its first token. `model`: where the body does not name it. */
+export async function asked(
+  lab: Lab,
+  now: () => number,
+  provider: string,
+  body: Record<string, unknown>,
+  model = String(body['model']),
+) {
   const card = cardById(provider)
   if (card === undefined) throw new Error(`no card for ${provider}`)
-  const isAnthropic = card.dialect.id === 'anthropic-messages'
   const startedAt = now()
+  const key =
+    card.auth.header === 'authorization-bearer' ? { authorization: 'Bearer lab' } : { [card.auth.header]: 'lab' }
   const answer = await lab.fetch(
-    new Request(`http://lab.test${isAnthropic ? '/anthropic/v1/messages' : '/openai/v1/chat/completions'}`, {
+    new Request(`http://lab.test${PATHS[provider]?.(model)}`, {
       method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        ...(isAnthropic ? { 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' } : { authorization: 'Bearer lab' }),
-      },
+      headers: { 'content-type': 'application/json', ...card.headers, ...key },
       body: JSON.stringify(body),
     }),
   )
   const text = await answer.text()
   if (!answer.ok) throw new Error(`the lab refused: ${text}`)
   const { usage } = dialectOf(card).readAnswer(text, 'application/json')
-  const facts = factsOf(provider, String(body['model']), startedAt)
+  const facts = factsOf(provider, model, startedAt)
   const retention = facts.retentions[0]?.name ?? ''
   return { usage, costNanos: costOf(usage, facts.price, retention) ?? Number.NaN, tookMs: now() - startedAt }
 }

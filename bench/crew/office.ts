@@ -12,6 +12,9 @@ import { RawJson } from '../../src/contract/raw-json.ts'
 import type { CrewStrategy } from '../../src/core/fan-out/crew.ts'
 import { crewJson } from '../../src/http/present/crew.ts'
 import { orderOf } from '../../src/http/preload/crew-order.ts'
+import { withHeadsInText } from '../../src/http/preload/heads-in-text.ts'
+import { withMarkers } from '../../src/providers/prefix/with-markers.ts'
+import { cardById } from '../../src/runtime/cards.ts'
 import { prepareWarm } from '../../src/registration/prepare.ts'
 import { runLease } from '../../src/calls/probe.ts'
 import { unpack } from '../../src/runtime/bytes.ts'
@@ -25,16 +28,29 @@ import type { Lease } from '../../src/calls/lease.ts'
 export const VARS = {
   ENVIRONMENT: 'development',
   LAB_URL: 'http://lab.test',
-  LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini',
+  LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini,bedrock,vllm',
 } as unknown as Vars
 
-/** Runs the shipped preload (tables, decisions and calls) without the platform. Queue messages arrive at once. */
+const SECRETS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GEMINI_API_KEY', 'AWS_BEARER_TOKEN_BEDROCK', 'VLLM_API_KEY']
+
+/** An agent as `POST /preload` takes it: `request` is a native body, and without one the members are the neutral form. */
+export type OfficeAgent = { provider: string; request?: unknown } & Record<string, unknown>
+
+/** Preloads one crew in an office of its own. */
 export async function preloaded(
   time: VirtualTime,
-  agents: readonly { provider: string; request: unknown }[],
+  agents: readonly OfficeAgent[],
   strategy: CrewStrategy,
   atOnce: number,
 ) {
+  const office = officeAt(time)
+  const done = await office.preload(agents, strategy, atOnce)
+  office.close()
+  return done
+}
+
+/** Runs the shipped preload (tables, decisions and calls) without the platform. Queue messages arrive at once. */
+export function officeAt(time: VirtualTime) {
   const clock: Clock = {
     now: time.now,
     sleep: time.sleep,
@@ -86,7 +102,7 @@ export async function preloaded(
             await runLease(lease, {
               clock,
               vars: VARS,
-              allowedSecrets: ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY'],
+              allowedSecrets: SECRETS,
               bodyOf,
             })
           ).outcome
@@ -99,14 +115,37 @@ export async function preloaded(
     }
   }
 
-  const admitted = agents.map(({ provider, request }) => {
-    const body = warmBody.parse({ provider, request: new RawJson(JSON.stringify(request)), keep_warm: { plan: 'off' } })
-    return { name: null, preparation: prepareWarm(body, time.now()) }
-  })
-  const startedAt = time.now()
-  const { id } = await crews.begin(orderOf({ strategy, max_parallel: atOnce }, admitted))
-  while (running.size > 0) await Promise.race(running)
-  const crew = crewJson(crews.crew(id))
-  sql.close()
-  return { crew, tookMs: time.now() - startedAt }
+  /** `requests`: how the real requests of each agent begin, as `GET /prefixes/{id}/request` shows it. */
+  async function preload(agents: readonly OfficeAgent[], strategy: CrewStrategy, atOnce: number) {
+    const read = agents.map(({ request, ...members }) => {
+      const native = request === undefined ? {} : { request: new RawJson(JSON.stringify(request)) }
+      const body = warmBody.parse({ keep_warm: { plan: 'off' }, ...members, ...native })
+      return { name: null, body, preparation: prepareWarm(body, time.now()) }
+    })
+    const admitted = withHeadsInText(read, undefined, (body, systemHead) =>
+      prepareWarm(body, time.now(), { systemHead }),
+    )
+    const startedAt = time.now()
+    const { id } = await crews.begin(orderOf({ strategy, max_parallel: atOnce }, admitted))
+    for (;;) {
+      if (running.size > 0) await Promise.race(running)
+      else if (crews.crew(id).finishedAt !== null) break
+      else {
+        // What the Registry's alarm does.
+        await time.sleep(Math.min(...store.crews.open().map(({ wakeAt }) => wakeAt)) - time.now())
+        await crews.advance()
+      }
+    }
+    const row = crews.crew(id)
+    const crew = crewJson(row)
+    const requests = row.agents.map(({ k }) => {
+      const [bytes, record] = k === null ? [null, null] : [store.prefixes.body(k), store.prefixes.record(k)]
+      const card = record === null ? undefined : cardById(record.provider)
+      if (bytes === null || record === null || card === undefined) return null
+      const text = unpack(bytes)
+      return withMarkers(card, text, record.retention) ?? text
+    })
+    return { crew, requests, tookMs: time.now() - startedAt }
+  }
+  return { preload, close: () => sql.close() }
 }

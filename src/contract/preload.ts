@@ -61,9 +61,15 @@ const step = z.enum(['waiting', 'running', 'succeeded', 'failed', 'skipped'])
 const head = z.strictObject({
   status: step,
   why: z.string(),
-  prefix_id: z.string().nullable(),
+  prefix_id: z.string().nullable().meta({ description: 'null: it is no prefix of its own.' }),
+  written_by: z
+    .int()
+    .nullable()
+    .meta({ description: 'Index of the agent whose own call writes it; null: no agent, but a call for it alone.' }),
   estimated_tokens: z.int(),
-  ends_at: z.string().meta({ description: 'Path of the last block that all agents of the group share.' }),
+  ends_at: z.string().meta({
+    description: 'Path of the last block that all agents of the group share, or of the text inside of which they part.',
+  }),
   receipt: receiptAnswer.nullable(),
   failure: failureAnswer.nullable(),
 })
@@ -75,6 +81,10 @@ const group = z.strictObject({
   cache_key: z.string().nullable(),
   agents: z.array(z.int()).meta({ description: 'Indexes in the list of agents.' }),
   head: head.nullable(),
+  pace: z
+    .strictObject({ calls: z.int(), every: z.string() })
+    .nullable()
+    .meta({ description: 'Most calls in a time, so that all of them reach one machine; null: they have no limit.' }),
   why: z.string(),
 })
 
@@ -100,9 +110,14 @@ export const preloadAnswer = z.strictObject({
   finished_at: at.nullable(),
   agents: z.array(crewAgentAnswer),
   groups: z.array(group),
-  head_writes: z.int().meta({ description: 'Number of writes of shared heads.' }),
+  head_writes: z
+    .int()
+    .nullable()
+    .meta({ description: 'Number of writes of shared heads; null: no answer counts what it read.' }),
   calls: z.int(),
+  succeeded: z.int(),
   failed: z.int(),
+  skipped: z.int(),
   usage,
   cost_usd: usd.meta({ description: 'null if the cost of every call is unknown.' }),
   unpriced_calls: z.int(),

@@ -19,6 +19,13 @@ const modelAnswer = z.strictObject({
   models: z.array(z.string()),
   minimum_tokens: z.int().nullable(),
   writes_reported: z.boolean(),
+  shared_by: z.enum(['blocks', 'tokens']).nullable().meta({
+    description: 'What prompts must have in common to share an entry: whole blocks, or tokens; null: unknown.',
+  }),
+  spills_above: z
+    .strictObject({ requests: z.int(), every: z.string() })
+    .nullable()
+    .meta({ description: 'Requests with one beginning and key beyond which some go to machines that have no entry.' }),
   primitives: z.array(primitive),
   retentions: z.array(z.strictObject({ name: z.string(), kind: z.string(), ttl: z.string(), assumed: z.boolean() })),
   price_usd_per_million_tokens: z

@@ -46,6 +46,8 @@ export interface NativeRequest {
 export interface NeutralRequest {
   model: string
   system?: string
+  /** UTF-16 units of `system` that become a block of their own, because other requests begin with them too. Absent: it is one block. */
+  systemHead?: number
   tools?: { name: string; description?: string; parametersText: string }[]
   messages?: { role: 'user' | 'assistant'; content: string }[]
   cache?: CacheRequest
@@ -173,7 +175,7 @@ export interface Dialect {
   lint: LintLayout
   turns: TurnFormat
   /** Facts assumed of a model that no row of a card describes. */
-  unknownModel: Pick<ModelFacts, 'primitives' | 'writesReported'>
+  unknownModel: Pick<ModelFacts, 'primitives' | 'writesReported' | 'sharedBy'>
   /** Output tokens of a probe that plans assume: the highest minimum of the format. */
   outputFloor: number
 }

@@ -61,8 +61,11 @@ export interface Source {
   native: (cache: CacheRequest | undefined) => NativeRequest
 }
 
-/** Reads a body of either form. Throws `invalid_request` or `unsupported` for what cannot be rendered. */
-export function sourceOf(body: WarmBody): Source {
+/**
+ * Reads a body of either form. `systemHead`: as in `NeutralRequest`; a native body stays as it is. Throws `invalid_request` or
+ * `unsupported` for what cannot be rendered.
+ */
+export function sourceOf(body: WarmBody, systemHead = 0): Source {
   refuseMisplaced(body)
   const { provider, request, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
@@ -71,7 +74,7 @@ export function sourceOf(body: WarmBody): Source {
   if (request !== undefined) {
     return { card, cache, neutral: null, native: (wanted) => nativeRequest({ request, model }, wanted) }
   }
-  const neutral = neutralRequest(card, body, cache)
+  const neutral = { ...neutralRequest(card, body, cache), ...(systemHead === 0 ? {} : { systemHead }) }
   return { card, cache, neutral, native: (wanted) => renderNeutral(dialectOf(card), withCache(neutral, wanted)) }
 }
 

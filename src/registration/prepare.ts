@@ -35,6 +35,8 @@ export interface Preparation {
   card: Card
   facts: ModelFacts
   prefix: PreparedPrefix
+  /** The system prompt of the neutral form, as it is rendered; null: the body came in the native form, or has none. */
+  neutralSystem: string | null
   /** The fingerprint that another prefix of the same request would have. */
   fingerprintFor: Identity['fingerprintFor']
   entryFor: Identity['entryFor']
@@ -43,18 +45,21 @@ export interface Preparation {
   registration: Omit<Registration, 'body'>
 }
 
-/**
- * `anySize`: nothing will be stored or sent, so that nothing is refused for its size, for what the provider would say, or for what the account
- * forbids. `lint`: what the account does with findings; absent: nothing is set.
- */
-export type PrepareOptions = Destination & { anySize?: boolean; lint?: LintSetting }
+export type PrepareOptions = Destination & {
+  /** Nothing will be stored or sent, so that nothing is refused for its size, for what the provider would say, or for what the account forbids. */
+  anySize?: boolean
+  /** What the account does with findings; absent: nothing is set. */
+  lint?: LintSetting
+  /** UTF-16 units of the neutral form's system prompt that become a block of their own. Absent: it is one block. */
+  systemHead?: number
+}
 
 /**
  * Turns a body into what is stored of it: card and native text, cut, faults, refusals, retention, lint, identity, registration.
  * Throws the first `Failure` in that order.
  */
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
-  const source = sourceOf(body)
+  const source = sourceOf(body, options.systemHead)
   const { card } = source
   const checked = (cache: Source['cache']): CheckedCut => checkedCut(card, source.native(cache), now, body.base_model)
   const { prefix: asked, faults } = atOfferedRetention(checked(source.cache), source, (retention) =>
@@ -82,6 +87,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
     card,
     facts,
     prefix,
+    neutralSystem: source.neutral?.system ?? null,
     fingerprintFor,
     entryFor,
     keepWarm,

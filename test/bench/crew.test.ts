@@ -3,17 +3,20 @@ import { commonCharacters } from '../../bench/crew/characters.ts'
 import { run } from '../../bench/crew.ts'
 
 it.each([
-  ['anthropic', 'claude-opus-5'],
-  ['openai-chat', 'gpt-5.6-sol'],
-  ['openai-chat', 'gpt-4.1'],
-])(
-  'a crew of six at %s (%s) writes its head once, whatever the other ways do, and pays least',
-  async (provider, model) => {
+  ['anthropic', 'claude-opus-5', 'blocks'],
+  ['anthropic', 'claude-opus-5', 'string'],
+  ['openai-chat', 'gpt-5.6-sol', 'blocks'],
+  ['openai-chat', 'gpt-5.6-sol', 'string'],
+  ['openai-chat', 'gpt-4.1', 'blocks'],
+  ['openai-chat', 'gpt-4.1', 'string'],
+] as const)(
+  'a crew of six at %s (%s, %s) writes its head once, whatever the other ways do, and pays least',
+  async (provider, model, shape) => {
     const [shared, parallel, characters, nothing] = [
-      await run(provider, model, 6, 'shared_prefix'),
-      await run(provider, model, 6, 'parallel'),
-      await run(provider, model, 6, 'characters'),
-      await run(provider, model, 6, 'nothing'),
+      await run(provider, model, 6, 'shared_prefix', shape),
+      await run(provider, model, 6, 'parallel', shape),
+      await run(provider, model, 6, 'characters', shape),
+      await run(provider, model, 6, 'nothing', shape),
     ]
     expect(shared).toMatchObject({ headWrites: 1, missed: 0 })
     // The first four run at once and miss. Later ones hit only at providers that find a common prefix without a marker.

@@ -52,6 +52,7 @@ const situation = (strategy: CrewStrategy, agents: CrewCall[], head: CrewCall | 
   heads: [head],
   agents,
 })
+const next = (crew: CrewState) => nextCrewCalls(crew, NOON)
 const six = (): CrewCall[] => Array.from({ length: 6 }, () => call())
 
 describe('the strategies', () => {
@@ -65,17 +66,17 @@ describe('the strategies', () => {
   })
 
   test('parallel sends as many at once as a pool of four threads, and waits for all', () => {
-    expect(nextCrewCalls(situation('parallel', six())).agents).toEqual([0, 1, 2, 3])
-    expect(nextCrewCalls(situation('parallel', [call(0, 'running'), ...six()])).agents).toHaveLength(3)
+    expect(next(situation('parallel', six())).agents).toEqual([0, 1, 2, 3])
+    expect(next(situation('parallel', [call(0, 'running'), ...six()])).agents).toHaveLength(3)
   })
 
   test('sequential goes in the order of the agents', () => {
-    expect(nextCrewCalls(situation('sequential', [call(0, 'succeeded'), call(), call()])).agents).toEqual([1])
+    expect(next(situation('sequential', [call(0, 'succeeded'), call(), call()])).agents).toEqual([1])
   })
 
   test('shared_prefix sends the shared part by itself, and then every agent', () => {
-    expect(nextCrewCalls(situation('shared_prefix', six(), call(null))).heads).toEqual([0])
-    expect(nextCrewCalls(situation('shared_prefix', six(), call(null, 'succeeded'))).agents).not.toEqual([])
+    expect(next(situation('shared_prefix', six(), call(null))).heads).toEqual([0])
+    expect(next(situation('shared_prefix', six(), call(null, 'succeeded'))).agents).not.toEqual([])
   })
 
   test('what is to be shared is the default, where crewAI’s is the herd', () => {
@@ -147,14 +148,14 @@ describe('the shared prefix', () => {
   })
 
   test('holds the others back until it is readable, and that is not the same as sent', () => {
-    expect(nextCrewCalls(situation('shared_prefix', six(), call(null, 'running'))).agents).toEqual([])
+    expect(next(situation('shared_prefix', six(), call(null, 'running'))).agents).toEqual([])
   })
 
   test('falls back to everybody at once where nothing is shared', () => {
     const { heads, groups } = order([{ role: 'a' }, { role: 'b', request: { tools: [], system: RULES.repeat(2) } }])
     expect(heads.every((head) => head === null)).toBe(true)
     expect(groups.every(({ why }) => why !== '')).toBe(true)
-    expect(nextCrewCalls(situation('shared_prefix', six(), null)).agents).toEqual([0, 1, 2, 3])
+    expect(next(situation('shared_prefix', six(), null)).agents).toEqual([0, 1, 2, 3])
   })
 })
 

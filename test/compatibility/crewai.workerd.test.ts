@@ -21,6 +21,22 @@ const crewOf = (count: number, rules = longText(400)): Record<string, unknown>[]
       messages: [],
     },
   }))
+/** Usage of an agent's own request, sent to the provider and not through the product: what is shown for its prefix, and a question. */
+async function realRequest(agent: Record<string, unknown>, id: string | null) {
+  const shown = id === null ? null : await get(`/prefixes/${id}/request`)
+  const text = shown === null ? JSON.stringify(agent['request']) : (pick(shown, 'marked_body') ?? pick(shown, 'body'))
+  const body = { ...(JSON.parse(String(text)) as object), messages: [{ role: 'user', content: 'Begin.' }] }
+  const answer = await world.lab.fetch(
+    new Request('http://lab.test/anthropic/v1/messages', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' },
+      body: JSON.stringify(body),
+    }),
+  )
+  expect(answer.status).toBe(200)
+  return ((await answer.json()) as { usage: Record<string, number> }).usage
+}
+
 const preload = async (body: Record<string, unknown>) => preloadAnswer.parse((await post('/preload', body)).json)
 
 describe('as crewAI does', () => {
@@ -49,10 +65,25 @@ describe('as crewAI does', () => {
   })
 
   test('the preload is over before the crew begins: every real request reads its own prefix', async () => {
-    const crew = await preload({ agents: crewOf(3) })
-    for (const { prefix_id } of crew.agents) {
-      expect((await post(`/prefixes/${prefix_id}/warm`)).json).toMatchObject({ receipt: { kind: 'full' } })
+    const agents = crewOf(3)
+    const crew = await preload({ agents })
+    const calls = received(world.lab).length
+    for (const [index, { receipt, prefix_id }] of crew.agents.entries()) {
+      const usage = await realRequest(agents[index]!, prefix_id)
+      const held = (receipt?.usage.cached_input_tokens ?? 0) + (receipt?.usage.cache_write_input_tokens ?? 0)
+      expect(held).toBeGreaterThan(2_000)
+      expect(usage).toMatchObject({ cache_read_input_tokens: held, cache_creation_input_tokens: 0 })
     }
+    expect(received(world.lab)).toHaveLength(calls + 3)
+  })
+
+  test('a real request that was not preloaded reads nothing of its own part', async () => {
+    const agents = crewOf(3)
+    await preload({ agents: agents.slice(0, 2) })
+    // It has no marker at the head's end, but one at its own: the provider looks back from there.
+    const usage = await realRequest(agents[2]!, null)
+    expect(usage['cache_creation_input_tokens']).toBeGreaterThan(0)
+    expect(usage['cache_read_input_tokens']).toBeGreaterThan(2_000)
   })
 })
 

@@ -83,12 +83,17 @@ function leaseOf(name: string): Lease {
 const NEWER: string[] = ['lookup', 'body_credential', 'drifted']
 
 /** Members that answers have since then: null in those about older rows. */
-const NEWER_MEMBERS: ReadonlySet<string> = new Set(['drift'])
+const NEWER_MEMBERS: ReadonlySet<string> = new Set(['drift', 'written_by', 'pace'])
+
+/** Counts that answers have since then, of what older rows hold. */
+const NEWER_COUNTS: ReadonlySet<string> = new Set(['succeeded', 'skipped'])
 
 function withoutNewer(answer: unknown): unknown {
   return JSON.parse(
     JSON.stringify(answer, (name, value: unknown) =>
-      NEWER_MEMBERS.has(name) && value === null ? undefined : withoutChance(value),
+      (NEWER_MEMBERS.has(name) && value === null) || (NEWER_COUNTS.has(name) && typeof value === 'number')
+        ? undefined
+        : withoutChance(value),
     ),
   ) as unknown
 }

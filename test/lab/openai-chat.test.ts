@@ -50,6 +50,28 @@ describe('caching of Chat Completions', () => {
     expect(await detailsOf(chat(old))).toEqual({ cached_tokens: 1920, audio_tokens: 0 })
   })
 
+  it('shares the beginning of one text on earlier models, and only a whole part on later ones', async () => {
+    const { chat } = caller()
+    const of = (model: string, role: string, isSplit: boolean): Json => {
+      const texts = ['Rules of the crew. '.repeat(500), `You are the ${role}.`]
+      const content = isSplit
+        ? texts.map((text, at) => ({
+            type: 'text',
+            text,
+            ...(at === 0 ? { prompt_cache_breakpoint: { mode: 'explicit' } } : {}),
+          }))
+        : texts.join('')
+      return { model, messages: [{ role: 'developer', content }] }
+    }
+    const second = async (model: string, isSplit: boolean): Promise<unknown> => {
+      await chat(of(model, 'writer', isSplit))
+      return at((await chat(of(model, 'editor', isSplit))).json, 'usage.prompt_tokens_details.cached_tokens')
+    }
+    expect(await second('gpt-4o', false)).toBe(2304)
+    expect(await second('gpt-5.6-sol', false)).toBe(0)
+    expect(await second('gpt-5.6-sol', true)).toBe(2375)
+  })
+
   it('partitions by prompt_cache_key', async () => {
     const { chat } = caller()
     await chat(body({ prompt_cache_key: 'a' }))

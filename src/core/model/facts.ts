@@ -51,6 +51,16 @@ export interface ModelFacts {
   probesToSeed?: number
   /** Tokens of one block of the cache: a whole read may end that much before the prefix does. Absent: unknown. */
   blockTokens?: number
+  /**
+   * What prompts must have in common to share an entry. `blocks`: whole blocks, because entries end at a marker or a message. `tokens`: what
+   * they begin with, even inside of one text. Absent: unknown.
+   */
+  sharedBy?: 'blocks' | 'tokens'
+  /**
+   * Requests in `everyMs` with one beginning and one cache key beyond which the provider sends some to further machines, each with a cache of
+   * its own. Absent: none is known.
+   */
+  spill?: { requests: number; everyMs: number }
   /** Entries stay until other prompts need their place, the least recently used first: an engine of one's own. Absent: others do not matter. */
   untilDisplaced?: true
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */

@@ -2,9 +2,13 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { AT_ONCE } from '../../contract/preload.ts'
 import type { Preload } from '../../contract/preload.ts'
 import type { CrewStrategy } from '../../core/fan-out/crew.ts'
+import type { Pace } from '../../core/fan-out/pace.ts'
+import type { ModelFacts } from '../../core/model/facts.ts'
 import type { CrewOrder } from '../../durable/registry/records/crew.ts'
 import { groupCrew, withCommonPrefixMarked } from '../../providers/prefix/common-prefix.ts'
-import type { CrewGroup } from '../../providers/prefix/common-prefix.ts'
+import type { CrewAgent, CrewGroup } from '../../providers/prefix/crew-agent.ts'
+import { shortHash } from '../../providers/prefix/outline.ts'
+import { streamOf } from '../../providers/prefix/prompt-stream.ts'
 import { newId } from '../../runtime/ids.ts'
 import { registrationOf, reshaped } from '../../registration/prepare.ts'
 import type { Preparation } from '../../registration/prepare.ts'
@@ -17,12 +21,16 @@ export type Admitted = { name: string | null } & (
   | { skipped: string }
 )
 
+export function strategyOf({ strategy = 'shared_prefix' }: Pick<Preload, 'strategy'>): CrewStrategy {
+  return strategy
+}
+
 /** The order for a crew: which agents share a head, and what is sent for it. */
 export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admitted[]): CrewOrder {
-  const strategy: CrewStrategy = given.strategy ?? 'shared_prefix'
+  const strategy = strategyOf(given)
   const places = admitted.flatMap((agent, index) => ('preparation' in agent ? [index] : []))
   const ready = places.map((index) => keptTogether((admitted[index] as { preparation: Preparation }).preparation))
-  const crew = ready.map((preparation) => ({ ...preparation, scope: scopeOf(preparation) }))
+  const crew = ready.map(crewAgent)
   const groups = groupCrew(crew, given.min_shared_tokens)
   const groupOf = new Map(groups.flatMap(({ members }, group) => members.map((member) => [member, group] as const)))
   const isShared = strategy === 'shared_prefix'
@@ -30,15 +38,23 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
     id: newId('job'),
     strategy,
     atOnce: given.max_parallel ?? AT_ONCE,
-    groups: groups.map(({ members, common: head, why }) => {
-      const { registration } = ready[members[0] ?? 0]!
+    groups: groups.map(({ members, common: head, led, why }) => {
+      const { registration, facts } = ready[members[0] ?? 0]!
       const { provider, model, credential, cacheKey, retention } = registration
-      const shared =
-        head === null ? null : { estimatedTokens: head.prefix.estimatedTokens, path: head.prefix.breakpoint.path }
       const named = { provider, model, credential, cacheKey, retention }
-      return { ...named, members: members.map((member) => places[member] ?? 0), why, shared }
+      const shared = led === undefined ? null : { estimatedTokens: led.estimatedTokens, path: led.path }
+      const { spill } = facts
+      return {
+        ...named,
+        members: members.map((member) => places[member] ?? 0),
+        why,
+        shared:
+          head === null ? shared : { estimatedTokens: head.prefix.estimatedTokens, path: head.prefix.breakpoint.path },
+        ...(spill === undefined ? {} : { pace: paceBelow(spill) }),
+      }
     }),
     heads: groups.map((group) => (isShared ? headOf(group, ready) : null)),
+    led: groups.map(({ led }) => (isShared ? (led?.writers ?? 0) : 0)),
     agents: admitted.map((agent, index) => {
       const member = places.indexOf(index)
       const group = groupOf.get(member) ?? null
@@ -49,8 +65,10 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
       const preparation = keptTogether(agent.preparation)
       const marked = head === null ? preparation.prefix : withCommonPrefixMarked(crew[member]!, head.place)
       const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
+      const { spill } = preparation.facts
+      const pace = spill === undefined ? {} : { pace: { ...paceBelow(spill), route: routeOf(crew[member]!) } }
       const word = agent.unpriced === true ? { unpriced: true as const } : {}
-      return { ...base, registration, required: requirement(preparation), ...word }
+      return { ...base, registration, required: requirement(preparation), ...pace, ...word }
     }),
   }
 }
@@ -59,6 +77,25 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
 function keptTogether(preparation: Preparation): Preparation {
   const { retentionOpen: _, ...registration } = preparation.registration
   return { ...preparation, registration }
+}
+
+/** A prepared agent, as groups are made of it. */
+export function crewAgent(preparation: Preparation): CrewAgent {
+  const { card, facts, prefix } = preparation
+  return { card, facts, prefix, scope: scopeOf(preparation) }
+}
+
+/** Below the limit, so that the call which looks whether the first one wrote anything has a place as well. */
+function paceBelow({ requests, everyMs }: NonNullable<ModelFacts['spill']>): Pick<Pace, 'most' | 'everyMs'> {
+  return { most: Math.max(1, requests - 1), everyMs }
+}
+
+/** UTF-16 units of a prompt by which a provider chooses a machine, together with the cache key: about 256 tokens. */
+const ROUTED_BY = 1_024
+
+function routeOf({ card, prefix, scope, facts }: CrewAgent): string {
+  const beginning = streamOf(card, prefix, facts).text.slice(0, ROUTED_BY)
+  return shortHash(card.id, prefix.model, scope, prefix.cacheKey ?? '', beginning)
 }
 
 /** Everything but the prompt that keeps two cache entries apart. */

@@ -9,8 +9,9 @@ import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { orderOf } from './crew-order.ts'
-import type { Admitted } from './crew-order.ts'
+import { orderOf, strategyOf } from './crew-order.ts'
+import { withHeadsInText, writtenAt } from './heads-in-text.ts'
+import type { AdmittedBody } from './heads-in-text.ts'
 import { idempotent } from '../server/idempotency.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
@@ -44,19 +45,19 @@ export const preload = router().post('/preload', account, idempotent, async (c) 
 })
 
 /** Prepares the agents. The failure of one is its own, and the others are warmed. */
-async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
+async function admitAll(c: Call, { agents, strategy, min_shared_tokens: minimum }: Preload): Promise<AdmittedBody[]> {
   const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
   const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
   const known = await credentialsNamed(c, names)
   const admitted = await Promise.all(
-    read.map(async (one, index): Promise<Admitted> => {
+    read.map(async (one, index): Promise<AdmittedBody> => {
       if ('failure' in one) return { name: null, failure: one.failure }
       const body = one.value
       const name = body.name ?? null
       if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
       try {
-        const preparation = await admit(c, body, `agents[${index}]`, known)
-        return { name, preparation, ...(body.allow_unpriced === true ? { unpriced: true } : {}) }
+        const unpriced = body.allow_unpriced === true ? { unpriced: true as const } : {}
+        return { name, ...(await admit(c, body, `agents[${index}]`, known)), ...unpriced }
       } catch (thrown) {
         const failure = readFailure(thrown)
         if (failure === null) throw thrown
@@ -64,39 +65,36 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
       }
     }),
   )
-  const levelled = withOneRetention(admitted, (index, retention) => {
-    const one = read[index]
-    if (one === undefined || !('value' in one)) return null
-    return prepared(c, writtenAt(one.value, retention), known)
-  })
-  return levelled.map((agent, index) => withNameOfItsOwn(agent, index, levelled))
+  const levelled = withOneRetention(admitted, (body) => prepared(c, body, known))
+  const parted =
+    strategyOf({ strategy }) === 'shared_prefix'
+      ? withHeadsInText(levelled, minimum, (body, systemHead) => prepared(c, body, known, { systemHead }))
+      : levelled
+  return parted.map((agent, index) => withNameOfItsOwn(agent, index, parted))
 }
 
 /** Gives agents of one model the retention of the first, where the planner chooses it: at different ones they share no head. */
 function withOneRetention(
-  admitted: readonly Admitted[],
-  prepareAt: (index: number, retention: string) => Preparation | null,
-): Admitted[] {
+  admitted: readonly AdmittedBody[],
+  prepareAgain: (body: WarmBody) => Preparation,
+): AdmittedBody[] {
   const first = new Map<string, string>()
-  return admitted.map((agent, index) => {
+  return admitted.map((agent) => {
     if (!('preparation' in agent) || agent.preparation.prefix.retentionOpen !== true) return agent
     const { card, prefix } = agent.preparation
     const key = `${card.id} ${prefix.model}`
     const retention = first.get(key) ?? prefix.retention
     first.set(key, retention)
-    const preparation = retention === prefix.retention ? null : prepareAt(index, retention)
-    if (preparation === null) return agent
+    if (retention === prefix.retention) return agent
+    const body = writtenAt(agent.body, retention)
+    const preparation = prepareAgain(body)
     const registration = { ...preparation.registration, unmarked: true as const }
-    return { ...agent, preparation: { ...preparation, registration } }
+    return { ...agent, body, preparation: { ...preparation, registration } }
   })
 }
 
-function writtenAt(body: WarmBody, retention: string): WarmBody {
-  return { ...body, cache: { ...(typeof body.cache === 'object' ? body.cache : {}), retention } }
-}
-
 /** Refuses an agent whose label names another content of the crew: the second would replace the first as the label's newest version. */
-function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted[]): Admitted {
+function withNameOfItsOwn(agent: AdmittedBody, index: number, all: readonly AdmittedBody[]): AdmittedBody {
   const { name } = agent
   if (name === null || !('preparation' in agent)) return agent
   const { fingerprint } = agent.preparation.registration
@@ -109,7 +107,12 @@ function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted
   return { name, failure: failureValue('invalid_request', text, { field }) }
 }
 
-async function admit(c: Call, body: WarmBody, at: string, known: KnownCredentials): Promise<Preparation> {
+async function admit(
+  c: Call,
+  body: WarmBody,
+  at: string,
+  known: KnownCredentials,
+): Promise<{ preparation: Preparation; body: WarmBody }> {
   for (const field of ['dry_run', 'background'] as const) {
     if (body[field] === undefined) continue
     throw invalid(`${at}.${field}`, 'is not allowed in an agent, because a crew is warmed as one job')
@@ -119,7 +122,9 @@ async function admit(c: Call, body: WarmBody, at: string, known: KnownCredential
   const required = await requireSendable(c, preparation, known)
   // A required cache without a retention takes the registered one, for the head as well.
   const isRegistered = required === null || required.retention === preparation.prefix.retention
-  return isRegistered ? preparation : prepared(c, writtenAt(body, required.retention), known)
+  if (isRegistered) return { preparation, body }
+  const written = writtenAt(body, required.retention)
+  return { preparation: prepared(c, written, known), body: written }
 }
 
 function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {

@@ -56,6 +56,9 @@ function modelJson(row: ModelCard, today: string) {
     models: row.models,
     minimum_tokens: facts.minimumTokens,
     writes_reported: facts.writesReported,
+    shared_by: facts.sharedBy ?? null,
+    spills_above:
+      facts.spill === undefined ? null : { requests: facts.spill.requests, every: durationJson(facts.spill.everyMs) },
     primitives: facts.primitives,
     retentions: facts.retentions.map(retentionJson),
     price_usd_per_million_tokens:

@@ -2,7 +2,7 @@ import type { Asked } from '../../core/cache/required.ts'
 import type { WarmBody } from '../../contract/warm.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { prepareWarm } from '../../registration/prepare.ts'
-import type { Preparation } from '../../registration/prepare.ts'
+import type { Preparation, PrepareOptions } from '../../registration/prepare.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
@@ -10,14 +10,19 @@ import { refuseElsewhere, refuseUnwarmed, refuseWithoutSecret } from '../server/
 import type { KnownCredentials } from '../server/credential.ts'
 import { requireSameTerms } from './required.ts'
 
-/** Prepares a body for this deployment. `known`: the credentials that it may name. `anySize`: as `prepareWarm` takes it. */
-export function prepared(c: Call, body: WarmBody, known: KnownCredentials, anySize = false): Preparation {
+/** Prepares a body for this deployment. `known`: the credentials that it may name. `how`: as `prepareWarm` takes it. */
+export function prepared(
+  c: Call,
+  body: WarmBody,
+  known: KnownCredentials,
+  how: Pick<PrepareOptions, 'anySize' | 'systemHead'> = {},
+): Preparation {
   const credential = useOf(body.credential, known)
   return prepareWarm(body, clockOf(c).now(), {
     credential,
     placeOf: (card) => placeOf(card, c.env),
-    anySize,
     lint: c.var.lint,
+    ...how,
   })
 }
 

@@ -16,7 +16,7 @@ export const render = router().post('/render', account, async (c) => {
   const refers = handleBodyOf(body)
   if (refers !== null) return c.json(await renderHandle(c, body, refers))
   const known = await credentialsNamed(c, [body.credential])
-  const { card, facts, prefix, registration } = prepared(c, body, known, true)
+  const { card, facts, prefix, registration } = prepared(c, body, known, { anySize: true })
   const { fingerprint, maxOutputTokens, primitives, headers = {} } = registration
   return c.json({
     provider: card.id,

@@ -31,6 +31,7 @@ function row(
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)],
     writesReported: true,
     primitives: ['zero_output', 'one_token'],
+    sharedBy: 'blocks',
   }
   const prices =
     usd === null

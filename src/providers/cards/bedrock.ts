@@ -54,6 +54,7 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
     writesReported: true,
     primitives: ['one_token', 'floor_tokens'],
+    sharedBy: 'blocks',
   }
   const at = (factor: number) => {
     if (rates === null) return []
@@ -71,7 +72,7 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
 function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
   const row = automatic(
     names(`amazon.nova-${id}`),
-    { retention: stated('5m', 'sliding', 5 * MINUTE_MS), rates: [rates] },
+    { retention: stated('5m', 'sliding', 5 * MINUTE_MS), sharedBy: 'blocks', rates: [rates] },
     DOCS,
   )
   return { ...row, facts: { ...row.facts, writesReported: true } }
@@ -153,6 +154,7 @@ export const bedrockOpenai: Card = {
         defaultEffort: 'medium', // as at OpenAI
         // A prewarm is not verified here: only where a body takes no breakpoint, as behind `instructions`, it is tried.
         primitives: ['floor_tokens', 'prewarm'],
+        sharedBy: 'blocks',
       },
       [], // a tenth more than OpenAI's in a region; the price of each id is not published
       DOCS,

@@ -99,17 +99,17 @@ export interface AutomaticRates {
   source?: string
 }
 
-/** Models with an automatic cache and no write fee: writing costs the plain input price. */
+/** Models with an automatic cache, of tokens unless told otherwise, and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'untilDisplaced' | 'defaultEffort'> & {
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'sharedBy' | 'untilDisplaced' | 'defaultEffort'> & {
     retention: RetentionOffer
     minimumTokens?: number | null
     rates?: AutomaticRates[]
   },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], ...traits } = known
+  const { retention, minimumTokens = null, rates = [], sharedBy = 'tokens', ...traits } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -125,6 +125,7 @@ export function automatic(
     retentions: [retention],
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
+    sharedBy,
   }
   return model(names, row, prices, source)
 }

@@ -31,6 +31,7 @@ function row(names: string[], minimumTokens: number | null, rates: Rates[], thin
     retentions: [assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)],
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
+    sharedBy: 'tokens',
   }
   const prices = rates.map(({ input, output, long, ...rest }) => {
     const usd = { input, output, read: input * 0.1, writes: { implicit: input } }

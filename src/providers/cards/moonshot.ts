@@ -20,6 +20,7 @@ function row(names: string[], rates: { input: number; read: number; output: numb
       retentions: [kept('5m', 5 * MINUTE_MS), kept('1h', HOUR_MS)],
       writesReported: false,
       primitives: ['one_token', 'floor_tokens'],
+      sharedBy: 'tokens',
       // Source: platform.kimi.com, "Use reasoning effort", checked 2026-11-30. Of other models it names none.
       ...(names.includes('kimi-k3') ? { defaultEffort: 'max' } : {}),
     },

@@ -11,6 +11,9 @@ const LONG_TOKENS = 272_000
 /** GPT-5.5 ends its entries at every 2,048 tokens, as users measured it; older models in steps of 128, as the guide says. */
 const LARGE_BLOCK = 2_048
 
+/** Above roughly 15 requests a minute with one prefix and key, some overflow to further machines. Source: the guide, checked 2026-11-21. */
+const SPILL = { requests: 15, everyMs: MINUTE_MS }
+
 /** `twelveHours`: the price of a write for 12 hours, where it is published. */
 type Rates = { input: number; read: number; output: number; twelveHours?: number; from?: string; source?: string }
 
@@ -27,6 +30,7 @@ function current(
     retentions: [stated('30m', 'minimum', 30 * MINUTE_MS), stated('12h', 'minimum', 12 * HOUR_MS)],
     writesReported: true,
     primitives: ['prewarm', 'floor_tokens'],
+    sharedBy: 'blocks',
   }
   return model(
     names,
@@ -62,6 +66,8 @@ function older(
     writesReported: false,
     blockTokens,
     primitives: ['floor_tokens'],
+    sharedBy: 'tokens',
+    spill: SPILL,
   }
   // No write fee: writing costs the plain input price.
   const writes = (input: number) => Object.fromEntries(known.retentions.map(({ name }) => [name, input]))

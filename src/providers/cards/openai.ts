@@ -25,7 +25,7 @@ export const openai: Card = {
     clock:
       'From GPT-5.6 on at least 30 minutes after the last write or reuse, or 12 hours; before 5 to 60 minutes, or up to 24 hours.',
     affinity:
-      'prompt_cache_key in the body: a hint for routing before GPT-5.6, from then on another key is another cache.',
+      'prompt_cache_key in the body: a hint for routing before GPT-5.6, from then on another key is another cache. Before GPT-5.6, above some 15 requests a minute with one prefix and key, some overflow to further machines.',
     settings:
       "Compared: tools, calls at a time, format, effort, verbosity, compaction, tier. An effort at the model's default is the same as none: medium before GPT-5.1 and from 5.5 on, none on 5.1, 5.2 and 5.4, high on 5-pro and 5.5-pro. On 5.2-pro and 5.3 the default is unknown, and each effort is apart. Assumed: medium from GPT-6 on; truncation, moderation, store, metadata and names of users change nothing, because the guide does not list them.",
     writes: 'cache_write_tokens from GPT-5.6 on; before, writing is neither reported nor charged.',

@@ -12,8 +12,16 @@ function claude(source: string): ModelCard {
     retentions,
     writesReported: true,
     primitives: ['one_token', 'floor_tokens'],
+    sharedBy: 'blocks',
   }
   return model(CLAUDE, known, [], source)
+}
+
+/** Other models. What their caches compare depends on the upstream. */
+function others(source: string): ModelCard {
+  const { facts: known, ...row } = automatic(['*'], { retention: UNSTATED }, source)
+  const { sharedBy: _, ...rest } = known
+  return { ...row, facts: rest }
 }
 
 const CLAUDE = ['anthropic/*']
@@ -39,7 +47,7 @@ export const openrouter: Card = {
       },
     ],
   },
-  models: [claude(DOCS), automatic(['*'], { retention: UNSTATED }, DOCS)],
+  models: [claude(DOCS), others(DOCS)],
   facts: facts(DOCS, {
     mechanism:
       "The upstream's; markers of either kind are passed on, and translated. Claude writes at cache_control markers only: probes set them, four at most, on text and on tools.",
@@ -71,7 +79,7 @@ export const fal: Card = {
   auth: { header: 'authorization', scheme: 'Key' },
   secret: 'FAL_KEY',
   wire: { ...openrouter.wire, spentWords: ['exhausted balance'], keyWords: ['user is locked'] },
-  models: [claude(FAL_DOCS), automatic(['*'], { retention: UNSTATED }, FAL_DOCS)],
+  models: [claude(FAL_DOCS), others(FAL_DOCS)],
   facts: facts(FAL_DOCS, {
     mechanism: "Passed on to OpenRouter; nothing is documented about caching. What a probe's usage shows decides.",
     usage: 'Assumed: as OpenRouter.',

@@ -1,32 +1,13 @@
 import { readFailure } from '../../contract/failure.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { blocksOf, cutAfter, markBlock } from './blocks.ts'
+import { groupsByTokens } from './common-tokens.ts'
+import { byKey, minimumOf, scopeOf } from './crew-agent.ts'
+import type { CrewAgent, CrewGroup } from './crew-agent.ts'
 import type { Block, Place } from './blocks.ts'
 import { dialectOf } from '../registry.ts'
 import type { Card } from '../card.ts'
 import type { CacheRequest, PreparedPrefix } from '../dialect.ts'
-
-/**
- * One agent of a crew. The common prefix of agents consists of whole blocks, tools included: providers compare nothing smaller. One below
- * the model's minimum of tokens would be paid for and never cached.
- */
-export interface CrewAgent {
-  card: Card
-  facts: ModelFacts
-  prefix: PreparedPrefix
-  /** Owner of the cache: entries are never shared between two keys. */
-  scope: string
-}
-
-/** Agents that can share a cache entry. `common` is null where they share too little; `why` is a sentence for the user. */
-export interface CrewGroup {
-  members: number[]
-  common: { prefix: PreparedPrefix; place: Place } | null
-  why: string
-}
-
-/** Minimum where the model's card states none. */
-export const ASSUMED_MINIMUM_TOKENS = 1_024
 
 /** A prefix may not end at some blocks, such as between a tool call and its result. This many ends are tried, longest first. */
 const MAX_ENDS_TRIED = 8
@@ -36,8 +17,17 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
   const groups: CrewGroup[] = []
   for (const members of byKey(agents.keys(), (index) => scopeOf(agents[index]!))) {
     const first = agents[members[0]!]!
-    const { minimumTokens } = first.facts
-    const minimum = Math.max(minSharedTokens, minimumTokens ?? ASSUMED_MINIMUM_TOKENS)
+    const minimum = minimumOf(first, minSharedTokens)
+    const addAlone = (alone: readonly number[]): void => {
+      if (alone.length > 0)
+        groups.push({ members: alone.toSorted((a, b) => a - b), common: null, why: whyNone(first, alone, minimum) })
+    }
+    if (first.facts.sharedBy === 'tokens') {
+      const sharing = groupsByTokens(agents, members, minimum)
+      groups.push(...sharing)
+      addAlone(members.filter((index) => !sharing.some((group) => group.members.includes(index))))
+      continue
+    }
     const blocks = new Map(members.map((index) => [index, blocksOf(dialectOf(first.card), agents[index]!.prefix.text)]))
     const alone: number[] = []
     for (const cluster of byKey(members, (index) => beginning(blocks.get(index) ?? [], minimum, index))) {
@@ -45,29 +35,15 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
       groups.push(...sharing)
       alone.push(...cluster.filter((index) => !sharing.some((group) => group.members.includes(index))))
     }
-    if (alone.length > 0)
-      groups.push({ members: alone.toSorted((a, b) => a - b), common: null, why: whyNone(alone, minimum) })
+    addAlone(alone)
   }
   return groups.toSorted((a, b) => (a.members[0] ?? 0) - (b.members[0] ?? 0))
 }
 
-function whyNone(alone: readonly number[], minimum: number): string {
+function whyNone({ facts }: CrewAgent, alone: readonly number[], minimum: number): string {
   if (alone.length === 1) return 'no other agent has the same provider, model, credential, key and beginning'
-  return `they share no whole blocks of at least ${minimum} tokens, the minimum of this model`
-}
-
-/** All markers of a request have one retention, so agents with different ones share no prefix. */
-function scopeOf({ card, prefix, scope }: CrewAgent): string {
-  return JSON.stringify([card.id, prefix.model, scope, prefix.cacheKey, prefix.retention])
-}
-
-function byKey(indices: Iterable<number>, keyOf: (index: number) => string): number[][] {
-  const groups = new Map<string, number[]>()
-  for (const index of indices) {
-    const key = keyOf(index)
-    groups.set(key, [...(groups.get(key) ?? []), index])
-  }
-  return [...groups.values()]
+  const what = facts.sharedBy === 'tokens' ? 'no beginning' : 'no whole blocks'
+  return `they share ${what} of at least ${minimum} tokens, the minimum of this model`
 }
 
 /** Key of the first blocks that reach the minimum together. A shorter prompt has a key of its own. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { costWithoutHead, isCrewOver, nextCrewCalls } from '../../../src/core/fan-out/crew.ts'
 import type { CrewCall, CrewState, CrewStep, CrewStrategy } from '../../../src/core/fan-out/crew.ts'
 import { costOf } from '../../../src/core/model/price.ts'
-import { facts, usage } from '../../support/sample.ts'
+import { facts, NOON, usage } from '../../support/sample.ts'
 
 const agent = (step: CrewStep = 'waiting', group: number | null = 0): CrewCall => ({ step, group })
 const crew = (agents: CrewCall[], head: CrewStep | null = 'waiting', more: Partial<CrewState> = {}): CrewState => ({
@@ -13,33 +13,38 @@ const crew = (agents: CrewCall[], head: CrewStep | null = 'waiting', more: Parti
   agents,
   ...more,
 })
+/** Calls that may be sent now, where no pace is known. */
+const next = (state: CrewState): { heads: number[]; agents: number[] } => {
+  const { heads, agents } = nextCrewCalls(state, NOON)
+  return { heads, agents }
+}
 const eight = (step: CrewStep = 'waiting'): CrewCall[] => Array.from({ length: 8 }, () => agent(step))
 
 describe('a crew', () => {
   it('holds all agents back until the shared head is readable', () => {
-    expect(nextCrewCalls(crew(eight()))).toEqual({ heads: [0], agents: [] })
-    expect(nextCrewCalls(crew(eight(), 'running'))).toEqual({ heads: [], agents: [] })
-    expect(nextCrewCalls(crew(eight(), 'succeeded'))).toEqual({ heads: [], agents: [0, 1, 2, 3] })
+    expect(next(crew(eight()))).toEqual({ heads: [0], agents: [] })
+    expect(next(crew(eight(), 'running'))).toEqual({ heads: [], agents: [] })
+    expect(next(crew(eight(), 'succeeded'))).toEqual({ heads: [], agents: [0, 1, 2, 3] })
   })
 
   it('continues after a head that was already warm', () => {
-    expect(nextCrewCalls(crew(eight(), 'skipped')).agents).toHaveLength(4)
+    expect(next(crew(eight(), 'skipped')).agents).toHaveLength(4)
   })
 
   it('does not hold back an agent that shares no head', () => {
-    expect(nextCrewCalls(crew([agent(), agent('waiting', null), agent()]))).toEqual({ heads: [0], agents: [1] })
+    expect(next(crew([agent(), agent('waiting', null), agent()]))).toEqual({ heads: [0], agents: [1] })
   })
 
   it('sends one agent first where the head failed, and the next where that one fails', () => {
-    expect(nextCrewCalls(crew(eight(), 'failed')).agents).toEqual([0])
-    expect(nextCrewCalls(crew([agent('running'), agent(), agent()], 'failed')).agents).toEqual([])
-    expect(nextCrewCalls(crew([agent('failed'), agent(), agent()], 'failed')).agents).toEqual([1])
-    expect(nextCrewCalls(crew([agent('succeeded'), agent(), agent()], 'failed')).agents).toEqual([1, 2])
+    expect(next(crew(eight(), 'failed')).agents).toEqual([0])
+    expect(next(crew([agent('running'), agent(), agent()], 'failed')).agents).toEqual([])
+    expect(next(crew([agent('failed'), agent(), agent()], 'failed')).agents).toEqual([1])
+    expect(next(crew([agent('succeeded'), agent(), agent()], 'failed')).agents).toEqual([1, 2])
   })
 
   it('runs one by one in the given order when sequential, past failures', () => {
     const agents = [agent('failed', null), agent('waiting', null), agent('waiting', null)]
-    expect(nextCrewCalls(crew(agents, null, { strategy: 'sequential' })).agents).toEqual([1])
+    expect(next(crew(agents, null, { strategy: 'sequential' })).agents).toEqual([1])
   })
 
   it('ends whatever fails, and never exceeds the limit of concurrent calls', () => {
@@ -57,9 +62,9 @@ describe('a crew', () => {
           const running = (): CrewCall[] => all.filter(({ step }) => step === 'running')
           const state: CrewState = { strategy, atOnce, heads, agents }
           for (let round = 0; round <= all.length; round++) {
-            const next = nextCrewCalls(state)
-            for (const index of next.heads) heads[index]!.step = 'running'
-            for (const index of next.agents) agents[index]!.step = 'running'
+            const now = next(state)
+            for (const index of now.heads) heads[index]!.step = 'running'
+            for (const index of now.agents) agents[index]!.step = 'running'
             expect(running().length).toBeLessThanOrEqual(strategy === 'sequential' ? 1 : atOnce)
             const first = running()[0]
             if (first === undefined) break

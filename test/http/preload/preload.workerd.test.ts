@@ -124,7 +124,8 @@ describe('a crew with a shared head', () => {
       'invalid_request',
     ])
     expect(crew.agents[5]?.failure?.detail).toMatchObject({ field: 'agents[5].modle' })
-    expect(crew).toMatchObject({ status: 'succeeded', failed: 4, head_writes: 1 })
+    expect(crew).toMatchObject({ status: 'failed', succeeded: 2, failed: 4, skipped: 1, head_writes: 1 })
+    expect(crew.why).toBe('4 of 6 agents failed, see their failure')
   })
 
   it('keeps the plan of a head that is registered, and of an agent that equals the head', async () => {
@@ -205,8 +206,11 @@ describe('a crew with a shared head', () => {
     }))
     const crew = preloadAnswer.parse((await post('/preload', { agents })).json)
     expect(crew).toMatchObject({ status: 'succeeded', head_writes: 1, failed: 0 })
-    const reads = crew.agents.map(({ receipt }) => receipt?.usage.cached_input_tokens ?? 0)
-    expect(Math.min(...reads)).toBeGreaterThan(1_024)
+    const [first = 0, ...others] = crew.agents.map(({ receipt }) => receipt?.usage.cached_input_tokens ?? 0)
+    // Where the cache compares tokens, the first agent writes the head with its own prompt.
+    if (model === 'gpt-4.1') expect([first, crew.calls, crew.groups[0]?.head?.written_by]).toEqual([0, 3, 0])
+    else expect(first).toBeGreaterThan(1_024)
+    expect(Math.min(...others)).toBeGreaterThan(1_024)
   })
 })
 

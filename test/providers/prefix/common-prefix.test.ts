@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { groupCrew, withCommonPrefixMarked } from '../../../src/providers/prefix/common-prefix.ts'
-import type { CrewAgent } from '../../../src/providers/prefix/common-prefix.ts'
+import type { CrewAgent } from '../../../src/providers/prefix/crew-agent.ts'
 import { provider } from '../prepared.ts'
 import type { CacheRequest } from '../../../src/providers/dialect.ts'
 
@@ -160,14 +160,15 @@ describe('the common prefix of a crew', () => {
     )
   })
 
-  it('is found at Gemini on systemInstruction, tools and turns', () => {
+  it('is no prefix of its own at Gemini, which compares tokens: the first agent writes it', () => {
     const body = (role: string) => ({
       model: 'gemini-2.5-flash',
       systemInstruction: { parts: [{ text: RULES }] },
       contents: [{ role: 'user', parts: [{ text: role }] }],
     })
     const [group] = groupCrew(agentsOf('gemini', [body('a'), body('b')], { strategy: { last: 0 } }))
-    expect(group?.common?.prefix.breakpoint.path).toBe('systemInstruction')
+    expect(group).toMatchObject({ members: [0, 1], common: null, led: { path: 'contents[0].parts[0]', writers: 1 } })
+    expect(group?.led?.estimatedTokens).toBeGreaterThan(2_048)
   })
 
   it('is found at Bedrock beside cache points, and gets one at its end', () => {

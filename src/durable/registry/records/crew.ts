@@ -1,5 +1,6 @@
 import type { FailureValue } from '../../../contract/failure.ts'
 import type { CrewCall, CrewStrategy } from '../../../core/fan-out/crew.ts'
+import type { Pace } from '../../../core/fan-out/pace.ts'
 import type { Asked } from '../../../core/cache/required.ts'
 import type { Registration } from '../../../registration/registration.ts'
 import type { Receipt } from '../../../core/prefix/receipt.ts'
@@ -34,6 +35,8 @@ export interface CrewGroupInfo {
   why: string
   /** The head that they share, whether or not a call of its own writes it. */
   shared: { estimatedTokens: number; path: string } | null
+  /** How fast their calls may follow one another; absent: as fast as they end. */
+  pace?: Pick<Pace, 'most' | 'everyMs'>
 }
 
 /** A crew, which is warmed together. All state is in its row, so that an eviction loses nothing. */
@@ -47,6 +50,8 @@ export interface Crew {
   revision: number
   groups: CrewGroupInfo[]
   heads: (CrewWarm | null)[]
+  /** As in `CrewState`. Absent in rows of older versions. */
+  led?: number[]
   agents: CrewAgentWarm[]
 }
 
@@ -58,11 +63,15 @@ export interface CrewOrder {
   groups: CrewGroupInfo[]
   /** Shared heads, by group. Null: no call of its own writes the head. */
   heads: (Registration | null)[]
+  /** As in `CrewState`. */
+  led: number[]
   agents: {
     name: string | null
     group: number | null
     registration: Registration | null
     required: Asked | null
+    /** Absent: no pace is known to be needed. */
+    pace?: Pace
     unpriced?: true
     /** Why there is nothing to warm for this agent: a failure, or the reason that it is skipped. */
     failure: FailureValue | null

@@ -9,7 +9,7 @@ export class CrewStore {
     this.#sql = sql
   }
 
-  /** `wakeAt`: time of the next check if nothing happens before; null: the crew is over. */
+  /** `wakeAt`: time of the next check if nothing happens before; null: nothing is left to do. */
   save(crew: Crew, wakeAt: number | null): void {
     this.#sql.all(
       'INSERT INTO crew VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET wake_at = excluded.wake_at, crew = excluded.crew',
@@ -25,9 +25,11 @@ export class CrewStore {
     return row === undefined ? null : (JSON.parse(row.crew) as Crew)
   }
 
-  /** Crews that are not over, with the time of their next check. */
-  open(): { id: string; wakeAt: number }[] {
-    return this.#sql.all('SELECT id, wake_at AS wakeAt FROM crew WHERE wake_at IS NOT NULL')
+  /** Crews with something left to do, with the time of their next check. */
+  open(): { crew: Crew; wakeAt: number }[] {
+    return this.#sql
+      .all<{ crew: string; wakeAt: number }>('SELECT crew, wake_at AS wakeAt FROM crew WHERE wake_at IS NOT NULL')
+      .map(({ crew, wakeAt }) => ({ crew: JSON.parse(crew) as Crew, wakeAt }))
   }
 
   drop(beforeAt: number): void {

@@ -1,5 +1,9 @@
 import { Failure, failureValue, readFailure } from '../../../contract/failure.ts'
 import { isCrewOver, nextCrewCalls } from '../../../core/fan-out/crew.ts'
+import type { CrewNext } from '../../../core/fan-out/crew.ts'
+import { keepsPlacesUntil } from '../../../core/fan-out/pace.ts'
+import type { PacedCall } from '../../../core/fan-out/pace.ts'
+import type { Asked } from '../../../core/cache/required.ts'
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
@@ -17,6 +21,13 @@ const CHECK_AGAIN_MS = 15_000
 const STILL_WARM_MS = 30_000
 export const MOST_OPEN_CREWS = 20
 
+/** `wakeAt`: when the crew is checked next, if nothing happens before. `routes`: those on which its calls are paced. */
+interface Open {
+  wakeAt: number
+  isOver: boolean
+  routes: ReadonlySet<string>
+}
+
 /** Collaborators that `Crews` needs. */
 export interface CrewPorts {
   clock: Clock
@@ -31,20 +42,20 @@ export class Crews {
   readonly #flights: SingleFlight
   readonly #ports: CrewPorts
   readonly #waiters = new Waiters<null, string>()
-  /** When each unfinished crew is checked next, if nothing happens before. */
-  readonly #open: Map<string, number>
+  /** Crews that are unfinished, or whose last calls still take places on a route. */
+  readonly #open: Map<string, Open>
 
   constructor(store: RegistryStore, registrar: Registrar, flights: SingleFlight, ports: CrewPorts) {
     this.#store = store
     this.#registrar = registrar
     this.#flights = flights
     this.#ports = ports
-    this.#open = new Map(store.crews.open().map(({ id, wakeAt }) => [id, wakeAt]))
+    this.#open = new Map(store.crews.open().map(({ crew, wakeAt }) => [crew.id, openOf(crew, wakeAt)]))
   }
 
   /** Registers heads and agents, and begins to warm them. Throws `rate_limited` beyond `MOST_OPEN_CREWS`. */
   async begin(order: CrewOrder): Promise<Crew> {
-    if (this.#open.size >= MOST_OPEN_CREWS) {
+    if ([...this.#open.values()].filter(({ isOver }) => !isOver).length >= MOST_OPEN_CREWS) {
       const text = `this account already warms the maximum of ${MOST_OPEN_CREWS} crews; wait until one is done`
       throw new Failure('rate_limited', text, { retry_after_seconds: 5 })
     }
@@ -52,8 +63,9 @@ export class Crews {
     const { id, strategy, atOnce, groups } = order
     // Agents before heads: where both have the same content, the agent's plan applies.
     const agents = order.agents.map(
-      ({ name, required, group, registration, failure, skipped, unpriced }): CrewAgentWarm => {
-        const given = { name, required, group, ...(unpriced === true ? { unpriced } : {}) }
+      ({ name, required, group, pace, registration, failure, skipped, unpriced }): CrewAgentWarm => {
+        const said = { ...(pace === undefined ? {} : { pace }), ...(unpriced === true ? { unpriced } : {}) }
+        const given = { name, required, group, ...said }
         if (failure !== null) return { ...given, ...warmIn('failed'), failure }
         if (registration === null) return { ...given, ...warmIn('skipped'), why: skipped }
         return { ...given, ...this.#registered(registration, now) }
@@ -68,9 +80,10 @@ export class Crews {
       revision: 1,
       groups,
       heads: order.heads.map((registration) => (registration === null ? null : this.#head(registration, now))),
+      led: order.led,
       agents,
     }
-    this.#save(crew, now)
+    this.#save(crew, now, null)
     await this.advance()
     return this.crew(id)
   }
@@ -102,7 +115,8 @@ export class Crews {
     if (this.#open.size === 0) return
     const now = this.#ports.clock.now()
     const messages: Message[] = []
-    for (const [id, wakeAt] of this.#open) {
+    for (const [id, { wakeAt, isOver }] of this.#open) {
+      if (isOver && now < wakeAt) continue
       this.#store.transaction(() => {
         const crew = this.#store.crews.load(id)
         if (crew === null) {
@@ -110,18 +124,21 @@ export class Crews {
           return
         }
         const before = JSON.stringify(crew)
+        let pacedUntil: number | null = null
         // A call that ends at once lets the next one start.
         for (;;) {
-          this.#recordEnds(crew)
-          const sent = this.#startNext(crew, now)
+          this.#recordEnds(crew, now)
+          const next = nextCrewCalls(crew, now, this.#callsBeside(id))
+          pacedUntil = next.pacedUntil
+          const sent = this.#start(crew, next, now)
           if (sent === null) break
           messages.push(...sent)
         }
-        if (isCrewOver(crew)) crew.finishedAt = now
+        if (isCrewOver(crew)) crew.finishedAt ??= now
         const changed = JSON.stringify(crew) !== before
         if (!changed && now < wakeAt) return
         if (changed) crew.revision += 1
-        this.#save(crew, now)
+        this.#save(crew, now, pacedUntil)
         if (changed) this.#waiters.wake(id, null)
       })
     }
@@ -129,14 +146,26 @@ export class Crews {
     await this.#ports.rearm()
   }
 
-  #save(crew: Crew, now: number): void {
-    const wakeAt = crew.finishedAt === null ? now + CHECK_AGAIN_MS : null
-    this.#store.crews.save(crew, wakeAt)
-    if (wakeAt === null) this.#open.delete(crew.id)
-    else this.#open.set(crew.id, wakeAt)
+  #save(crew: Crew, now: number, pacedUntil: number | null): void {
+    const wakeAt =
+      crew.finishedAt === null ? Math.min(now + CHECK_AGAIN_MS, pacedUntil ?? Infinity) : keepsPlacesUntil(crew.agents)
+    const isOpen = wakeAt !== null && wakeAt > now
+    this.#store.crews.save(crew, isOpen ? wakeAt : null)
+    if (isOpen) this.#open.set(crew.id, openOf(crew, wakeAt))
+    else this.#open.delete(crew.id)
   }
 
-  #recordEnds({ heads, agents }: Crew): void {
+  /** Calls of the other crews on the routes of this one. */
+  #callsBeside(id: string): PacedCall[] {
+    const own = this.#open.get(id)?.routes
+    if (own === undefined || own.size === 0) return []
+    return [...this.#open].flatMap(([other, { routes }]) => {
+      const isBeside = other !== id && !own.isDisjointFrom(routes)
+      return isBeside ? (this.#store.crews.load(other)?.agents ?? []) : []
+    })
+  }
+
+  #recordEnds({ heads, agents }: Crew, now: number): void {
     for (const warm of [...heads, ...agents]) {
       if (warm?.step !== 'running') continue
       const job = warm.jobId === null ? null : this.#store.jobs.load(warm.jobId)
@@ -144,12 +173,12 @@ export class Crews {
       warm.receipt = job?.receipt ?? null
       warm.failure = job === null ? failureValue('not_found', 'the prefix was deleted') : job.failure
       warm.step = warm.failure === null ? 'succeeded' : 'failed'
+      warm.endedAt = job?.finishedAt ?? now
     }
   }
 
-  /** Starts the calls that may start now. Null: there is none. */
-  #startNext(crew: Crew, now: number): Message[] | null {
-    const next = nextCrewCalls(crew)
+  /** Starts calls. Null: there is none. */
+  #start(crew: Crew, next: CrewNext, now: number): Message[] | null {
     const starting = [
       ...next.heads.map((index) => crew.heads[index]),
       ...next.agents.map((index) => crew.agents[index]),
@@ -157,17 +186,19 @@ export class Crews {
     if (starting.length === 0) return null
     return starting.flatMap((warm) => {
       if (warm == null || warm.k === null) return []
-      const head = warm.group === null ? null : (crew.heads[warm.group] ?? null)
-      if (head?.step === 'succeeded' && head.k === warm.k) {
-        // The agent is the same prefix as the head, whose call has written it.
-        Object.assign(warm, { step: 'succeeded', receipt: head.receipt, jobId: head.jobId })
+      // The head, or another agent, may be the same prefix, whose call was answered.
+      const required = 'required' in warm ? (warm as CrewAgentWarm).required : null
+      const twin = [...crew.heads, ...crew.agents].find(
+        (one) => one?.step === 'succeeded' && one.k === warm.k && isAsStrict(one, required),
+      )
+      if (twin != null) {
+        Object.assign(warm, { step: 'succeeded', receipt: twin.receipt, jobId: twin.jobId })
         return []
       }
       if (this.#store.states.load(warm.k) === null) {
         Object.assign(warm, { step: 'failed', failure: failureValue('not_found', 'the prefix was deleted') })
         return []
       }
-      const required = 'required' in warm ? (warm as CrewAgentWarm).required : null
       const { job, messages } = this.#flights.queue(warm.k, newId('job'), now, {
         required,
         unpriced: isUnpricedAllowed(crew, warm),
@@ -190,6 +221,16 @@ export class Crews {
     await this.#waiters.wait(id, this.#ports.clock.realMs(waitMs))
     return this.crew(id)
   }
+}
+
+/** Whether the answer of a call was judged by what `required` asks. */
+function isAsStrict(warm: CrewWarm, required: Asked | null): boolean {
+  return required === null || ('required' in warm && (warm as CrewAgentWarm).required?.retention === required.retention)
+}
+
+function openOf({ finishedAt, agents }: Crew, wakeAt: number): Open {
+  const routes = new Set(agents.flatMap(({ pace }) => (pace === undefined ? [] : [pace.route])))
+  return { wakeAt, isOver: finishedAt !== null, routes }
 }
 
 /** Whether a call may be sent at an unknown price: its agent says so, or one of those that share the head. */

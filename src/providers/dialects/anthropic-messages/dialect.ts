@@ -13,6 +13,7 @@ import {
   objectList,
   readBody,
   sizeOf,
+  systemTexts,
   memberStream,
   toolStream,
 } from '../shared/body.ts'
@@ -92,7 +93,7 @@ function create(wire: Wire): Dialect {
       ...messagesTurns,
       request: (conversation) => placed(messagesTurns.request(conversation), conversation.model, wire),
     },
-    unknownModel: { primitives: ['zero_output', 'one_token'], writesReported: true },
+    unknownModel: { primitives: ['zero_output', 'one_token'], writesReported: true, sharedBy: 'blocks' },
     outputFloor: 1,
   }
 }
@@ -129,7 +130,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
 
   const rules = {
     drop: new Set([...markerMembers(stored.root).map(({ entry }) => entry), ...credentialMembers(stored.root)]),
-    replace: new Map(textStrings(stored.root).map((node) => [node, asTextBlocks(JSON.stringify(node.value))])),
+    replace: new Map(textStrings(stored.root).map((node) => [node, asTextBlocks([JSON.stringify(node.value)])])),
   }
   const prompt = [...toolStream(stored, rules), ...memberStream(stored, 'system', rules), ...turnStream(stored, rules)]
   const section = SECTIONS.findLastIndex(({ names }) => prompt.some(([name]) => names.includes(name)))
@@ -234,13 +235,12 @@ function render(request: NeutralRequest): string {
   }
   const messages = request.messages ?? []
   const marker = markerText(request.cache?.retention === '1h' || request.cache?.retention === 'extended' ? '1h' : '5m')
-  if (request.system !== undefined && request.system !== '') {
-    members.push(`"system":${asTextBlocks(JSON.stringify(request.system), messages.length === 0 ? marker : undefined)}`)
-  }
+  const system = systemTexts(request).map((text) => JSON.stringify(text))
+  if (system.length > 0) members.push(`"system":${asTextBlocks(system, messages.length === 0 ? marker : undefined)}`)
   const rendered = messages.map(({ role, content }, index) => {
     const isLast = index === messages.length - 1
     const raw = JSON.stringify(content)
-    return `{"role":${JSON.stringify(role)},"content":${isLast ? asTextBlocks(raw, marker) : raw}}`
+    return `{"role":${JSON.stringify(role)},"content":${isLast ? asTextBlocks([raw], marker) : raw}}`
   })
   members.push(`"messages":[${rendered.join(',')}]`)
   return `{${members.join(',')}}`

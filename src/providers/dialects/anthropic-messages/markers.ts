@@ -49,9 +49,10 @@ export function markers(root: JsonObject): Marker[] {
   )
 }
 
-/** Writes a plain string as the one block of text that it means. `raw` is its JSON text, `marker` that of a marker to set. */
-export function asTextBlocks(raw: string, marker?: string): string {
-  return `[{"type":"text","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
+/** Writes texts as blocks. `raw` is the JSON text of each, `marker` that of a marker to set on the last. */
+export function asTextBlocks(raw: readonly string[], marker?: string): string {
+  const blocks = raw.map((text) => `{"type":"text","text":${text}`)
+  return `[${blocks.join('},')}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
 }
 
 /** The JSON text of a marker. The default lifetime needs no `ttl`. */
@@ -75,7 +76,7 @@ export function markerEdits({ node }: Pick<LastElement, 'node'>, raw: string, re
   const marker = markerText(retention)
   return node.type === 'object'
     ? objectEdits(node, { [MARKER]: marker })
-    : [replaceNode(node, asTextBlocks(raw, marker))]
+    : [replaceNode(node, asTextBlocks([raw], marker))]
 }
 
 /** Whether an element may have a marker. The provider refuses one on thinking and on empty text. */

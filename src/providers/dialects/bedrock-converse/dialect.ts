@@ -15,6 +15,7 @@ import {
   objectList,
   readBody,
   sizeOf,
+  systemTexts,
 } from '../shared/body.ts'
 import type { Body, Cut, TurnShape } from '../shared/body.ts'
 import { settingsUpTo } from '../shared/settings.ts'
@@ -105,7 +106,7 @@ function create(wire: Wire): Dialect {
     markers: MARKERS,
     lint: LINT,
     turns: converseTurns,
-    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: true },
+    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: true, sharedBy: 'blocks' },
     outputFloor: 1,
   }
 }
@@ -224,14 +225,14 @@ function render(request: NeutralRequest): string {
     const says = description === undefined ? '' : `,"description":${JSON.stringify(description)}`
     return `{"toolSpec":{"name":${JSON.stringify(name)}${says},"inputSchema":{"json":${parametersText}}}}`
   })
-  const hasSystem = request.system !== undefined && request.system !== ''
+  const system = systemTexts(request).map((text) => `{"text":${JSON.stringify(text)}}`)
   if (tools.length > 0) {
-    const last = !hasSystem && messages.length === 0 ? [point] : []
+    const last = system.length === 0 && messages.length === 0 ? [point] : []
     members.push(`"toolConfig":{"tools":[${[...tools, ...last].join(',')}]}`)
   }
-  if (hasSystem) {
+  if (system.length > 0) {
     const last = messages.length === 0 ? [point] : []
-    members.push(`"system":[${[`{"text":${JSON.stringify(request.system)}}`, ...last].join(',')}]`)
+    members.push(`"system":[${[...system, ...last].join(',')}]`)
   }
   const turns = messages.map(({ role, content }, index) => {
     const last = index === messages.length - 1 ? [point] : []

@@ -86,7 +86,7 @@ function create(wire: Wire): Dialect {
     markers: NO_MARKERS,
     lint: LINT,
     turns: geminiTurns(wire),
-    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: false },
+    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: false, sharedBy: 'tokens' },
     outputFloor: FLOOR_TOKENS,
   }
 }

@@ -3,7 +3,7 @@ import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import { member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
-import { appendTo, readBody } from '../shared/body.ts'
+import { appendTo, readBody, systemTexts } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
@@ -183,8 +183,11 @@ function render(request: NeutralRequest): string {
   const messages = (request.messages ?? []).map(
     ({ role, content }) => `{"role":${JSON.stringify(role)},"content":${JSON.stringify(content)}}`,
   )
-  if (request.system !== undefined && request.system !== '') {
-    messages.unshift(`{"role":"system","content":${JSON.stringify(request.system)}}`)
+  const system = systemTexts(request).map((text) => JSON.stringify(text))
+  if (system.length > 0) {
+    // Some servers of this format take a system prompt as a plain string alone.
+    const parts = system.map((text) => `{"type":"text","text":${text}}`)
+    messages.unshift(`{"role":"system","content":${parts.length === 1 ? system[0] : `[${parts.join(',')}]`}}`)
   }
   members.push(`"messages":[${messages.join(',')}]`)
   return `{${members.join(',')}}`

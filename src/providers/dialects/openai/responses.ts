@@ -4,7 +4,7 @@ import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts, Primitive } from '../../../core/model/facts.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
-import { appendTo, readBody } from '../shared/body.ts'
+import { appendTo, readBody, systemTexts } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import { PLAIN } from '../../wire.ts'
@@ -156,9 +156,8 @@ function render(request: NeutralRequest): string {
     members.push(`"tools":[${tools.join(',')}]`)
   }
   const input: string[] = []
-  if (request.system !== undefined && request.system !== '') {
-    input.push(`{"role":"developer","content":[{"type":"input_text","text":${JSON.stringify(request.system)}}]}`)
-  }
+  const system = systemTexts(request).map((text) => `{"type":"input_text","text":${JSON.stringify(text)}}`)
+  if (system.length > 0) input.push(`{"role":"developer","content":[${system.join(',')}]}`)
   for (const { role, content } of request.messages ?? []) {
     input.push(`{"role":${JSON.stringify(role)},"content":${JSON.stringify(content)}}`)
   }

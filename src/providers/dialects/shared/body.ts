@@ -5,6 +5,7 @@ import { arrayEdits } from '../../../core/prompt/json-edit.ts'
 import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { items, member, readJson } from '../../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import type { NeutralRequest } from '../../dialect.ts'
 
 /** Helpers of all wire formats: reading a body, and finding the end of its prefix. */
 
@@ -190,4 +191,9 @@ export function sizeOf(streams: readonly (readonly [string, string])[]): {
 export function appendTo(root: JsonObject, key: string, raw: string): Edit[] | null {
   const list = member(root, key)
   return list?.type === 'array' ? arrayEdits(list as JsonArray, () => true, [raw]) : null
+}
+
+/** The system prompt of the neutral form as the texts of its blocks: none, one, or the head that other requests begin with and the rest. */
+export function systemTexts({ system = '', systemHead = 0 }: Pick<NeutralRequest, 'system' | 'systemHead'>): string[] {
+  return [system.slice(0, systemHead), system.slice(systemHead)].filter((text) => text !== '')
 }
