@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
 import { headers } from './headers.ts'
+import { neutralSettings } from './neutral-settings.ts'
 import { keepWarm, plan, advice, planName, keepWarmAnswer } from './keep-warm.ts'
 import { rawJson } from './raw-json.ts'
 import { label } from './scalars.ts'
@@ -61,6 +62,7 @@ export const warmBody = z.strictObject({
     .optional()
     .meta({ description: 'Values for the template in `system`: every name that it uses, and no others.' }),
   tool_filter: toolFilter.optional(),
+  ...neutralSettings,
   gateway: z
     .string({ error: 'must be the name of a pool' })
     .min(1)

@@ -7,6 +7,7 @@ import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive, ModelFacts } from '../core/model/facts.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { FailureValue } from '../contract/failure.ts'
+import type { NeutralSettings } from './neutral-settings.ts'
 import type { Wire } from './wire.ts'
 
 /** What a caller asks of the cache, normalised. An absent member means the provider's default. */
@@ -46,6 +47,7 @@ export interface NeutralRequest {
   system?: string
   tools?: { name: string; description?: string; parametersText: string }[]
   messages?: { role: 'user' | 'assistant'; content: string }[]
+  settings?: NeutralSettings
   cache?: CacheRequest
 }
 
@@ -161,7 +163,10 @@ export interface Dialect {
    * The paths of a body that was cut are those of the whole one.
    */
   faults?(text: string, facts: ModelFacts): Fault[]
-  /** Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. */
+  /**
+   * Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. Throws `unsupported` at
+   * the field of a setting that the format cannot say.
+   */
   render(request: NeutralRequest): string
   /** Primitives that this body allows, best first. Example: Anthropic takes no zero output beside enabled thinking. */
   primitives(text: string, facts: ModelFacts): Primitive[]
@@ -185,6 +190,8 @@ export interface Dialect {
   unknownModel: Pick<ModelFacts, 'primitives' | 'writesReported'>
   /** Output tokens of a probe that plans assume: the highest minimum of the format. */
   outputFloor: number
+  /** Settings of the neutral form that it has no member for, at this provider. Absent: none. */
+  lacks?: Wire['lacks']
 }
 
 /** A member of the body that is rendered into the prompt. `names` lists its spellings. */

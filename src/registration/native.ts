@@ -3,6 +3,7 @@ import { cacheValue } from '../contract/cache.ts'
 import { invalid } from '../contract/failure.ts'
 import type { RawJson } from '../contract/raw-json.ts'
 import type { WarmBody } from '../contract/warm.ts'
+import type { Advice } from '../core/model/advice.ts'
 import { member, readJson } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
@@ -11,7 +12,7 @@ import { renderNeutral } from '../providers/prefix/neutral.ts'
 import { cards, dialectOf, servesAlone } from '../providers/registry.ts'
 import { allCards, cardById } from '../runtime/cards.ts'
 import { factsOf } from '../runtime/facts.ts'
-import { neutralRequest } from './neutral-form.ts'
+import { neutralRequest } from './neutral/form.ts'
 import { refuseDisabled, refuseMisplaced, unknownProvider } from './refuse.ts'
 
 /** The card of a provider id. Throws `invalid_request` at `field`. */
@@ -58,21 +59,29 @@ export interface Source {
   cache: CacheRequest | undefined
   /** The neutral form that the text is rendered from; null where the body came in the native form. */
   neutral: NeutralRequest | null
+  /** Advice about what of the caller's form is not sent. */
+  advice: readonly Advice[]
   native: (cache: CacheRequest | undefined) => NativeRequest
 }
 
 /** Reads a body of either form. Throws `invalid_request` or `unsupported` for what cannot be rendered. */
-export function sourceOf(body: WarmBody): Source {
+export function sourceOf(body: WarmBody, now: number): Source {
   refuseMisplaced(body)
   const { provider, request, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
   const card = cardOf({ provider, request, model }, 'provider')
   const cache = cacheOf(body.cache)
   if (request !== undefined) {
-    return { card, cache, neutral: null, native: (wanted) => nativeRequest({ request, model }, wanted) }
+    return { card, cache, neutral: null, advice: [], native: (wanted) => nativeRequest({ request, model }, wanted) }
   }
-  const neutral = neutralRequest(card, body, cache)
-  return { card, cache, neutral, native: (wanted) => renderNeutral(dialectOf(card), withCache(neutral, wanted)) }
+  const { neutral, advice } = neutralRequest(card, body, cache, now)
+  return {
+    card,
+    cache,
+    neutral,
+    advice,
+    native: (wanted) => renderNeutral(dialectOf(card), withCache(neutral, wanted)),
+  }
 }
 
 /** A native body as its dialect takes it. */

@@ -45,7 +45,7 @@ export type PrepareOptions = Destination & { anySize?: boolean }
  * Throws the first `Failure` in that order.
  */
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
-  const source = sourceOf(body)
+  const source = sourceOf(body, now)
   const { card } = source
   const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now, body.base_model)
   if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
@@ -105,7 +105,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
 /** Advice of the wire format, then lint findings. Throws `invalid_request` where the caller asked lint to refuse. */
 function adviceOf(
   { lint }: WarmBody,
-  { card, neutral }: Source,
+  { card, neutral, advice }: Source,
   { prefix, faults }: CheckedCut,
   facts: ModelFacts,
 ): Advice[] {
@@ -115,7 +115,7 @@ function adviceOf(
   ]
   const findings = lint === 'off' ? [] : found()
   if (lint === 'error') refuseFindings(findings, prefix.advice)
-  return [...prefix.advice, ...findings]
+  return [...prefix.advice, ...advice, ...findings]
 }
 
 function shapeOf({ breakpoint, estimatedTokens, text }: PreparedPrefix) {

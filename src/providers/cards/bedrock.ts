@@ -52,6 +52,9 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
   ]
 }
 
+/** Parameters of Claude's own, which no other model takes. */
+const NOT_ITS_OWN = ['thinking', 'adaptive', 'effort', 'top_k', 'parallel_tool_calls'] as const
+
 /** Nova takes cache points of five minutes, and writes are free. */
 function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
   const row = automatic(
@@ -59,7 +62,7 @@ function nova(id: string, rates: { input: number; read: number; output: number }
     { retention: stated('5m', 'sliding', 5 * MINUTE_MS), rates: [rates] },
     DOCS,
   )
-  return { ...row, facts: { ...row.facts, writesReported: true } }
+  return { ...row, facts: { ...row.facts, writesReported: true, refuses: NOT_ITS_OWN } }
 }
 
 /** Converse, with a Bedrock API key. */

@@ -16,7 +16,12 @@ export const fireworks: Card = {
   baseUrl: 'https://api.fireworks.ai/inference/v1',
   secret: 'FIREWORKS_API_KEY',
   // `prompt_cache_key` and `user` in the body affect routing as well: both are compared, and sent as they are.
-  wire: { keyHeader: 'x-session-affinity', compared: ['user'], cachedHeader: 'fireworks-cached-prompt-tokens' },
+  wire: {
+    keyHeader: 'x-session-affinity',
+    compared: ['user'],
+    cachedHeader: 'fireworks-cached-prompt-tokens',
+    lacks: ['thinking'],
+  },
   models: [
     row('gpt-oss-120b', { input: 0.15, read: 0.014, output: 0.6 }),
     row('gpt-oss-20b', { input: 0.07, read: 0.035, output: 0.3 }),

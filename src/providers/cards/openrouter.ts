@@ -29,6 +29,8 @@ export const openrouter: Card = {
     // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are: upstreams share no cache.
     keyMember: 'session_id',
     compared: ['provider'],
+    lacks: [],
+    thinking: 'reasoning',
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,
     advice: [

@@ -51,6 +51,7 @@ import type { End } from './end.ts'
 import { MARKERS } from './end.ts'
 import { converseFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
+import { choiceMember, settingMembers } from './neutral.ts'
 import { primitives, probe, thinkingBudget } from './probe.ts'
 import { converseTurns } from './turn.ts'
 import type {
@@ -68,7 +69,7 @@ import type {
  */
 export const bedrockConverse: DialectDefinition = {
   id: 'bedrock-converse',
-  wire: { ...PLAIN, retentions: ['5m', '1h'] },
+  wire: { ...PLAIN, retentions: ['5m', '1h'], lacks: ['seed', 'presence_penalty', 'frequency_penalty'] },
   client: 'fetch',
   labPath: '/bedrock',
   recognises,
@@ -111,6 +112,7 @@ function create(wire: Wire): Dialect {
     turns: converseTurns,
     unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: true },
     outputFloor: 1,
+    lacks: wire.lacks,
   }
 }
 
@@ -221,7 +223,7 @@ function endAdvice({ path }: End, retention: string): Advice {
 function render(request: NeutralRequest): string {
   const point = pointText(request.cache?.retention === '1h' || request.cache?.retention === 'extended' ? '1h' : '5m')
   const messages = request.messages ?? []
-  const members: string[] = []
+  const members = settingMembers(request.settings)
   const tools = (request.tools ?? []).map(({ name, description, parametersText }) => {
     const says = description === undefined ? '' : `,"description":${JSON.stringify(description)}`
     return `{"toolSpec":{"name":${JSON.stringify(name)}${says},"inputSchema":{"json":${parametersText}}}}`
@@ -229,7 +231,8 @@ function render(request: NeutralRequest): string {
   const hasSystem = request.system !== undefined && request.system !== ''
   if (tools.length > 0) {
     const last = !hasSystem && messages.length === 0 ? [point] : []
-    members.push(`"toolConfig":{"tools":[${[...tools, ...last].join(',')}]}`)
+    const listed = `"tools":[${[...tools, ...last].join(',')}]`
+    members.push(`"toolConfig":{${[listed, ...choiceMember(request.settings)].join(',')}}`)
   }
   if (hasSystem) {
     const last = messages.length === 0 ? [point] : []
