@@ -47,7 +47,7 @@ export const warmBody = z.strictObject({
     .optional()
     .meta({ description: 'A provider id; see GET /providers. Must be absent if `gateway` names a pool.' }),
   request: rawJson(
-    "The provider's own request body. Its bytes are kept, including members that Pilotlight does not know.",
+    "The provider's own request body. Its bytes are kept, including members that Pilotlight does not know; `vars` and `tool_filter` apply to it.",
   ).optional(),
   model: model.optional(),
   base_model: model.optional().meta({
@@ -60,7 +60,7 @@ export const warmBody = z.strictObject({
   vars: z
     .record(z.string(), z.unknown(), { error: 'must be an object' })
     .optional()
-    .meta({ description: 'Values for the template in `system`: every name that it uses, and no others.' }),
+    .meta({ description: 'Values for the templates in the system prompt: every name that they use, and no others.' }),
   tool_filter: toolFilter.optional(),
   ...neutralSettings,
   gateway: z

@@ -8,6 +8,7 @@ import { member, readJson } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { withoutCredentials } from '../providers/dialects/shared/credentials.ts'
+import { filled } from '../providers/prefix/native-form.ts'
 import { renderNeutral } from '../providers/prefix/neutral.ts'
 import { cards, dialectOf, servesAlone } from '../providers/registry.ts'
 import { allCards, cardById } from '../runtime/cards.ts'
@@ -72,7 +73,9 @@ export function sourceOf(body: WarmBody, now: number): Source {
   const card = cardOf({ provider, request, model }, 'provider')
   const cache = cacheOf(body.cache)
   if (request !== undefined) {
-    return { card, cache, neutral: null, advice: [], native: (wanted) => nativeRequest({ request, model }, wanted) }
+    const text = filled(request.text, dialectOf(card), { vars: body.vars, filter: body.tool_filter })
+    const native = { text, ...(model === undefined ? {} : { model }) }
+    return { card, cache, neutral: null, advice: [], native: (wanted) => withCache(native, wanted) }
   }
   const { neutral, advice } = neutralRequest(card, body, cache, now)
   return {

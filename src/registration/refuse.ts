@@ -17,7 +17,7 @@ export function refuseMisplaced(body: WarmBody): void {
       throw new Failure('unsupported', `${field}: is supported only by POST /warm.`, { field })
   }
   if (body.request === undefined) return
-  for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter', ...SETTING_NAMES] as const) {
+  for (const field of ['system', 'tools', 'messages', ...SETTING_NAMES] as const) {
     if (body[field] !== undefined)
       throw invalid(field, 'must be absent if request is given, because request is the whole body')
   }
