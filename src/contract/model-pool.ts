@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { model, warmAnswer, dryRunAnswer } from './warm.ts'
+import { warmth } from './prefix.ts'
 import { at } from './values.ts'
 import { failureAnswer } from './failure.ts'
 import { advice } from './keep-warm.ts'
@@ -103,6 +104,19 @@ const shownPoolModel = z.strictObject({
   usable_at: at
     .nullable()
     .meta({ description: 'When its time constraints allow its use again; null: they allow it now.' }),
+  prefixes: z
+    .array(
+      z.strictObject({
+        id: z.string(),
+        name: z.string().nullable(),
+        ...warmth.pick({ state: true, p_warm: true, warm_until: true, why: true }).shape,
+      }),
+    )
+    .optional()
+    .meta({
+      description:
+        'The newest twenty prefixes that were warmed through the pool with this model. Only in `GET /gateways/{name}`.',
+    }),
 })
 
 export const gatewayAnswer = z.strictObject({

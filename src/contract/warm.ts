@@ -115,6 +115,10 @@ export const jobAnswer = z.strictObject({
   finished_at: at.nullable(),
   receipt: receiptAnswer.nullable(),
   failure: failureAnswer.nullable(),
+  fallback_job: z
+    .string()
+    .optional()
+    .meta({ description: "Job of the pool's next model, which was warmed because this one failed." }),
 })
 
 export const warmAnswer = z.strictObject({

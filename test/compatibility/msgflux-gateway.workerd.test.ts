@@ -219,7 +219,6 @@ describe('a warm through a pool', () => {
     ['provider', 'anthropic'],
     ['model', 'claude-opus-5'],
     ['credential', 'mine'],
-    ['request', { model: 'claude-opus-5' }],
   ])('refuses %s beside it, which the pool sets', async (field, value) => {
     const given = body(await pool(), { [field]: value })
     expect((await post('/warm', given)).json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
@@ -235,5 +234,96 @@ describe('a warm through a pool', () => {
     const shown = poolWarmAnswer.parse((await post('/warm', body(name, { dry_run: true, gateway_models: 'all' }))).json)
     expect(shown.models.map(({ status }) => status)).toEqual(['shown', 'shown', 'shown'])
     expect(models()).toHaveLength(sent)
+  })
+
+  test('in the background goes on to the next model by itself, and says so', async () => {
+    world.lab.faults.add({ kind: 'insufficient_quota', provider: 'anthropic' })
+    const name = await pool({ models: [fast, third, slow] })
+    const queued = await post('/warm', body(name, { name: 'desk', background: true, keep_warm: { plan: 'always' } }))
+    expect([queued.status, poolWarmAnswer.parse(queued.json).models.map(({ status }) => status)]).toEqual([
+      202,
+      ['queued', 'standby', 'standby'],
+    ])
+    let job = String(pick(queued, 'models', 0, 'result', 'job', 'id'))
+    const ended: unknown[] = []
+    for (const _ of [fast, third, slow]) {
+      const { json } = await get(`/jobs/${job}?wait=30s`)
+      ended.push(json['status'])
+      job = String(json['fallback_job'])
+    }
+    expect([ended, job]).toEqual([['failed', 'failed', 'succeeded'], 'undefined'])
+    expect(models()).toEqual(['claude-opus-5', 'claude-sonnet-5-5', 'gpt-5.6-sol'])
+    const shown = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
+    expect(shown.models.map(({ prefixes }) => prefixes?.map((one) => [one.name, one.state]))).toEqual([
+      [['desk/fast', 'unknown']],
+      [['desk/third', 'unknown']],
+      [['desk/slow', 'warm']],
+    ])
+    const last = await get(`/prefixes/${shown.models[2]?.prefixes?.[0]?.id}`)
+    expect(last.json).toMatchObject({ name: 'desk/slow', keep_warm: { plan: 'always' } })
+  })
+
+  test('in the background keeps nothing of the models that it did not need', async () => {
+    const name = await pool()
+    const queued = await post('/warm', body(name, { system: `Alone. ${longText(300)}`, background: true }))
+    const { json } = await get(`/jobs/${pick(queued, 'models', 0, 'result', 'job', 'id')}?wait=30s`)
+    expect(json).toMatchObject({ status: 'succeeded' })
+    expect(json).not.toHaveProperty('fallback_job')
+    await expect
+      .poll(async () => {
+        const shown = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
+        return shown.models.map(({ prefixes }) => prefixes?.length)
+      })
+      .toEqual([1, 0, 0])
+    expect(models()).toEqual(['claude-opus-5'])
+  })
+
+  test('in the background names the models that cannot be sent, and warms the first that can', async () => {
+    const mini = { name: 'mini', model: 'openai/gpt-5.6-sol' }
+    const queued = await post(
+      '/warm',
+      body(await pool({ models: [mini, fast] }), { thinking: 'adaptive', background: true }),
+    )
+    expect(poolWarmAnswer.parse(queued.json)).toMatchObject({
+      fell_back: true,
+      models: [
+        { name: 'mini', status: 'failed', failure: { kind: 'unsupported', detail: { field: 'thinking' } } },
+        { name: 'fast', status: 'queued' },
+      ],
+    })
+  })
+
+  const native = {
+    model: 'my-alias',
+    max_tokens: 9,
+    system: [{ type: 'text', text: `Native. ${longText(300)}`, cache_control: { type: 'ephemeral' } }],
+    messages: [{ role: 'user', content: 'Hi' }],
+  }
+
+  test('takes a native body where its models share a format, each with its own model', async () => {
+    const name = await pool({ models: [fast, third] })
+    const {
+      model: _,
+      messages: __,
+      system: ___,
+      ...rest
+    } = body(name, { gateway_models: 'all' }) as Record<string, unknown>
+    const warm = poolWarmAnswer.parse((await post('/warm', { ...rest, request: native })).json)
+    expect(warm.warmed).toEqual(['fast', 'third'])
+    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-sonnet-5-5'])
+    const shown = await get(`/prefixes/${warm.models[1]?.result?.id}/request`)
+    expect(pick(shown, 'request')).toEqual({ ...native, model: 'claude-sonnet-5-5', messages: [] })
+  })
+
+  test('refuses a native body where its models take several formats', async () => {
+    const refused = await post('/warm', { gateway: await pool(), request: native })
+    expect(refused.json).toMatchObject({
+      error: {
+        kind: 'invalid_request',
+        detail: { field: 'request' },
+        message: expect.stringContaining('anthropic-messages and openai-chat'),
+      },
+    })
+    expect(models()).toEqual([])
   })
 })

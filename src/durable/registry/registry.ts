@@ -43,6 +43,7 @@ import { ManagedCacheStore } from './tables/managed-caches.ts'
 import { RegistryStore } from './tables/tables.ts'
 import { Barriers } from './warming/barriers.ts'
 import { Crews } from './warming/crews.ts'
+import { Fallbacks } from './warming/fallbacks.ts'
 import { WarmingRpc } from './warming/rpc.ts'
 import { SingleFlight } from './warming/single-flight.ts'
 
@@ -93,6 +94,7 @@ export class Registry extends Delegating {
   readonly #cacheScheduler: ManagedCacheScheduler
   readonly #flights: SingleFlight
   readonly #crews: Crews
+  readonly #fallbacks: Fallbacks
   readonly #barriers: Barriers
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -143,10 +145,11 @@ export class Registry extends Delegating {
       send: (messages: readonly Message[]) => this.#send(messages),
       requireAccount: () => this.#requireAccount(),
       requireStorage: (advice?: string) => this.#requireStorage(advice),
-      advanceCrews: () => this.#crews.advance(),
+      advanceCrews: () => this.#fallbacks.advance().then(() => this.#crews.advance()),
     }
     this.#flights = new SingleFlight(store, this.#scheduler, registrar, shared)
     this.#crews = new Crews(store, registrar, this.#flights, shared)
+    this.#fallbacks = new Fallbacks(store, registrar, this.#flights, shared)
     this.#barriers = new Barriers(store, this.#scheduler, clock)
     this.#delegates = {
       account: new AccountRpc({
@@ -168,6 +171,7 @@ export class Registry extends Delegating {
         ...shared,
         flights: this.#flights,
         crews: this.#crews,
+        fallbacks: this.#fallbacks,
         barriers: this.#barriers,
       }),
       probes: new ProbeRpc({
@@ -231,6 +235,7 @@ export class Registry extends Delegating {
     const probes = this.#scheduler.sweep(now, horizonAt)
     this.#wake(probes.ended)
     await this.#send(probes.messages)
+    await this.#fallbacks.advance()
     await this.#crews.advance()
     const caches = this.#cacheScheduler.sweep(now, horizonAt)
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)

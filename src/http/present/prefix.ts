@@ -234,5 +234,6 @@ export function jobJson(job: Job) {
     finished_at: iso(job.finishedAt),
     receipt: job.receipt === null ? null : receiptJson(job.receipt),
     failure: job.failure === null ? null : failureJson(job.failure),
+    ...(job.fallback === undefined ? {} : { fallback_job: job.fallback }),
   }
 }

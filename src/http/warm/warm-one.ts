@@ -2,6 +2,7 @@ import type { WarmBody } from '../../contract/warm.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import { registrationOf } from '../../registration/prepare.ts'
 import type { Preparation } from '../../registration/prepare.ts'
+import type { Registration } from '../../registration/registration.ts'
 import { withCredentials } from '../../providers/dialects/shared/credentials.ts'
 import { newId } from '../../runtime/ids.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
@@ -27,16 +28,21 @@ export interface Warmed {
 
 /**
  * Registers and warms one prefix, as its body asks: plan, then a dry run, or register, follow, judge, present. `known`: the
- * credentials that the body may name. Throws the first refusal, and the failure of the call.
+ * credentials that the body may name; `pool`: the pool that it goes through. Throws the first refusal, and the failure of the call.
  */
-export async function warmOne(c: Call, body: WarmBody, known: KnownCredentials): Promise<Warmed> {
+export async function warmOne(
+  c: Call,
+  body: WarmBody,
+  known: KnownCredentials,
+  pool?: Registration['pool'],
+): Promise<Warmed> {
   const clock = clockOf(c)
   const preparation = planned(c, body, known)
   if (body.dry_run === true) return { status: 200, json: await dryRun(c, preparation) }
   const required = await requireSendable(c, preparation, known)
   const burst = burstOf(c, preparation)
   try {
-    const registered = await register(c, preparation, body.background === true, burst, required)
+    const registered = await register(c, preparation, body.background === true, burst, required, pool)
     const { view, result } = await judged(c, registered, registered.stored, required)
     const advice = [...callAdvice(view, preparation), ...retentionAdvice(view, clock.now(), clock.grainMs)]
     return { status: result.job === null ? 200 : 202, json: warmedJson(view, registered.created, result, advice) }
@@ -61,9 +67,11 @@ async function register(
   background: boolean,
   { askedAt }: Burst,
   required: Asked | null,
+  pool: Registration['pool'],
 ) {
   const how = background ? 'later' : 'now'
-  const warmed = await registryOf(c).register(registrationOf(preparation), how, newId('job'), askedAt, required)
+  const registration = { ...registrationOf(preparation), ...(pool === undefined ? {} : { pool }) }
+  const warmed = await registryOf(c).register(registration, how, newId('job'), askedAt, required)
   const { text: bare, breakpoint, cacheKey, credentials = [] } = preparation.prefix
   const text = withCredentials(bare, credentials)
   const { headers = {}, place = null } = preparation.registration

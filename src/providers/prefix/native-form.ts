@@ -1,6 +1,6 @@
 import { Failure } from '../../contract/failure.ts'
 import type { ToolFilter } from '../../contract/warm.ts'
-import { arrayEdits, edit, objectEdits } from '../../core/prompt/json-edit.ts'
+import { arrayEdits, edit, objectEdits, replaceNode } from '../../core/prompt/json-edit.ts'
 import type { Edit } from '../../core/prompt/json-edit.ts'
 import { items, member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
@@ -33,6 +33,16 @@ export function filled(
     ...(vars === undefined ? [] : templateEdits(text, systemStrings(root, lint), vars)),
     ...(filter === undefined ? [] : toolEdits(root, lint, markers.element, filter)),
   ])
+}
+
+/** A native body with another model in the member that names it. All other bytes stay; a body that names none is the same text. */
+export function withModel(text: string, model: string): string {
+  const root = readJson(text, 'request')
+  const edits = ['model', 'modelId'].flatMap((name) => {
+    const node = member(root, name)
+    return node?.type === 'string' ? [replaceNode(node, JSON.stringify(model))] : []
+  })
+  return edit(text, edits)
 }
 
 /** The strings of the system prompt: those of its members, and those of turns that speak for the developer. */

@@ -59,9 +59,11 @@ export class Registrar {
   /** Registers a prefix. A known entry is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body: _, keepWarm, credentials, ...given } = registration
+      const { body: _, keepWarm, credentials, pool, ...given } = registration
       const known = this.#content.lookup.keyOf(given, now)
-      if (known === null) return { k: this.#create(registration, now), created: true }
+      const k = known ?? this.#create(registration, now)
+      if (pool !== undefined) this.#store.pools.link(pool.gateway, k, pool.model)
+      if (known === null) return { k, created: true }
       // A probe must send the credentials that are valid now.
       if (credentials !== undefined) this.#content.credentials.put(known, this.#record(known), credentials)
       registerAgain(this.#store, this.#scheduler, this.#ports, known, registration, now)
@@ -78,7 +80,7 @@ export class Registrar {
   }
 
   #create(registration: Registration, now: number): number {
-    const { body, keepWarm, required = null, credentials, ...given } = registration
+    const { body, keepWarm, required = null, credentials, pool: _, ...given } = registration
     if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
       throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
     }
