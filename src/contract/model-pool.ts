@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { model, warmAnswer, dryRunAnswer } from './warm.ts'
+import { region } from './scalars.ts'
 import { warmth } from './prefix.ts'
 import { at } from './values.ts'
 import { failureAnswer } from './failure.ts'
@@ -55,6 +56,7 @@ const poolModel = z.strictObject({
     .meta({ description: 'Absent: the first part of `model`, as in "anthropic/claude-opus-5".' }),
   model,
   credential: z.string().max(64).optional(),
+  region: region.optional(),
   description: z.string().max(1_000).optional(),
   time_constraints: z
     .array(constraint)
@@ -99,6 +101,7 @@ const shownPoolModel = z.strictObject({
   provider: z.string(),
   model: z.string(),
   credential: z.string(),
+  region: z.string().optional(),
   description: z.string().nullable(),
   time_constraints: z.array(z.strictObject({ from: z.string(), to: z.string() })),
   usable_at: at

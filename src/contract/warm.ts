@@ -4,7 +4,7 @@ import { headers } from './headers.ts'
 import { neutralSettings } from './neutral-settings.ts'
 import { keepWarm, plan, advice, planName, keepWarmAnswer } from './keep-warm.ts'
 import { rawJson } from './raw-json.ts'
-import { label } from './scalars.ts'
+import { label, region } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { receiptAnswer, primitive } from './receipt.ts'
 import { failureAnswer } from './failure.ts'
@@ -89,6 +89,7 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
+  region: region.optional(),
   lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
     description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
   }),

@@ -88,6 +88,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
       place,
+      ...(options.region === undefined ? {} : { region: options.region }),
       ...(headers === null ? {} : { headers }),
       retention: prefix.retention,
       ...(prefix.retentionOpen === true ? { retentionOpen: true as const, unmarked: true as const } : {}),

@@ -111,7 +111,7 @@ export class Registry extends Delegating {
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
       placeOf: rememberPlaces(
-        (provider) => placeOf(cardById(provider), env),
+        (provider, region) => placeOf(cardById(provider), env, region),
         () => overrides().version,
       ),
       timeoutOf: answerTimeoutOf,

@@ -13,7 +13,7 @@ import type { Advice } from '../../core/model/advice.ts'
 import { iso } from '../present/format.ts'
 import { warmthJson } from '../present/prefix.ts'
 import type { ReceivedView } from '../present/prefix.ts'
-import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import { credentialsNamed, refuseElsewhere, refuseRegion } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -79,14 +79,16 @@ function memberOf(c: Call, given: GatewayBody['models'][number], index: number, 
     throw invalid(`${at}.model`, what)
   }
   const card = cardFor(provider, `${at}.provider`)
+  refuseRegion(card, given.region, `${at}.region`)
   const { name } = useOf(given.credential, known, `${at}.credential`)
   const own = known.get(name)
-  if (own !== undefined) refuseElsewhere(c, card, own, `${at}.credential`)
+  if (own !== undefined) refuseElsewhere(c, card, own, `${at}.credential`, given.region ?? own.region ?? undefined)
   return {
     name: given.name,
     provider: card.id,
     model,
     credential: own === undefined ? null : name,
+    ...(given.region === undefined ? {} : { region: given.region }),
     description: given.description ?? null,
     constraints: given.time_constraints ?? [],
   }
@@ -114,6 +116,7 @@ function poolJson(
       provider: one.provider,
       model: one.model,
       credential: one.credential ?? DEFAULT_CREDENTIAL,
+      ...(one.region === undefined ? {} : { region: one.region }),
       description: one.description,
       time_constraints: one.constraints.map(({ fromMinute, toMinute }) => ({
         from: timeOf(fromMinute),

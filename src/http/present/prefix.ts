@@ -97,6 +97,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     provider: record.provider,
     model: record.model,
     credential: record.credential,
+    ...(record.region === undefined ? {} : { region: record.region }),
     required: record.required ?? false,
     fingerprint: record.fingerprint,
     created_at: iso(record.createdAt),

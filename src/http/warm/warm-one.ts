@@ -74,7 +74,12 @@ async function register(
   const warmed = await registryOf(c).register(registration, how, newId('job'), askedAt, required)
   const { text: bare, breakpoint, cacheKey, credentials = [] } = preparation.prefix
   const text = withCredentials(bare, credentials)
-  const { headers = {}, place = null } = preparation.registration
+  const { headers = {}, place = null, region } = preparation.registration
   // A known prefix keeps its first body, whose spacing may differ from this one's.
-  return { ...warmed, stored: warmed.created ? { text, breakpoint, cacheKey, headers, place } : null }
+  return {
+    ...warmed,
+    stored: warmed.created
+      ? { text, breakpoint, cacheKey, headers, place, ...(region === undefined ? {} : { region }) }
+      : null,
+  }
 }

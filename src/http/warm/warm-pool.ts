@@ -68,7 +68,7 @@ export async function warmPool(c: Call, body: WarmBody) {
 
 /** Refuses fields that the pool sets itself. */
 function refuseBeside(body: WarmBody): void {
-  for (const field of ['provider', 'model', 'credential'] as const) {
+  for (const field of ['provider', 'model', 'credential', 'region'] as const) {
     if (body[field] !== undefined) throw invalid(field, 'is set by the pool; it cannot be combined with gateway')
   }
 }
@@ -85,7 +85,7 @@ function refuseOtherFormats({ request }: WarmBody, { models }: ModelPool): void 
 }
 
 /** The body for one model of the pool: with its provider, its credential, and a label of its own, which has its own versions. */
-function bodyFor(body: WarmBody, { provider, model, credential, name: own }: PoolModel): WarmBody {
+function bodyFor(body: WarmBody, { provider, model, credential, region, name: own }: PoolModel): WarmBody {
   const { gateway: _, model_preference: __, gateway_models: ___, name, request, ...rest } = body
   return {
     ...rest,
@@ -93,6 +93,7 @@ function bodyFor(body: WarmBody, { provider, model, credential, name: own }: Poo
     model,
     ...(request === undefined ? {} : { request: new RawJson(withModel(request.text, model)) }),
     ...(credential === null ? {} : { credential }),
+    ...(region === undefined ? {} : { region }),
     ...(name === undefined ? {} : { name: `${name}/${own}` }),
   }
 }

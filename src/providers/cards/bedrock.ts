@@ -71,6 +71,7 @@ export const bedrock: Card = {
   aliases: ['aws.bedrock', 'aws', 'amazon-bedrock', 'bedrock_converse'],
   name: 'Amazon Bedrock Converse',
   baseUrl: `https://bedrock-runtime.${REGION}.amazonaws.com`,
+  region: 'BEDROCK_REGION',
   auth: { header: 'authorization-bearer' },
   headers: {},
   dialect: bedrockConverse,
@@ -126,6 +127,7 @@ export const bedrockOpenai: Card = {
   name: 'OpenAI on Amazon Bedrock',
   knownAs,
   baseUrl: `https://bedrock-mantle.${REGION}.api.aws/openai/v1`,
+  region: 'BEDROCK_REGION',
   secret: 'AWS_BEARER_TOKEN_BEDROCK',
   models: [
     model(

@@ -28,6 +28,7 @@ export interface GivenCredential {
   name: string
   provider: string
   host: string
+  region?: string
   secret: string
 }
 

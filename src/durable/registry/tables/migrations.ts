@@ -81,4 +81,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'CREATE TABLE gateway_prefix (gateway TEXT NOT NULL, k INTEGER NOT NULL, model TEXT NOT NULL, PRIMARY KEY (gateway, k)) WITHOUT ROWID',
     'CREATE INDEX gateway_prefix_of ON gateway_prefix (k)',
   ],
+  // Region or location of calls with a credential.
+  ['ALTER TABLE credential ADD COLUMN region TEXT'],
 ]
