@@ -149,7 +149,7 @@ export class Registry extends Delegating {
     }
     this.#flights = new SingleFlight(store, this.#scheduler, registrar, shared)
     this.#crews = new Crews(store, registrar, this.#flights, shared)
-    this.#fallbacks = new Fallbacks(store, registrar, this.#flights, shared)
+    this.#fallbacks = new Fallbacks(store, registrar, this.#flights, { ...shared, lookup: this.#lookup })
     this.#barriers = new Barriers(store, this.#scheduler, clock)
     this.#delegates = {
       account: new AccountRpc({

@@ -1,7 +1,9 @@
 import { readFailure } from '../../../contract/failure.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
+import type { PrefixLookup } from '../prefixes/prefix-lookup.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../../registration/registration.ts'
 import type { Message } from '../records/claim.ts'
 import type { FallbackChain, FallbackLink, FallbackOrder } from '../records/fallback.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -15,6 +17,7 @@ export interface FallbackPorts {
   clock: Clock
   send: (messages: readonly Message[]) => Promise<void>
   rearm: () => Promise<void>
+  lookup: Pick<PrefixLookup, 'keyOf'>
 }
 
 /** Warms the next model of a pool when the background warm of one has failed. All state is in the tables. */
@@ -44,15 +47,15 @@ export class Fallbacks {
     await this.advance()
   }
 
-  /** A prefix without label and with the plan that it has, or the default one, which sends nothing before it was warmed. */
+  /** A prefix without label. A new one has no plan yet, because a plan would warm it; a known one keeps its own. */
   #registered({ registration, required }: FallbackOrder, now: number): FallbackLink[] {
-    const { name, keepWarm } = registration
+    const { name, keepWarm: asked } = registration
+    const isKnown = this.#ports.lookup.keyOf(registration, now) !== null
+    const keepWarm = isKnown ? null : { ...DEFAULT_KEEP_WARM, plan: 'off' as const }
     try {
-      const { k, created } = this.#registrar.register(
-        { ...registration, name: null, keepWarm: null, required: null },
-        now,
-      )
-      return [{ prefixId: this.#registrar.viewByKey(k, now).record.id, created, name, keepWarm, required }]
+      const { k, created } = this.#registrar.register({ ...registration, name: null, keepWarm, required: null }, now)
+      const { id } = this.#registrar.viewByKey(k, now).record
+      return [{ prefixId: id, created, name, keepWarm: asked ?? (created ? DEFAULT_KEEP_WARM : null), required }]
     } catch (thrown) {
       if (readFailure(thrown) === null) throw thrown
       return []
