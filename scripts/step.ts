@@ -15,6 +15,8 @@ export const quietTools: Record<string, string> = {
   WRANGLER_SEND_ERROR_REPORTS: 'false',
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   WRANGLER_HIDE_BANNER: 'true',
+  // Otherwise wrangler dev keeps a trace of every request, with its URL, in a file that only grows.
+  X_LOCAL_OBSERVABILITY: 'false',
 }
 
 const paint = paintFor(process.stdout, process.env)

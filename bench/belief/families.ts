@@ -1,7 +1,7 @@
 import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
 import { Provider } from '../../test/scenarios/provider.ts'
-import type { Entry, ProviderFaults, Reply } from '../../test/scenarios/provider.ts'
+import type { Arrived, Entry, ProviderFaults, Reply } from '../../test/scenarios/provider.ts'
 import type { Die } from '../../test/scenarios/random.ts'
 import { TWO_SLOTS } from '../../test/scenarios/engine-slots.ts'
 import { ENGINE_PREFIX, FIVE_MINUTES, ONE_HOUR } from '../../test/scenarios/world.ts'
@@ -84,7 +84,7 @@ class EarlyEviction extends Provider {
     return super.call(prefix, now)
   }
 
-  override arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
+  override arrive(prefix: number, now: number): Arrived {
     this.#passTo(prefix, now)
     return super.arrive(prefix, now)
   }
@@ -111,7 +111,7 @@ class SilentDowngrade extends Provider {
     return super.call(prefix, now)
   }
 
-  override arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
+  override arrive(prefix: number, now: number): Arrived {
     this.#shorten(now)
     return super.arrive(prefix, now)
   }
@@ -138,10 +138,10 @@ class SharedHeads extends Provider {
     return reply.kind === 'answered' ? { ...reply, usage: this.#unreported(prefix, reply.usage) } : reply
   }
 
-  override arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
+  override arrive(prefix: number, now: number): Arrived {
     this.#draw(prefix)
-    const { usage, latencyMs } = super.arrive(prefix, now)
-    return { usage: this.#unreported(prefix, usage), latencyMs }
+    const arrived = super.arrive(prefix, now)
+    return { ...arrived, usage: this.#unreported(prefix, arrived.usage) }
   }
 
   #draw(prefix: number): void {
@@ -167,7 +167,7 @@ class Drift extends Provider {
     this.#fromAt = fromAt
   }
 
-  override arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
+  override arrive(prefix: number, now: number): Arrived {
     if (now < this.#fromAt) return super.arrive(prefix, now)
     const { tokens, retention } = this.#entries[prefix] as Entry
     const read = Math.round(tokens * 0.2)
@@ -180,6 +180,6 @@ class Drift extends Provider {
       outputTokens: 0,
       reasoningTokens: null,
     }
-    return { usage, latencyMs: 600 }
+    return { usage, latencyMs: 600, other: true }
   }
 }

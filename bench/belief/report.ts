@@ -13,7 +13,10 @@ ${Object.entries(FAMILIES)
   .join('\n')}
 
 brier: mean squared difference of p_warm and the truth, every ten seconds; ttl_only_brier: the same for the belief that an entry is warm until
-its retention has passed; longest_false_warm_ms: the longest time for which a prefix was called warm that was gone.
+its retention has passed; longest_false_warm_ms: the longest time for which a prefix was called warm that was gone; probe_interval_ms: the
+time from its last use to its next keep-alive then; longest_beyond_interval_ms: the most by which any such time exceeded that.
+
+Real requests are reported without their bodies. half_with_bodies: the same where every other one is reported with it.
 `
 
 /** Runs the bench. Returns the exit code: 2 where the arguments are wrong. */
@@ -36,10 +39,18 @@ export function beliefBench(args: readonly string[], write: (text: string) => vo
   return 0
 }
 
-function tableOf({ families, mixed }: Belief): string {
-  const rows = Object.entries({ ...families, mixed }).map(
-    ([name, score]) =>
-      `${name.padEnd(18)} ${score.brier.toFixed(4)}  ${score.ttl_only_brier.toFixed(4)}  ${Math.round(score.longest_false_warm_ms / 1_000)} s`,
+const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`.padStart(7)
+
+function tableOf({ families, mixed, half_with_bodies: half }: Belief): string {
+  const rows = Object.entries({ ...families, mixed, 'with bodies': half.mixed }).map(([name, score]) =>
+    [
+      name.padEnd(18),
+      score.brier.toFixed(4),
+      score.ttl_only_brier.toFixed(4).padStart(8),
+      seconds(score.longest_false_warm_ms).padStart(18),
+      seconds(score.probe_interval_ms).padStart(14),
+      seconds(score.longest_beyond_interval_ms).padStart(7),
+    ].join('  '),
   )
-  return `${'family'.padEnd(18)} brier   ttl only  longest false warm\n${rows.join('\n')}\n`
+  return `${'family'.padEnd(18)}  brier   ttl only  longest false warm  interval then   beyond\n${rows.join('\n')}\n`
 }

@@ -22,10 +22,29 @@ export const keepWarm = z
     latency_value_usd: dollars.optional().meta({
       description: 'Value of an avoided cold start in US dollars, in addition to the tokens it saves; 0 when absent.',
     }),
+    ttft_target_ms: z
+      .int({ error: 'must be a whole number of milliseconds from 1 to 86400000, or null for no target' })
+      .min(1)
+      .max(86_400_000)
+      .nullish()
+      .meta({
+        description:
+          'Time to the first token in ms that a share of real requests shall meet. Plan auto then keeps the prefix warm for as long as that needs, also beyond what pays for itself; the budgets still limit it. null: no target.',
+      }),
+    ttft_share: z
+      .number({ error: 'must be a number from 0.5 to 0.999' })
+      .min(0.5)
+      .max(0.999)
+      .optional()
+      .meta({ description: 'Share of real requests that shall meet `ttft_target_ms`; 0.95 when absent.' }),
     holdout: z.number().min(0).max(1).optional().meta({
       description:
         'Share of idle gaps, chosen at random, that get no keep-alives. The ledger needs them to measure savings; 0.02 when absent. For plan auto.',
     }),
+  })
+  .refine(({ ttft_share, ttft_target_ms }) => ttft_share === undefined || ttft_target_ms != null, {
+    error: 'must come with ttft_target_ms, whose share it is',
+    path: ['ttft_share'],
   })
   .meta({ description: 'How to keep the prefix warm.' })
 
@@ -40,12 +59,18 @@ export interface KeepWarmValue {
   budgetNanosPerDay: number
   /** Value of one avoided cold start in addition to the saved tokens. Absent in rows written before this member existed: 0. */
   latencyValueNanos?: number
+  /** Time to the first token that a share of real requests shall meet, in ms. Absent or null: no target. */
+  ttftTargetMs?: number | null
+  ttftShare?: number
   /** Share of idle gaps that are held out. Absent in rows written before this member existed: the default. */
   holdoutShare?: number
 }
 
 /** Default share of idle gaps that are held out. */
 export const DEFAULT_HOLDOUT = 0.02
+
+/** Default share of real requests that shall meet `ttft_target_ms`. */
+export const DEFAULT_TTFT_SHARE = 0.95
 
 /** Merges the given members over the standing ones. */
 export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): KeepWarmValue {
@@ -57,6 +82,8 @@ export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): Kee
     budgetNanosPerDay: given.budget_usd_per_day ?? standing.budgetNanosPerDay,
     holdoutShare: given.holdout ?? standing.holdoutShare ?? DEFAULT_HOLDOUT,
     latencyValueNanos: given.latency_value_usd ?? standing.latencyValueNanos ?? 0,
+    ttftTargetMs: (given.ttft_target_ms === undefined ? standing.ttftTargetMs : given.ttft_target_ms) ?? null,
+    ttftShare: given.ttft_share ?? standing.ttftShare ?? DEFAULT_TTFT_SHARE,
   }
 }
 
@@ -104,5 +131,10 @@ export const keepWarmAnswer = z.strictObject({
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
   budget_usd_per_day: z.number(),
   latency_value_usd: z.number(),
+  ttft_target_ms: z.int().nullable(),
+  ttft_share: z
+    .number()
+    .nullable()
+    .meta({ description: 'Share of real requests that shall meet the target; null without one.' }),
   holdout: z.number().meta({ description: 'Share of idle gaps that get no keep-alives, to measure what they save.' }),
 })

@@ -39,6 +39,15 @@ const drift = z
   .nullable()
   .meta({ description: 'Real requests no longer begin with what is registered; null: nothing shows that.' })
 
+/** Time to the first token with the entry warm, or cold. */
+const firstToken = z
+  .strictObject({ median_ms: z.int(), count: z.int(), from: z.enum(['requests', 'probes']) })
+  .nullable()
+  .meta({
+    description:
+      'Of the latest real requests with `ttft_ms`, or of our own calls before three of them; null: not measured.',
+  })
+
 export const prefixAnswer = z.strictObject({
   id: z.string(),
   name: z.string().nullable(),
@@ -74,6 +83,9 @@ export const prefixAnswer = z.strictObject({
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   drift,
   last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
+  ttft: z.strictObject({ warm: firstToken, cold: firstToken, within_target: z.number().nullable() }).meta({
+    description: 'Measured times to the first token. within_target: share of the last 32 timed real requests.',
+  }),
   hits: z.int(),
   misses: z.int(),
   probes: z.int(),

@@ -1,4 +1,4 @@
-import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
+import { DEFAULT_HOLDOUT, DEFAULT_TTFT_SHARE } from '../contract/keep-warm.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import type { PrefixRecord } from './record.ts'
 
@@ -26,6 +26,8 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
   latencyValueNanos: 0,
+  ttftTargetMs: null,
+  ttftShare: DEFAULT_TTFT_SHARE,
   holdoutShare: DEFAULT_HOLDOUT,
 }
 

@@ -59,7 +59,7 @@ describe('a pool', () => {
       ],
     })
     // A list does not say what is warm.
-    const models = one.models.map(({ prefixes: _, ...rest }) => rest)
+    const models = one.models.map((model) => ({ ...model, prefixes: undefined }))
     expect(pick(await get('/gateways'), 'data')).toContainEqual({ ...one, models })
     const changed = await call('PUT', `/gateways/${name}`, { models: [slow, fast], fallback: false })
     expect([changed.status, pick(changed, 'fallback'), pick(changed, 'models', 0, 'name')]).toEqual([

@@ -38,6 +38,18 @@ describe('lengths of time', () => {
   })
 })
 
+describe('times to the first token', () => {
+  it.each([
+    [
+      { warm: { median_ms: 190, count: 12, from: 'requests' }, cold: { median_ms: 2_760, count: 1, from: 'probes' } },
+      'warm 190 ms (12 real requests), cold 2.8 s (1 own call)',
+    ],
+    [{ warm: null, cold: { median_ms: 900, count: 3, from: 'requests' } }, 'cold 900 ms (3 real requests)'],
+    [{ warm: null, cold: null }, '–'],
+    [undefined, '–'],
+  ])('shows %j as %s', (ttft, text) => expect(pilot.firstToken(ttft)).toBe(text))
+})
+
 describe('money', () => {
   it.each([
     [0, '$0'],

@@ -301,6 +301,8 @@ describe('what other plans would have cost', () => {
     windows: [],
     budget_usd_per_day: 1,
     latency_value_usd: 0,
+    ttft_target_ms: null,
+    ttft_share: null,
     holdout: 0.02,
   }
   const run = (probes: number, coldStarts: number, probesUsd: number | null, rewritesUsd: number | null) => ({

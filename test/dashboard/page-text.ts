@@ -50,6 +50,7 @@ export interface Pilot {
   latency(x: unknown): string
   percent(x: unknown): number | null
   sure(warmth: unknown): string
+  firstToken(ttft: unknown): string
   state(warmth: unknown): string
   length(x: unknown): number | null
   ttl(item: unknown): number | null

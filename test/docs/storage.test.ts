@@ -43,6 +43,7 @@ const objects = [
       'src/durable/registry/account/rpc.ts',
       'src/durable/registry/probes/provider-guards.ts',
       'src/durable/registry/probes/latency.ts',
+      'src/durable/registry/probes/lifetimes.ts',
       'src/durable/registry/prefixes/prefix-lookup.ts',
       'src/durable/registry/account/webhook.ts',
     ],

@@ -87,8 +87,17 @@ const NEWER_MEMBERS: ReadonlySet<string> = new Set(['drift'])
 
 function withoutNewer(answer: unknown): unknown {
   return JSON.parse(
-    JSON.stringify(answer, (name, value: unknown) => (NEWER_MEMBERS.has(name) && value === null ? undefined : value)),
+    JSON.stringify(answer, (name, value: unknown) =>
+      NEWER_MEMBERS.has(name) && value === null ? undefined : inHundredths(value),
+    ),
   ) as unknown
+}
+
+/** A belief with its probabilities in hundredths: how they are computed from the rows has changed since, and they stand as near as that. */
+function inHundredths(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('p_warm' in value) || !('interval' in value)) return value
+  const round = (one: unknown) => Number(Number(one).toFixed(2))
+  return { ...value, p_warm: round(value.p_warm), interval: (value.interval as unknown[]).map(round) }
 }
 
 describe('the stored rows', () => {
@@ -123,7 +132,7 @@ describe('the stored rows', () => {
   it('are answered by every reading route as they were then', async () => {
     const now = withoutNewer(await readings(shop.key, 'shop')) as Record<string, unknown>
     expect(Object.keys(now)).toEqual(Object.keys(answers))
-    const then: Record<string, unknown> = answers
+    const then = withoutNewer(answers) as Record<string, unknown>
     const differ = Object.keys(then).filter((question) => !isDeepStrictEqual(now[question], then[question]))
     const those = (all: Record<string, unknown>) => differ.map((question) => [question, all[question]])
     expect(those(now)).toEqual(those(then))

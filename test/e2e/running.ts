@@ -40,6 +40,7 @@ export async function runWorker({ persist, port, vars }: RunOptions): Promise<Ru
       ...process.env,
       WRANGLER_SEND_METRICS: 'false',
       CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      X_LOCAL_OBSERVABILITY: 'false',
       WRANGLER_REGISTRY_PATH: join(persist, 'registry'),
       NO_COLOR: '1',
     },

@@ -25,6 +25,13 @@ export type Reply =
   | { kind: 'throttled'; latencyMs: number; retryAfterMs: number }
   | { kind: 'broken' | 'dropped'; latencyMs: number }
 
+/** A real request as its caller may report it. `other`: its body does not begin with the registered prefix. */
+export interface Arrived {
+  usage: Usage
+  latencyMs: number
+  other?: true
+}
+
 /** A prefix as the provider sees it. */
 export interface Entry {
   tokens: number
@@ -103,7 +110,7 @@ export class Provider {
   }
 
   /** A real request of the application: it uses the same cache, and does not count as our call. */
-  arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
+  arrive(prefix: number, now: number): Arrived {
     const accepted = this.accepted[prefix] as number
     const { usage, latencyMs } = this.#accept(prefix, now)
     this.accepted[prefix] = accepted

@@ -77,6 +77,8 @@ export interface WorldOptions {
   /** Real requests an hour and prefix, reported by `reportedWithinMs`. */
   arrivalsAnHour?: number
   reportedWithinMs?: number
+  /** Share of them that are reported with their bodies; absent: none. */
+  withBody?: number
   /** Another model of the provider than that of `engine` or the lab's cache. */
   makeProvider?: (entries: readonly Entry[], faults: ProviderFaults, die: Die) => Provider
   /** Prefixes are registered over this time (each kind's own retention by default). */
@@ -220,10 +222,16 @@ export class World {
     const gapMs = (-Math.log(1 - this.#die.roll()) * HOUR_MS) / (this.options.arrivalsAnHour ?? 1)
     this.timeline.plan(from + gapMs, () => {
       const startedAt = this.timeline.now
-      const { usage, latencyMs } = this.provider.arrive(prefix, startedAt)
+      const { usage, latencyMs, other } = this.provider.arrive(prefix, startedAt)
+      const { withBody = 0 } = this.options
+      const body = withBody > 0 && this.#die.roll() < withBody ? ({ bytes: other ? 'other' : 'same' } as const) : {}
       this.timeline.plan(startedAt + latencyMs + this.#die.roll() * (this.options.reportedWithinMs ?? 0), () => {
         this.operations.objectRequests += 1
-        this.#account.scheduler.observe(prefix + 1, [{ startedAt, usage, ttftMs: latencyMs }], this.timeline.now)
+        this.#account.scheduler.observe(
+          prefix + 1,
+          [{ startedAt, usage, ttftMs: latencyMs, ...body }],
+          this.timeline.now,
+        )
         this.#rearm()
         this.watch.observed?.(prefix, startedAt, this.timeline.now)
       })

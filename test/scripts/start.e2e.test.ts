@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -123,6 +123,12 @@ describe('npm start', () => {
     expect(second.prefixes.map(({ id }) => id)).toEqual(first.prefixes.map(({ id }) => id))
     expect(clock()).toBeGreaterThan(stoppedAt)
     expect(clock() - stoppedAt).toBeLessThan(30 * MINUTE_MS)
+  })
+
+  it('keeps the provider’s and the product’s state alone, and no trace of requests', () => {
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    expect(files.filter((path) => path.endsWith('.sqlite')).length).toBeGreaterThan(3)
+    expect(files.filter((path) => /observability|trace/i.test(path))).toEqual([])
   })
 
   it('stops everything on Ctrl-C and leaves no process', async () => {

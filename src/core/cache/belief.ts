@@ -1,7 +1,8 @@
 import { isSuspected, suspicionWhy } from './drift.ts'
-import { isRenewedByLonger } from './longer-prefix.ts'
+import { isRenewedByLonger, ownAnchorAt } from './longer-prefix.ts'
 import { retentionInWords } from './retention.ts'
-import { survivalAt } from './survival.ts'
+import { chanceOf, distanceOf, newLifetimes } from './lifetimes.ts'
+import type { Lifetimes } from './lifetimes.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
@@ -21,26 +22,58 @@ export interface Belief {
 }
 
 /**
- * Prior evidence, as pseudo-counts of keep-alives: a stated retention counts as 99 hits of 100, an assumed one as 4 of 5.
- * Real keep-alives outweigh it over time.
+ * Prior evidence that requests reach the entry at all, as pseudo-counts: a stated retention counts as 99 hits of 100, an assumed one as 4
+ * of 5. Answers outweigh it over time.
  */
 function prior(retention: LearnedRetention): [hits: number, colds: number] {
   return retention.assumed ? [4, 1] : [99, 1]
 }
 
-/** The probability at `now` that the entry can be read: by all keep-alives, and the less the longer ago, as entries went of late. */
+/** What is known beside the state of a prefix. */
+export interface Known {
+  lifetimes: Lifetimes
+  /** Number of the prefix in `lifetimes`. */
+  k: number
+}
+
+/** An entry is called warm where a request sent now reads it rather than not. */
+const LIKELY = 0.5
+/** Share of requests without a body that carry other text than the prefix they name: a deploy changed it, or each request does. */
+const CHANGED = 0.05
+
+/** The probability at `now` that the entry can be read: as the model keeps its entries, and this prefix of late. */
 function fromEvidence(
   state: PrefixState,
   retention: LearnedRetention,
   now: number,
+  known: Known | undefined,
 ): Pick<Belief, 'pWarm' | 'interval'> {
   const [hits, colds] = prior(retention)
-  const { survival, keepHits, keepColds, anchorAt } = state
-  // Losses of late stand in the survival; rows without one have the counts alone.
-  const n = hits + colds + keepHits + (survival === undefined ? keepColds : 0)
-  const pWarm = ((hits + keepHits) / n) * survivalAt(state, now - (anchorAt ?? now))
+  const { survival, keepHits, keepColds } = state
+  const { lifetimes, k } = known ?? { lifetimes: newLifetimes(retention, []), k: 0 }
+  // Losses stand in the lifetimes; rows that were written before those were kept have the counts alone.
+  const seen = keepHits + (survival === undefined ? 0 : lifetimes.seen)
+  const n = hits + colds + seen + (survival === undefined ? keepColds : 0)
+  const kept = (since: number, at: number) =>
+    chanceOf(lifetimes, distanceOf(lifetimes, k, since, at), at - since, survival)
+  const { anchorAt, drift } = state
+  const own = anchorAt ?? now
+  let chance = kept(own, now)
+  if (drift !== undefined && isSuspected(state, now)) {
+    // Either the entry was gone and that request wrote it again, or the request carried something else.
+    const gone = (1 - CHANGED) * (1 - kept(ownAnchorAt(state) ?? own, drift.sinceAt))
+    chance = (gone * kept(drift.lastAt, now) + CHANGED * chance) / (gone + CHANGED)
+  }
+  const pWarm = ((hits + seen) / n) * chance
   const spread = 1.96 * Math.sqrt((pWarm * (1 - pWarm)) / (n + 1))
   return { pWarm, interval: [Math.max(0, pWarm - spread), Math.min(1, pWarm + spread)] }
+}
+
+/** Why an entry within its retention is more likely gone than not. */
+function goneWhy(known: Known | undefined): string {
+  return known?.lifetimes.by === 'others'
+    ? 'other prompts were sent since, and the engine seems to hold no more than those'
+    : 'but entries of this model were gone sooner of late, so that it has probably gone; the next probe shows it'
 }
 
 /** The evidence behind the belief, in words: the latest of our receipts and of real requests. */
@@ -60,7 +93,7 @@ export function unreachable(why: string): Belief {
 }
 
 /** The belief at `now`. An entry counts as expiring in the last `expiringMs` before its lapse (the lead of its probes). */
-export function belief(state: PrefixState, now: number, expiringMs: number): Belief {
+export function belief(state: PrefixState, now: number, expiringMs: number, known?: Known): Belief {
   const until = warmUntil(state)
   const assumed = state.retention?.assumed ?? false
   const evidenceWhy = evidence(state)
@@ -74,7 +107,7 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
   if (state.verdict === 'cold' || until === null) {
     return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: null, assumed, why: state.why || evidenceWhy }
   }
-  const observed = fromEvidence(state, state.retention, now)
+  const observed = fromEvidence(state, state.retention, now, known)
   if (state.verdict === 'unknown') {
     // A keep-alive that found it gone has paid for it again, and most providers keep what they computed.
     const pWarm = state.lastReceipt?.kind === 'cold' ? observed.pWarm : 0.5
@@ -90,7 +123,11 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
   }
   if (state.drift !== undefined && isSuspected(state, now) && now < until) {
     const why = `${suspicionWhy(state.drift)}; the next probe shows which`
-    return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why }
+    return { state: 'unknown', ...observed, warmUntil: until, assumed, why }
+  }
+  if (now < until && observed.pWarm < LIKELY) {
+    const why = `${evidenceWhy}; ${goneWhy(known)}`
+    return { state: 'unknown', ...observed, warmUntil: until, assumed, why }
   }
   if (now < until) {
     const expiring = until - now <= expiringMs

@@ -6,13 +6,14 @@ import type { Primitive, RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PlanContext } from '../planning/plan.ts'
+import { addFirstToken } from '../prefix/first-token.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import type { Purpose, Receipt } from '../prefix/receipt.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
 import { answerToDrift } from './drifted.ts'
-import { receiptEffect } from './receipt-effect.ts'
+import { findingOf, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
 
 /** An answer to one of our calls. */
@@ -53,6 +54,7 @@ export function applyAnswer(
     ...effect.patch,
     ...retentionGranted(before, asked, usage, facts.retentions),
     ...money.patch,
+    ...firstTokenAfter(before, reading.kind, given.latencyMs),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
@@ -60,7 +62,8 @@ export function applyAnswer(
   const row: HistoryRow = { type: 'receipt', ...receipt }
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
-  return { state: drift.state, rows }
+  const finding = findingOf({ before, at, reading })
+  return { state: drift.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
 function expectationOf(
@@ -104,6 +107,12 @@ function countersAfter(before: PrefixState, { purpose, usage }: Answer): Partial
     probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
     silentInRow: isSilent ? before.silentInRow + 1 : 0,
   }
+}
+
+/** A call of ours ends with its first token. A part that was read is neither warm nor cold. */
+function firstTokenAfter({ ttft }: PrefixState, kind: Receipt['kind'], ms: number): Pick<PrefixState, 'ttft'> {
+  if (kind === 'full') return { ttft: addFirstToken(ttft, ms, ['probeWarm']) }
+  return kind === 'written' || kind === 'cold' ? { ttft: addFirstToken(ttft, ms, ['probeCold']) } : {}
 }
 
 /** The retention that a write was granted. It starts a new entry, so nothing learned from the entry before counts. */

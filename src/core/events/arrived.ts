@@ -7,6 +7,7 @@ import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
 import { MINUTE_MS } from '../time/time.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
+import type { Finding } from '../prefix/parts.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { FirstDifference } from '../prompt/first-difference.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
@@ -43,6 +44,7 @@ export function applyArrivals(
   if (arrivals.length === 0) return { state: before, rows: [] }
   let state: PrefixState = before
   const rows: HistoryRow[] = []
+  const findings: Finding[] = []
   let used = false
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
   for (const { startedAt, ...request } of sorted) {
@@ -51,12 +53,13 @@ export function applyArrivals(
     state = after.state
     used ||= after.used
     rows.push(...after.rows)
+    findings.push(...(after.findings ?? []))
   }
   if (!used) return { state, rows }
   state = { ...state, generation: before.generation + 1, probesSinceArrival: 0 }
   rows.push(...retentionRows(before, state, now))
   const resumed = resumeStopped(state, price, now)
-  return { state: resumed.state, rows: [...rows, ...resumed.rows, ...cancelRows(before, state, now)] }
+  return { state: resumed.state, rows: [...rows, ...resumed.rows, ...cancelRows(before, state, now)], findings }
 }
 
 /** Starts a plan again whose stop a real request ends. */

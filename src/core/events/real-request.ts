@@ -1,3 +1,4 @@
+import { finding } from '../cache/lifetimes.ts'
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import { fitOf, standingOf } from '../cache/drift.ts'
 import { mayHideColdStart, shareOfRealRequest, sizeInRealRequest } from '../cache/read-share.ts'
@@ -11,7 +12,9 @@ import { ended } from '../ledger/holdout-gap.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
-import type { ArrivalTally, LearnedRetention } from '../prefix/parts.ts'
+import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
+import { addFirstToken } from '../prefix/first-token.ts'
+import type { FirstTokenTimes } from '../prefix/first-token.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { FirstDifference } from '../prompt/first-difference.ts'
@@ -84,10 +87,19 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
     standing === 'own'
       ? effectOf(reading, before, request, facts)
       : { patch: kind === 'miss' ? { misses: before.misses + 1 } : {}, rows: [] }
-  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, tally }
+  const ttft = standing === 'own' ? firstTokenAfter(before, kind, sent.ttftMs) : {}
+  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, ...ttft, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
-  return { state, rows, used: standing !== 'suspect' }
+  const found = standing === 'own' ? findingOf(before, reading, request) : null
+  return { state, rows, used: standing !== 'suspect', ...(found === null ? {} : { findings: [found] }) }
+}
+
+/** What a request that carries the prefix shows of the lifetime of its entry; null: nothing. */
+function findingOf(before: PrefixState, { kind, share }: RealReading, { at, bytes }: RealRequest): Finding | null {
+  if (before.verdict !== 'warm' || before.anchorAt === null || at <= before.anchorAt) return null
+  if (kind === 'hit' && share === 'whole') return finding(before, at, true)
+  return kind === 'rewrite' && bytes === 'same' ? finding(before, at, false) : null
 }
 
 /** A request that may not carry the prefix is no hit; it is a miss where it read less than half. */
@@ -137,6 +149,13 @@ function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
     lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
     ...(before.signal ? { signal: signalAfter(before, at) } : {}),
   }
+}
+
+/** Its time to the first token: warm where it read the prefix, cold where it did not, and in neither where its usage is silent. */
+function firstTokenAfter({ ttft }: PrefixState, kind: RequestKind, ms: number | null): Pick<PrefixState, 'ttft'> {
+  if (ms === null) return {}
+  const kinds: (keyof FirstTokenTimes)[] = kind === 'silent' ? ['all'] : ['all', kind === 'hit' ? 'warm' : 'cold']
+  return { ttft: addFirstToken(ttft, ms, kinds) }
 }
 
 function tallyAfter(

@@ -1,12 +1,12 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
+import { finding } from '../cache/lifetimes.ts'
 import { missesAlive } from '../cache/read-receipt.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { retentionAfterMiss } from '../cache/retention.ts'
-import { survivalAfter } from '../cache/survival.ts'
 import type { Usage } from '../model/usage.ts'
 import { planKind } from '../planning/plan-kinds.ts'
 import type { PlanContext } from '../planning/plan.ts'
-import type { LearnedRetention, Survival } from '../prefix/parts.ts'
+import type { Finding, LearnedRetention } from '../prefix/parts.ts'
 import type { Purpose, ReceiptKind } from '../prefix/receipt.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { afterCacheRead } from './cache-read.ts'
@@ -48,12 +48,21 @@ function entryRead({ before, at, purpose, reading, context }: AnsweredCall): Pat
   const read = { at, sizeTokens: reading.sizeTokens, whole: true }
   return {
     ...afterCacheRead(before, read, context.facts.retentions),
-    ...(purpose === 'keep' ? { keepHits: before.keepHits + 1, survival: survivalOf(before, at, true) } : {}),
+    ...(purpose === 'keep' ? { keepHits: before.keepHits + 1 } : {}),
   }
 }
 
-function survivalOf(before: PrefixState, at: number, isFound: boolean): Survival {
-  return survivalAfter(before.survival, at - (ownAnchorAt(before) ?? at), isFound)
+/** What the answer shows of the lifetime of the entry; null: it was not to find one, or leaves it open. */
+export function findingOf({
+  before,
+  at,
+  reading: { kind },
+}: Pick<AnsweredCall, 'before' | 'at' | 'reading'>): Finding | null {
+  if (before.anchorAt === null || (kind !== 'full' && kind !== 'cold')) return null
+  const { readZeroGapMs } = before
+  // The answer before read nothing, and this one shows that it was gone then.
+  if (readZeroGapMs !== null) return { at: before.anchorAt, ageMs: readZeroGapMs, found: false }
+  return finding(before, at, kind === 'full')
 }
 
 /**
@@ -72,7 +81,6 @@ function entryGone(call: AnsweredCall): Effect {
   const gone: Patch = {
     ...refutation.patch,
     keepColds: before.keepColds + 1,
-    survival: survivalOf(before, at, false),
     retention: retentionOfGone(call),
     readZeroGapMs: null,
   }

@@ -51,6 +51,8 @@ export interface ModelFacts {
   probesToSeed?: number
   /** Tokens of one block of the cache: a whole read may end that much before the prefix does. Absent: unknown. */
   blockTokens?: number
+  /** Entries stay until other prompts need their place, the least recently used first: an engine of one's own. Absent: others do not matter. */
+  untilDisplaced?: true
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
   /**

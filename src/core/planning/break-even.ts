@@ -2,7 +2,9 @@ import { forecastRow } from '../demand/forecast.ts'
 import type { Forecast } from '../demand/forecast.ts'
 import { leadMs } from '../time/latency.ts'
 import type { PlanContext } from './plan.ts'
-import { choiceWhy, horizon, letGoWhy, reachOf, retentionFor } from './probe-policy.ts'
+import { latencyTarget } from '../prefix/latency-target.ts'
+import type { LatencyTarget } from '../prefix/latency-target.ts'
+import { choiceWhy, gapWords, horizon, letGoWhy, reachOf, retentionFor, targetProbes } from './probe-policy.ts'
 import type { Choice, Holding } from './probe-policy.ts'
 import { breakEvenProbes, dollars, readNanos, writeNanos } from '../model/price.ts'
 import { pendingUntil } from '../prefix/signal.ts'
@@ -24,7 +26,9 @@ export function probeLimit(state: PrefixState, context: PlanContext): number | n
   if (!planKind(plan).stopsAtBreakEven) return probesAsked(plan)
   if (context.facts.price === null || state.retention === null) return null
   const most = breakEvenCap(state, context)
-  return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
+  const known = learned(state, context)
+  if (known !== null && known.target > 0) return known.target
+  return most === null || most === 0 ? most : (known?.choice.probes ?? most)
 }
 
 /** Whether a keep-alive costs nothing at these prices, as on an engine of one's own: then no number of them is too many. */
@@ -41,14 +45,24 @@ export function breakEvenCap(state: PrefixState, context: PlanContext): number |
   return breakEvenProbes(tokens, context.outputFloor, price, state.retention.name, latencyValue(context))
 }
 
-/** The choice of `auto` for the current gap; null before the first real request, when the break-even alone limits it. */
-function learned(state: PrefixState, context: PlanContext): { choice: Choice; forecast: Forecast } | null {
+/** The choice of `auto` for a gap. `target`: the probes that a latency target asks for, where they are more than those that pay; else 0. */
+interface Learned {
+  choice: Choice
+  forecast: Forecast
+  target: number
+}
+
+/** The choice for the current gap; null before the first real request, when the break-even alone limits it. */
+function learned(state: PrefixState, context: PlanContext): Learned | null {
   const { retention } = state
   if (state.lastArrivalAt === null || retention === null || isFree(state, context)) return null
   const holding = holdingOf(state, context, retention.name, retention.ttlMs)
   if (holding === null) return null
-  const forecast = gapForecast(state, reachOf(holding, latencyValue(context)))
-  return { choice: horizon(holding, forecast, latencyValue(context)), forecast }
+  const share = targetOf(state, context)?.warmShare ?? 0
+  const forecast = gapForecast(state, share > 0 ? undefined : reachOf(holding, latencyValue(context)))
+  const choice = horizon(holding, forecast, latencyValue(context))
+  const target = targetProbes(holding, forecast, share)
+  return { choice, forecast, target: target > choice.probes ? target : 0 }
 }
 
 /** The forecast for the current gap, up to `reachMs`. */
@@ -113,6 +127,8 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
   if (limit === null)
     return `plan auto keeps it warm without a limit, because a keep-alive costs nothing at these prices ${sent}${pending}`
   const known = learned(state, context)
+  if (known !== null && known.target > 0)
+    return `kept warm at ${name} for up to ${known.target} probes, judging by ${gapWords(known.forecast)}, to answer ${targetWhy(state, context)} ${sent}${pending}`
   if (known !== null)
     return `${choiceWhy(known.choice, known.forecast)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
   const unknown = state.lastArrivalAt === null ? '; no real request was observed yet, so savings are unknown' : ''
@@ -122,6 +138,8 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
 /** Why no further keep-alive is sent in this gap. */
 export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
   const known = learned(state, context)
+  if (known !== null && known.target > 0)
+    return `kept warm at ${known.choice.holding.name}; stopped after ${state.probesSinceArrival} probes, which are enough to answer ${targetWhy(state, context)}, judging by ${gapWords(known.forecast)}; the next real request starts the plan again`
   if (known !== null) {
     const other = otherRetention(state, context, known.choice)
     const why = letGoWhy(known.choice, known.forecast, state.probesSinceArrival, latencyValue(context))
@@ -130,6 +148,18 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
   const seen = 'No real request was observed yet, so savings are unknown. '
   const tokens = prefixTokens(state, context)
   return `${seen}${limit} probes ${sinceWords(state)} cost as much as the rewrite of ${tokens} tokens that they avoid${latencyWords(context)}; the next real request starts the plan again`
+}
+
+/** The target for the first token; null where there is none, or the plan does not weigh costs. */
+export function targetOf(
+  state: Pick<PrefixState, 'ttft'>,
+  { keepWarm }: Pick<PlanContext, 'keepWarm'>,
+): LatencyTarget | null {
+  return planKind(keepWarm.plan).stopsAtBreakEven ? latencyTarget(state, keepWarm) : null
+}
+
+function targetWhy(state: PrefixState, context: PlanContext): string {
+  return targetOf(state, context)?.why ?? ''
 }
 
 /** Added where real requests decide the retention, not the planner. */

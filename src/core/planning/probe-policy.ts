@@ -75,6 +75,22 @@ export function horizon(holding: Holding, forecast: Forecast, latencyValue: numb
   return { holding, ...best }
 }
 
+/** The fewest probes of a gap after which the given share of the requests that end gaps found the entry warm. */
+export function targetProbes({ ttlMs, everyMs }: Holding, { lengthsMs, weights }: Forecast, share: number): number {
+  if (share <= 0 || !(everyMs > 0)) return 0
+  const ends = lengthsMs
+    .map((length, index) => ({ length, weight: weights[index] ?? 0 }))
+    .filter(({ length }) => Number.isFinite(length))
+    .toSorted((a, b) => a.length - b.length)
+  const all = ends.reduce((sum, { weight }) => sum + weight, 0)
+  let reached = 0
+  for (const { length, weight } of ends) {
+    reached += weight
+    if (reached >= share * all - 1e-9) return Math.min(MOST_PROBES, Math.max(0, Math.ceil((length - ttlMs) / everyMs)))
+  }
+  return 0
+}
+
 /** A shorter retention must be cheaper than this share of the longer one's cost: the longer depends less on the forecast. */
 const SHORTER_AT = 0.95
 

@@ -1,4 +1,4 @@
-import { breakEvenCap, isFree, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
+import { breakEvenCap, isFree, latencyValue, latencyWords, prefixTokens, targetOf } from './break-even.ts'
 import { worstNanos } from './budget.ts'
 import { isDrained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
@@ -58,15 +58,16 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
       `no price is known for this model at retention ${state.retention.name}, so the plan cannot compute costs; POST /prefixes/{id}/warm still works`,
     )
   }
-  if (kind.stopsAtBreakEven && breakEvenCap(state, context) === 0) {
+  const hasTarget = (targetOf(state, context)?.warmShare ?? 0) > 0
+  if (kind.stopsAtBreakEven && !hasTarget && breakEvenCap(state, context) === 0) {
     return stop(
       'not_worth_it',
       `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm anyway`,
     )
   }
-  // With a value on latency the caller pays for more than tokens, and a saving counts tokens alone.
+  // With a value on latency or a target for it the caller pays for more than tokens, and a saving counts tokens alone.
   const losing =
-    kind.stopsAtBreakEven && latencyValue(context) === 0
+    kind.stopsAtBreakEven && latencyValue(context) === 0 && !hasTarget
       ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
       : null
   if (losing !== null) return stop('losing_money', losing)

@@ -135,12 +135,20 @@ export interface Loss {
   at: number
 }
 
-/** Lifetimes of entries as keep-alives found them; older ones count less. */
-export interface Survival {
+/** Evictions over the time in which they might have come; older ones count less. Stored names. */
+export interface Losses {
   /** Time that entries were seen to live. */
   exposureMs: number
-  /** Entries that were found gone, with a fraction. */
+  /** Entries that were found gone, with a fraction: a limit may explain a part. */
   losses: number
+}
+
+/** What one request showed of the lifetime of an entry that it was to find. */
+export interface Finding {
+  at: number
+  /** Time since the last request that used the entry. */
+  ageMs: number
+  found: boolean
 }
 
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }

@@ -13,9 +13,11 @@ import type {
   HoldoutGap,
   Loss,
   OpenGap,
-  Survival,
+  Losses,
+  Finding,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
+import type { FirstTokenTimes } from './first-token.ts'
 import type { HistoryRow } from './history.ts'
 
 /**
@@ -48,8 +50,8 @@ export interface PrefixState {
   /** Keep-alives that found the entry, and that did not: the evidence behind `p_warm`. */
   keepHits: number
   keepColds: number
-  /** How long entries lived of late; absent before the first keep-alive, and in rows written before it was kept. */
-  survival?: Survival
+  /** Evictions of this prefix alone; absent before the first request that was to find it, and in rows written before it was kept. */
+  survival?: Losses
   primitiveIndex: number
 
   lastReceipt: Receipt | null
@@ -75,6 +77,8 @@ export interface PrefixState {
   /** The current idle gap in the holdout; absent before the first real request, and for plans that are not measured. */
   trial?: HoldoutGap
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
+  /** Measured times to the first token; absent: none was. */
+  ttft?: FirstTokenTimes
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand/idle-gaps.ts; absent before the first one. */
   gaps?: readonly number[]
@@ -171,4 +175,6 @@ export function isWarm(state: PrefixState, now: number): boolean {
 export interface Transition {
   state: PrefixState
   rows: HistoryRow[]
+  /** What the change shows of the lifetime of entries; absent: nothing. */
+  findings?: Finding[]
 }

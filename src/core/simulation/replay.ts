@@ -1,7 +1,7 @@
 import { forecast } from '../demand/forecast.ts'
 import type { ForecastModel } from '../demand/forecast.ts'
 import type { KeepWarm } from '../planning/plan.ts'
-import { horizon, maxProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
+import { horizon, maxProbes, reachOf, retentionFor, targetProbes } from '../planning/probe-policy.ts'
 import type { Holding } from '../planning/probe-policy.ts'
 import { addRequests } from '../demand/request-rate.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
@@ -67,22 +67,29 @@ export function fixedProbes(holding: Holding, probes: number): ReplayPolicy {
   return { write: () => holding, probes: () => probes }
 }
 
-/** Policy of a plan where the caller's body fixes the retention. Windows and `until` are not replayed. */
+/**
+ * Policy of a plan where the caller's body fixes the retention. Windows and `until` are not replayed. `warmShare`: the share of
+ * requests that must find it warm, as a target for the first token asks; 0: none.
+ */
 export function planPolicy(
   { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
   holding: Holding,
   model?: ForecastModel,
+  warmShare = 0,
 ): ReplayPolicy {
   const maxInTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
   const kind = planKind(plan)
   if (!kind.sends) return fixedProbes(holding, 0)
   if (!kind.stopsAtBreakEven) return fixedProbes(holding, Math.min(maxInTime, probesAsked(plan) ?? maxInTime))
   const forecaster = newForecaster(model)
-  const reach = reachOf(holding, latencyValueNanos)
+  const reach = warmShare > 0 ? undefined : reachOf(holding, latencyValueNanos)
   return {
     write: () => holding,
-    probes: (at, _, requests) =>
-      Math.min(maxInTime, horizon(holding, forecaster.forecast(at, reach, requests), latencyValueNanos).probes),
+    probes: (at, _, requests) => {
+      const expected = forecaster.forecast(at, reach, requests)
+      const { probes } = horizon(holding, expected, latencyValueNanos)
+      return Math.min(maxInTime, Math.max(probes, targetProbes(holding, expected, warmShare)))
+    },
     ended: forecaster.ended,
   }
 }
@@ -113,7 +120,8 @@ export function choosingRetention(
 export function newForecaster(model?: ForecastModel) {
   let gaps: IdleGap[] = []
   return {
-    forecast: (at: number, reachMs: number, requests: RequestRate) => forecast(gaps, at, model, reachMs, requests),
+    forecast: (at: number, reachMs: number | undefined, requests: RequestRate) =>
+      forecast(gaps, at, model, reachMs, requests),
     ended: (gap: IdleGap): void => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = addGap(gaps, gap)
     },

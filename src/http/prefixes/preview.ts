@@ -1,5 +1,5 @@
 import type { KeepWarm } from '../../core/planning/plan.ts'
-import { holdingOf } from '../../core/planning/break-even.ts'
+import { holdingOf, targetOf } from '../../core/planning/break-even.ts'
 import { planPolicy, replay } from '../../core/simulation/replay.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
@@ -33,8 +33,12 @@ export function previewJson(
   const { gaps } = traffic
   const lastAt = state.lastArrivalAt
   const own = retentionInForce(record, state)
-  const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = replay(traffic, planPolicy(plan, holding))
+  const share = targetOf(state, { keepWarm })?.warmShare ?? 0
+  const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>, warmShare: number) => {
+    const { probes, coldStarts, probesCost, rewritesCost } = replay(
+      traffic,
+      planPolicy(plan, holding, undefined, warmShare),
+    )
     return {
       probes,
       cold_starts: coldStarts,
@@ -48,8 +52,8 @@ export function previewJson(
     const learned = name === own && state.retention !== null ? state.retention.ttlMs : ttlMs
     const holding = kind === 'fixed' ? null : holdingOf(state, context, name, learned)
     if (holding === null) return []
-    const asked = runs(holding, keepWarm)
-    const without = runs(holding, { plan: 'off', idleTimeoutMs: null })
+    const asked = runs(holding, keepWarm, share)
+    const without = runs(holding, { plan: 'off', idleTimeoutMs: null }, 0)
     const saved = asked.total_usd === null || without.total_usd === null ? null : without.total_usd - asked.total_usd
     return [{ retention: name, registered: name === own, plan: asked, nothing: without, saved_usd: saved }]
   })

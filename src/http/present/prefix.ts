@@ -1,4 +1,4 @@
-import { DEFAULT_HOLDOUT } from '../../contract/keep-warm.ts'
+import { DEFAULT_HOLDOUT, DEFAULT_TTFT_SHARE } from '../../contract/keep-warm.ts'
 import { driftWhy } from '../../core/cache/drift.ts'
 import { windowJson } from '../../contract/windows.ts'
 import { announcementsAt } from '../../core/prefix/announcement.ts'
@@ -13,6 +13,8 @@ import type { Job } from '../../durable/registry/records/claim.ts'
 import type { PrefixView } from '../../durable/registry/records/prefix-view.ts'
 import { markerAdvice } from '../../registration/marker-advice.ts'
 import type { Advice } from '../../core/model/advice.ts'
+import { measuredFirstToken, medianMs, shareWithin } from '../../core/prefix/first-token.ts'
+import { targetOf } from '../../core/planning/break-even.ts'
 import type { Receipt } from '../../core/prefix/receipt.ts'
 import type { Signal } from '../../core/prefix/parts.ts'
 import { dayOf } from '../../core/time/time.ts'
@@ -41,11 +43,14 @@ export function receiptJson(receipt: Receipt) {
   }
 }
 
+/** Further digits of a probability mean nothing. */
+const digits = (probability: number): number => Number(probability.toFixed(4))
+
 export function warmthJson(belief: ReceivedBelief) {
   return {
     state: belief.state,
-    p_warm: belief.pWarm,
-    interval: belief.interval,
+    p_warm: digits(belief.pWarm),
+    interval: belief.interval.map(digits),
     warm_until: iso(belief.warmUntil),
     why: belief.why,
     assumed: belief.assumed,
@@ -60,6 +65,8 @@ export function keepWarmJson(keepWarm: KeepWarm) {
     windows: keepWarm.windows.map(windowJson),
     budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
     latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
+    ttft_target_ms: keepWarm.ttftTargetMs ?? null,
+    ttft_share: keepWarm.ttftTargetMs == null ? null : (keepWarm.ttftShare ?? DEFAULT_TTFT_SHARE),
     holdout: keepWarm.holdoutShare ?? DEFAULT_HOLDOUT,
   }
 }
@@ -116,6 +123,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
       state.lastHit === null
         ? null
         : { at: iso(state.lastHit.at), cached_tokens: state.lastHit.cachedTokens, ttft_ms: state.lastHit.ttftMs },
+    ttft: firstTokenJson(view),
     hits: state.hits,
     misses: state.misses,
     probes: state.probes,
@@ -134,12 +142,42 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
 
 /** Registration advice, re-evaluated for the current retention, and what a drift asks for. */
 export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'>): Advice[] {
-  const advice = markerAdvice(record.advice, record.retention, retentionInForce(record, state))
+  const advice = [
+    ...markerAdvice(record.advice, record.retention, retentionInForce(record, state)),
+    ...targetAdvice({ record, state }),
+  ]
   const { drift, measuredTokens } = state
   if (drift?.shown === undefined) return advice
   const message = `Since ${iso(drift.sinceAt)}: ${driftWhy(drift, measuredTokens)}.`
   const fix = 'Register what they send now with POST /warm, under the same name; or send the registered bytes again.'
   return [...advice, { cause: 'drifted', message, severity: 'warning', fix }]
+}
+
+/** Told where warmth does not bring the target of the first token nearer, so that nobody waits for it. */
+function targetAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'>): Advice[] {
+  const target = targetOf(state, record)
+  if (target === null || target.reached !== 'never') return []
+  const message = `keep_warm asks for ${target.why}. Warmth cannot reach it, so nothing is spent on it.`
+  const fix = 'Raise keep_warm.ttft_target_ms above the measured warm time, or shorten what follows the prefix.'
+  return [{ cause: 'ttft_target_out_of_reach', message, at: 'keep_warm.ttft_target_ms', severity: 'warning', fix }]
+}
+
+/** Measured times to the first token, and the share of the latest real requests that met the target. */
+function firstTokenJson({ record: { keepWarm }, state }: Pick<ReceivedView, 'record' | 'state'>) {
+  const { ttft } = state
+  const kind = (name: 'warm' | 'cold') => {
+    const measured = measuredFirstToken(ttft, name)
+    return measured === null
+      ? null
+      : { median_ms: medianMs(measured), count: measured.timesMs.length, from: measured.from }
+  }
+  const targetMs = keepWarm.ttftTargetMs ?? null
+  const all = ttft?.all ?? []
+  return {
+    warm: kind('warm'),
+    cold: kind('cold'),
+    within_target: targetMs === null || all.length === 0 ? null : shareWithin(all, targetMs),
+  }
 }
 
 function driftJson({ drift, measuredTokens }: PrefixState) {

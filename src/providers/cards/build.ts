@@ -102,14 +102,14 @@ export interface AutomaticRates {
 /** Models with an automatic cache and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens'> & {
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'untilDisplaced'> & {
     retention: RetentionOffer
     minimumTokens?: number | null
     rates?: AutomaticRates[]
   },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens } = known
+  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens, untilDisplaced } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -126,6 +126,7 @@ export function automatic(
     primitives: ['one_token', 'floor_tokens'],
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
     ...(blockTokens === undefined ? {} : { blockTokens }),
+    ...(untilDisplaced === undefined ? {} : { untilDisplaced }),
   }
   return model(names, row, prices, source)
 }

@@ -28,7 +28,7 @@ export const vllm: Card = {
   secret: 'VLLM_API_KEY',
   labPath: '/vllm/v1',
   wire: { keyMember: 'cache_salt', lacks: ['thinking'] },
-  models: [automatic(['*'], { retention: LRU, blockTokens: 16, rates: FREE }, VLLM_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 16, rates: FREE, untilDisplaced: true }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
     mechanism: 'Automatic prefix cache, on by default, of hashed blocks.',
     granularity: 'Blocks of 16 tokens by default.',
@@ -59,7 +59,7 @@ export const sglang: Card = {
   secret: 'SGLANG_API_KEY',
   labPath: '/sglang/v1',
   wire: { lacks: ['thinking'] },
-  models: [automatic(['*'], { retention: LRU, rates: FREE }, SGLANG_DOCS)],
+  models: [automatic(['*'], { retention: LRU, rates: FREE, untilDisplaced: true }, SGLANG_DOCS)],
   facts: facts(SGLANG_DOCS, {
     mechanism: 'Radix cache, on by default.',
     granularity: 'One token, or a page where pages are set.',
@@ -90,7 +90,7 @@ export const llamaCpp: Card = {
   labPath: '/llama-cpp/v1',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: { lacks: ['thinking'] },
-  models: [automatic(['*'], { retention: LRU, blockTokens: 1, rates: FREE }, LLAMA_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 1, rates: FREE, untilDisplaced: true }, LLAMA_DOCS)],
   facts: facts(LLAMA_DOCS, {
     mechanism: 'Reuse of what a slot holds, and of prompts kept in memory.',
     granularity: 'One token.',
@@ -127,7 +127,7 @@ export const ollama: Card = {
   secret: 'OLLAMA_API_KEY',
   // Source: docs.ollama.com OpenAI compatibility, checked 2026-11-30.
   wire: { lacks: ['top_k', 'thinking', 'tool_choice', 'parallel_tool_calls'] },
-  models: [automatic(['*'], { retention: WHILE_LOADED, rates: FREE }, OLLAMA_DOCS)],
+  models: [automatic(['*'], { retention: WHILE_LOADED, rates: FREE, untilDisplaced: true }, OLLAMA_DOCS)],
   facts: facts(OLLAMA_DOCS, {
     mechanism: 'Reuse of what a slot of the loaded model holds.',
     granularity: 'One token.',

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { belief } from '../../../src/core/cache/belief.ts'
+import { newLifetimes } from '../../../src/core/cache/lifetimes.ts'
+import type { Lifetimes } from '../../../src/core/cache/lifetimes.ts'
+import { applyArrivals } from '../../../src/core/events/arrived.ts'
 import { retentionAfterMiss, granted, retentionAfterHit, learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
@@ -48,6 +51,58 @@ describe('belief', () => {
     expect(soon.state).toBe('cold')
     expect(soon.pWarm).toBeGreaterThan(late.pWarm)
     expect(soon.why).toContain('may keep it longer')
+  })
+})
+
+describe('a belief by what is known of the model', () => {
+  const hour = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
+  const downgraded: Lifetimes = {
+    ...newLifetimes(hour, [fiveMinutes, hour]),
+    limits: [
+      [Number.MAX_SAFE_INTEGER, 0.1],
+      [5 * MINUTE_MS, 0.9],
+    ],
+  }
+  const by = (state: PrefixState, at: number, lifetimes = downgraded) => belief(state, at, LEAD, { lifetimes, k: 1 })
+
+  it('is unknown from when the entry has more likely gone than not, and warm before', () => {
+    const state = warmState(NOON, {}, hour)
+    expect(by(state, NOON + 4 * MINUTE_MS)).toMatchObject({ state: 'warm', warmUntil: NOON + HOUR_MS })
+    expect(by(state, NOON + 6 * MINUTE_MS)).toMatchObject({ state: 'unknown', warmUntil: NOON + HOUR_MS })
+    expect(by(state, NOON + 6 * MINUTE_MS).why).toContain('probably gone')
+    expect(belief(state, NOON + 6 * MINUTE_MS, LEAD).state).toBe('warm')
+  })
+
+  it('names other prompts where those take the place of this one', () => {
+    const at = NOON + MINUTE_MS
+    const engine = {
+      ...newLifetimes(assumed, [assumed], true),
+      limits: [[1, 1]] as Lifetimes['limits'],
+      used: [[2, at]] as Lifetimes['used'],
+    }
+    const state = warmState(NOON, {}, assumed)
+    expect(by(state, at - 1, engine).state).toBe('warm')
+    const displaced = by(state, at + 1, engine)
+    expect(displaced.state).toBe('unknown')
+    expect(displaced.why).toContain('other prompts were sent since')
+  })
+
+  it('weighs an eviction against changed text after a request that missed it', () => {
+    const missedAt = NOON + 30 * MINUTE_MS
+    const usual = newLifetimes(hour, [fiveMinutes, hour])
+    const missed = applyArrivals(
+      warmState(NOON, { everHit: true }, hour),
+      [{ startedAt: missedAt, usage: usage(0, 10_000), ttftMs: null }],
+      missedAt,
+      NOON,
+      [fiveMinutes, hour],
+    ).state
+    const soon = missedAt + MINUTE_MS
+    // Where entries go after five minutes, that request wrote it again, and it is there for as long.
+    expect(by(missed, soon)).toMatchObject({ state: 'unknown' })
+    expect(by(missed, soon).pWarm).toBeGreaterThan(0.8)
+    expect(by(missed, missedAt + 10 * MINUTE_MS).pWarm).toBeLessThan(0.2)
+    expect(by(missed, missedAt + 10 * MINUTE_MS, usual).pWarm).toBeGreaterThan(0.8)
   })
 })
 

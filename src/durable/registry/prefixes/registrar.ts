@@ -59,11 +59,9 @@ export class Registrar {
   /** Registers a prefix. A known entry is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body: _, keepWarm, credentials, pool, ...given } = registration
+      const { body: _, keepWarm, credentials, ...given } = registration
       const known = this.#content.lookup.keyOf(given, now)
-      const k = known ?? this.#create(registration, now)
-      if (pool !== undefined) this.#store.pools.link(pool.gateway, k, pool.model)
-      if (known === null) return { k, created: true }
+      if (known === null) return { k: this.#create(registration, now), created: true }
       // A probe must send the credentials that are valid now.
       if (credentials !== undefined) this.#content.credentials.put(known, this.#record(known), credentials)
       registerAgain(this.#store, this.#scheduler, this.#ports, known, registration, now)
@@ -279,7 +277,10 @@ export class Registrar {
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
     const gone = this.#scheduler.unreachable(record)
-    const believed = gone === null ? belief(state, now, expiringMs) : unreachable(gone)
+    const believed =
+      gone === null
+        ? belief(state, now, expiringMs, { lifetimes: this.#scheduler.lifetimesOf(record, state, now), k })
+        : unreachable(gone)
     return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }
 

@@ -5,6 +5,7 @@ import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { ProviderGuards } from './provider-guards.ts'
 import { LatencyTracker } from './latency.ts'
+import { LifetimeTracker } from './lifetimes.ts'
 import { BudgetRanking } from './budget-ranking.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Row } from '../tables/states.ts'
@@ -48,6 +49,7 @@ export class PlanningContext {
   readonly ports: ProbeSchedulerPorts
   readonly guards: ProviderGuards
   readonly latency: LatencyTracker
+  readonly lifetimes: LifetimeTracker
   readonly budgetRanking: BudgetRanking
   /** Claim of the call in flight, by prefix. A copy: the table of claims is the truth. */
   readonly inFlight = new Map<number, number>()
@@ -58,6 +60,7 @@ export class PlanningContext {
     this.ports = ports
     this.guards = new ProviderGuards(store)
     this.latency = new LatencyTracker(store, ports.timeoutOf)
+    this.lifetimes = new LifetimeTracker(store, ports.factsOf)
     this.budgetRanking = new BudgetRanking(store)
     this.settings = settings
     this.#readInFlight()

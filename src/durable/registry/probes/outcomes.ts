@@ -59,6 +59,7 @@ export class ProbeOutcomes {
         worst,
       )
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
+      change.state = this.#planning.lifetimes.after(lease.k, record, change, outcome.startedAt)
       if (record.required === true) checkRequired(change, state, lease, context, record.id)
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
       // Reads that waited for this answer are hits now.
@@ -69,6 +70,14 @@ export class ProbeOutcomes {
     const change = applyFailure(state, call, worst, record.primitives.length)
     totals.failed(outcome.failure.kind, outcome.accepted === null, spentBy(state, change.state))
     return change
+  }
+
+  /** Notes which prefix an answered call used, before any answer is judged. */
+  noteUse({ k }: Lease, outcome: Outcome): void {
+    const state = this.#store.states.load(k)
+    const record = this.#store.prefixes.record(k)
+    if (outcome.kind !== 'answered' || state === null || record === null) return
+    this.#planning.lifetimes.used(k, record, state, outcome.startedAt)
   }
 
   /** Plans the next step and saves everything. Returns the result for callers that wait. */

@@ -1,5 +1,6 @@
 import { applyArrivals, flushTally } from '../../../core/events/arrived.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
+import type { Lifetimes } from '../../../core/cache/lifetimes.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
 import { leadMs } from '../../../core/time/latency.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
@@ -67,6 +68,11 @@ export class ProbeScheduler {
     return this.#planning.guards.views(now)
   }
 
+  /** How the model of a prefix keeps its entries. */
+  lifetimesOf(record: PrefixRecord, state: PrefixState, now: number): Lifetimes {
+    return this.#planning.lifetimes.of(record, state, now)
+  }
+
   // Claims, leases, settlement
 
   /**
@@ -126,7 +132,9 @@ export class ProbeScheduler {
       const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
       const size = { estimatedTokens, ...(blockTokens === undefined ? {} : { blockTokens }) }
       const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, open, unmarked, size)
-      const tally = flushTally(change.state, now, change.rows.length > 0)
+      const learnt = this.#planning.lifetimes.after(k, record, change, now)
+      this.#planning.lifetimes.save()
+      const tally = flushTally(learnt, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#planning.context(k, record, tally.state, now, null), now)
       this.#planning.save(
         { k, state },

@@ -62,12 +62,14 @@ export class Settlement {
       const ended: Ended[] = []
       const later = new Map<number, number[]>()
       const totals = new Totals(this.#store, now)
-      // The provider guards see all outcomes first: they decide whether a failed call is repeated.
+      // The provider guards see all outcomes first: they decide whether a failed call is repeated. So do the lifetimes: calls of one message
+      // take one another's place.
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
         if (lease === undefined || claim === null) continue
         this.#guards.settled(lease, outcome, now)
         this.#latency.settled(claim, lease, outcome)
+        this.#outcomes.noteUse(lease, outcome)
       }
       this.#guards.save(now)
       this.#latency.save()
@@ -83,6 +85,7 @@ export class Settlement {
         } else this.#inFlight.delete(lease.k)
       }
       totals.save()
+      this.#planning.lifetimes.save()
       if (claim === null) return { again, ended }
       const left = [...open.values()]
       if (left.length > 0) {
@@ -159,6 +162,7 @@ export class Settlement {
     }
     const context = this.#planning.context(lease.k, record, state, now, null)
     const change = this.#outcomes.apply(lease, outcome, state, context, record, totals)
+    this.#planning.lifetimes.save()
     ended.push(this.#outcomes.end(lease.k, lease.seq, record, change, context, now, later))
     this.#store.slots.hints(later)
     totals.save()

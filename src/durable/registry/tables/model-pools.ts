@@ -28,8 +28,10 @@ export class ModelPoolStore {
       .map(({ gateway }) => JSON.parse(gateway) as ModelPool)
   }
 
-  /** Records that a prefix was warmed through a pool, as one of its models. */
-  link(gateway: string, k: number, model: string): void {
+  /** Records that a prefix was warmed through a pool, as one of its models; undefined: through none. */
+  link(k: number, pool: { gateway: string; model: string } | undefined): void {
+    if (pool === undefined) return
+    const { gateway, model } = pool
     this.#sql.all(
       'INSERT INTO gateway_prefix VALUES (?, ?, ?) ON CONFLICT (gateway, k) DO UPDATE SET model = excluded.model',
       gateway,

@@ -54,6 +54,7 @@ export class Fallbacks {
     const keepWarm = isKnown ? null : { ...DEFAULT_KEEP_WARM, plan: 'off' as const }
     try {
       const { k, created } = this.#registrar.register({ ...registration, name: null, keepWarm, required: null }, now)
+      this.#store.pools.link(k, registration.pool)
       const { id } = this.#registrar.viewByKey(k, now).record
       return [{ prefixId: id, created, name, keepWarm: asked ?? (created ? DEFAULT_KEEP_WARM : null), required }]
     } catch (thrown) {

@@ -58,6 +58,7 @@ export class WarmingRpc {
   ): Promise<Warmed> {
     this.#ports.requireStorage(STORAGE_ADVICE)
     const { k, created } = this.#registrar.register(registration, this.#ports.clock.now())
+    this.#store.pools.link(k, registration.pool)
     return this.#warmed(k, created, how, jobId, askedAt, required)
   }
 
