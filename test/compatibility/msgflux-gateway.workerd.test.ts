@@ -252,7 +252,9 @@ describe('a warm through a pool', () => {
     let job = String(pick(queued, 'models', 0, 'result', 'job', 'id'))
     const ended: unknown[] = []
     for (const _ of [fast, third, slow]) {
-      const { json } = await get(`/jobs/${job}?wait=30s`)
+      const state = async () => (await get(`/jobs/${job}`)).json
+      await expect.poll(async () => (await state())['finished_at'], { timeout: 20_000 }).not.toBeNull()
+      const json = await state()
       ended.push(json['status'])
       job = String(json['fallback_job'])
     }

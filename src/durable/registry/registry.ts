@@ -233,9 +233,9 @@ export class Registry extends Delegating {
 
   async #sweep(now: number, horizonAt: number): Promise<void> {
     const probes = this.#scheduler.sweep(now, horizonAt)
+    await this.#fallbacks.advance()
     this.#wake(probes.ended)
     await this.#send(probes.messages)
-    await this.#fallbacks.advance()
     await this.#crews.advance()
     const caches = this.#cacheScheduler.sweep(now, horizonAt)
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)
@@ -245,6 +245,8 @@ export class Registry extends Delegating {
   }
 
   async #settled(ended: readonly Ended[]): Promise<void> {
+    // Before callers are woken, so that a job that failed names the one that follows.
+    await this.#fallbacks.advance()
     this.#wake(ended)
     await this.#flights.checkAgain(ended.map(({ k }) => k))
   }
