@@ -1,5 +1,6 @@
+import { evictDurableObject } from 'cloudflare:test'
 import { describe, expect, test, vi } from 'vitest'
-import { ADMIN, call, get, longText, newAccount, pick, post, received, useLab } from '../http/support.ts'
+import { ADMIN, bindings, call, get, longText, newAccount, pick, post, received, useLab } from '../http/support.ts'
 import { gatewayAnswer, poolWarmAnswer } from '../../src/contract/model-pool.ts'
 import { HOUR_MS } from '../../src/core/time/time.ts'
 
@@ -238,9 +239,10 @@ describe('a warm through a pool', () => {
     expect(models()).toHaveLength(sent)
   })
 
-  test('in the background goes on to the next model by itself, and says so', async () => {
+  test('in the background goes on to the next model by itself, also after an eviction', async () => {
     world.lab.faults.add({ kind: 'insufficient_quota', provider: 'anthropic', times: 9 })
     const name = await pool({ models: [fast, third, slow] })
+    const provider = world.hold()
     const queued = await post(
       '/warm',
       body(name, { name: 'desk', background: true, keep_warm: { plan: { probes: 2 } } }),
@@ -249,6 +251,8 @@ describe('a warm through a pool', () => {
       202,
       ['queued', 'standby', 'standby'],
     ])
+    await evictDurableObject(bindings.REGISTRY.getByName('dev'))
+    provider.release()
     let job = String(pick(queued, 'models', 0, 'result', 'job', 'id'))
     const ended: unknown[] = []
     for (const _ of [fast, third, slow]) {
