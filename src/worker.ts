@@ -17,8 +17,8 @@ export default {
     await rollUpDaily(env)
     await reconcileManagedCaches(env)
   },
-  async queue(batch, env) {
+  async queue(batch, env, context) {
     if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)
-    else await consumeProbes(batch, env)
+    else await consumeProbes(batch, env, context.tracing)
   },
 } satisfies ExportedHandler<Environment>

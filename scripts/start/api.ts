@@ -20,6 +20,11 @@ export interface Prefix {
   saved_usd?: number | null
 }
 
+interface Page {
+  data: Prefix[]
+  next_cursor: string | null
+}
+
 export interface Receipt {
   kind: string
   primitive?: string
@@ -58,10 +63,17 @@ export class Api {
     this.#key = key
   }
 
-  /** Returns the latest version of each prefix, by name. */
+  /** Returns the latest version of each prefix, by name, from every page of the list. */
   async prefixes(): Promise<Prefix[]> {
-    const { data } = (await this.#call('GET', '/prefixes?limit=50')) as { data: Prefix[] }
-    return data
+    const all: Prefix[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const from: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+      const page = (await this.#call('GET', `/prefixes?limit=200${from}`)) as Page
+      all.push(...page.data)
+      cursor = page.next_cursor
+    }
+    return all
       .filter(({ superseded }) => superseded !== true)
       .toSorted((a, b) => label(a).localeCompare(label(b), 'en'))
   }

@@ -14,6 +14,8 @@ import { secretFor } from './credential.ts'
 import type { SendThrough } from './egress.ts'
 import type { Lease, Outcome } from './lease.ts'
 import type { StoredCredential } from './credential.ts'
+import { inSpan } from './span.ts'
+import type { Tracer } from './span.ts'
 import type { Dialect } from '../providers/dialect.ts'
 
 /** Collaborators and credentials that a probe call needs. */
@@ -23,6 +25,8 @@ export interface ProbeCallContext {
   allowedSecrets: readonly string[]
   /** Sealed credentials of the account that leases name. */
   credentials?: readonly StoredCredential[]
+  /** Records each call as a span; absent: none does. */
+  tracer?: Tracer | undefined
   /** Sends through another region, for leases that name one in `via`. */
   egress?: SendThrough
   /**
@@ -90,7 +94,8 @@ export async function runLease(
     const { via, timeoutMs, sendBy } = lease
     const result = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
       const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
-      return via === undefined || egress === undefined ? transport.send(call) : egress(via, call)
+      const send = () => (via === undefined || egress === undefined ? transport.send(call) : egress(via, call))
+      return inSpan(context.tracer, lease, card, send, (answer) => read(lease, answer, dialect, startedAt, 0).outcome)
     })
     if (result.kind === 'late') return notSent('its deadline passed before an access token arrived')
     if (result.kind === 'no_token') return failedBefore(lease, clock.now(), result.failure, result.permanent)

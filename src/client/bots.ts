@@ -1,6 +1,14 @@
 import type * as z from 'zod'
 import type { botResponse } from '../contract/bot-responses.ts'
-import type { newBot, nextTurnCache, snapshot, botAnswer, botErased, messageTaken } from '../contract/bot.ts'
+import type {
+  botMessage,
+  newBot,
+  nextTurnCache,
+  snapshot,
+  botAnswer,
+  botErased,
+  messageTaken,
+} from '../contract/bot.ts'
 import { ask, connectionOf } from './connection.ts'
 import type { ClientOptions, Connection } from './connection.ts'
 import { overEvents, overSocket } from './responses.ts'
@@ -59,11 +67,16 @@ export class Bot {
 
   /**
    * Sends a message. Resolves with the turn's id once the bot has stored it; the reply comes through `responses`. Throws `conflict`
-   * after the bot's end, with the reason in `detail`. A retry with the same key sends the message only once.
+   * after the bot's end, with the reason in `detail`. A retry with the same key sends the message only once. `cache`: settings of this
+   * turn alone; with them it throws `conflict` while another turn waits or runs.
    */
-  async send(text: string, { idempotencyKey }: { idempotencyKey?: string } = {}): Promise<string> {
+  async send(
+    text: string,
+    { idempotencyKey, cache }: { idempotencyKey?: string; cache?: z.input<typeof botMessage>['cache'] } = {},
+  ): Promise<string> {
     const key = idempotencyKey === undefined ? {} : { idempotencyKey }
-    const taken = await this.#ask<z.output<typeof messageTaken>>('POST', '/messages', { body: { text }, ...key })
+    const body = cache === undefined ? { text } : { text, cache }
+    const taken = await this.#ask<z.output<typeof messageTaken>>('POST', '/messages', { body, ...key })
     return taken.turn_id
   }
 
@@ -98,7 +111,7 @@ export class Bot {
     return this.#ask('GET', '')
   }
 
-  /** Sets the cache request of the next turn alone. Throws `conflict` while a turn runs. */
+  /** Sets the cache request of the next turn alone; null takes it back. Throws `conflict` while a turn waits or runs. */
   async nextTurnCache(cache: z.input<typeof nextTurnCache>['cache']): Promise<void> {
     await this.#ask('POST', '/next-turn-cache', { body: { cache } })
   }

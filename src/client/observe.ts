@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts'
 import { Reports } from './reports.ts'
+import type { Observation } from './reports.ts'
 import { bodyOf, isRequest, STREAM } from './request-body.ts'
 import type { KnownBody } from './request-body.ts'
 import { usageIn } from './usage.ts'
@@ -12,8 +13,15 @@ const TAIL_BYTES = 256 * 1024
 export interface ObserveOptions {
   /** Id of the requests' provider (`GET /providers`): `anthropic`, `openai`, `openai-chat`, `gemini`, … */
   provider: string
-  /** Id of the prefix that the requests share. Absent: each is matched by its own bytes, which are fingerprinted and not stored. */
+  /**
+   * Id of the prefix that the requests share. Absent: each is matched by its own bytes, together with `cache` and `headers`. The bytes are
+   * fingerprinted and not stored.
+   */
   prefixId?: string
+  /** What the prefix was registered with as `cache`, if anything. Without `prefixId` alone. */
+  cache?: Observation['cache']
+  /** Headers that the prefix was registered with, if any. Without `prefixId` alone. */
+  headers?: Record<string, string>
   /** Name of the account's credential with which the prefix was registered. Absent: `default`. */
   credential?: string
   /** Keeps a Worker running until reports are sent: `ctx.waitUntil.bind(ctx)`. */
@@ -42,6 +50,8 @@ export interface ObservingFetch extends Fetch {
 export function observe(connection: Connection, fetch: Fetch, options: ObserveOptions): ObservingFetch {
   const reports = new Reports(connection, options)
   const now = options.now ?? (() => Date.now())
+  const { provider, cache, headers } = options
+  const named = { provider, ...(cache === undefined ? {} : { cache }), ...(headers === undefined ? {} : { headers }) }
   const unread = new Set<Promise<void>>()
   const refuseStream = once(() =>
     (options.onError ?? console.warn)(
@@ -64,7 +74,7 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
       reports.add({
         ...(isNamed || request === STREAM
           ? { prefix_id: options.prefixId }
-          : { provider: options.provider, request, ...(model === null ? {} : { model }) }),
+          : { ...named, request, ...(model === null ? {} : { model }) }),
         ...(options.credential === undefined ? {} : { credential: options.credential }),
         // Without usage the report still counts: it says that a real request came.
         usage: usage ?? { uncached_input_tokens: null },

@@ -3,6 +3,11 @@ import { accountId, dollars, duration, instant } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { webhookAnswer } from './webhook.ts'
 
+export const LINT_SETTINGS = ['off', 'advise', 'refuse'] as const
+
+/** What an account does with lint findings; null: it lists them, and refuses secrets. */
+export type LintSetting = (typeof LINT_SETTINGS)[number] | null
+
 const settings = {
   budget_usd_per_day: dollars
     .nullable()
@@ -13,6 +18,10 @@ const settings = {
     .max(100)
     .optional()
     .meta({ description: 'Names of Worker secrets that this account may use.' }),
+  lint: z.enum(LINT_SETTINGS, { error: 'must be "off", "advise" or "refuse", or null' }).nullable().optional().meta({
+    description:
+      'What happens with lint findings: `advise` lists them, `refuse` refuses warnings, `off` looks for none. null: lists them, and refuses secrets. A body may ask for more.',
+  }),
   kill_switch: z.boolean({ error: 'must be true or false' }).optional(),
 }
 
@@ -33,6 +42,7 @@ export const accountAnswer = z.strictObject({
   created_at: at,
   budget_usd_per_day: usd,
   allowed_secrets: z.array(z.string()),
+  lint: z.enum(LINT_SETTINGS).nullable(),
   kill_switch: z.boolean(),
   global_kill_switch: z.boolean(),
 })

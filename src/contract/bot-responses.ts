@@ -8,6 +8,9 @@ const turn = { turn_id: z.string() }
 const at = z.iso.datetime()
 const tokens = z.int().nullable().meta({ description: 'null: the provider did not report it.' })
 
+/** What could not be met of cache settings, and what is done instead. `at`: the field with the wish. */
+export const cacheAdvice = z.strictObject({ cause: z.string(), message: z.string(), at: z.string() })
+
 export const botResponse = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('delta'), ...turn, text: z.string() }),
   z.strictObject({ type: z.literal('tool_called'), ...turn, call_id: z.string(), at, tool: z.string() }),
@@ -51,12 +54,24 @@ export const botResponse = z.discriminatedUnion('type', [
       output_tokens: tokens,
     }),
     cost_usd: z.number().nullable(),
+    advice: z
+      .array(cacheAdvice)
+      .optional()
+      .meta({ description: 'Breakpoints that could not be set as asked, and what was done instead; absent: none.' }),
   }),
   z.strictObject({
     type: z.literal('failed'),
     ...turn,
     at,
-    failure: z.strictObject({ kind: z.enum(kinds), message: z.string(), retryable: z.boolean() }),
+    failure: z.strictObject({
+      kind: z.enum(kinds),
+      message: z.string(),
+      retryable: z.boolean(),
+      detail: z
+        .record(z.string(), z.unknown())
+        .optional()
+        .meta({ description: 'With cache_not_honoured: what was asked and what was seen.' }),
+    }),
     billed: z.boolean().nullable().meta({ description: 'null: unknown.' }),
     cost_usd: z.number().nullable(),
   }),

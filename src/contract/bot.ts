@@ -1,9 +1,10 @@
 import * as z from 'zod'
+import { cacheAdvice } from './bot-responses.ts'
 import { cache } from './cache.ts'
 import { keepWarm } from './keep-warm.ts'
 import { dollars, duration } from './scalars.ts'
 import { newTools } from './tool.ts'
-import { model } from './warm.ts'
+import { allowUnpriced, model } from './warm.ts'
 import { FAILURES } from './failure.ts'
 
 /** Requests of the routes of bots. */
@@ -51,6 +52,7 @@ export const newBot = z.strictObject({
   exit_tool: z.boolean({ error: 'must be true or false' }).optional().meta({
     description: 'Whether the model may end a turn with a result by calling the tool finish; false when absent.',
   }),
+  allow_unpriced: allowUnpriced.optional(),
   summarize: z.boolean({ error: 'must be true or false' }).optional().meta({
     description:
       'Whether a separate model call summarizes messages that are removed from the history; false when absent.',
@@ -61,6 +63,10 @@ export type NewBot = z.output<typeof newBot>
 
 export const botMessage = z.strictObject({
   text: z.string({ error: 'must be a string' }).regex(/\S/, { error: 'must not be empty' }),
+  cache: cache.optional().meta({
+    description:
+      'Cache settings of this turn only; absent: those of the next turn, else those of the bot. Answers conflict while a turn waits or runs.',
+  }),
 })
 
 const eventType = z
@@ -80,9 +86,9 @@ export const botEvent = z.strictObject({
 })
 
 export const nextTurnCache = z.strictObject({
-  cache: cache.meta({
+  cache: cache.nullable().meta({
     description:
-      'For the next turn only. "off" requests no caching for it; without this call the settings of the bot apply.',
+      'For the next turn only. "off" requests no caching for it; null takes an earlier request back, so that the settings of the bot apply.',
   }),
 })
 
@@ -117,6 +123,27 @@ const botToolCall = z.strictObject({
     .meta({ description: 'More than 1: the call was interrupted and sent again, so it may have run twice.' }),
 })
 
+const advice = z
+  .array(cacheAdvice)
+  .meta({ description: 'What cannot be met of the cache settings, and what is done instead; absent: nothing.' })
+
+const botCache = z
+  .strictObject({
+    retention: z.string(),
+    key: z.string(),
+    mode: z.literal('required').optional().meta({ description: 'absent: best effort.' }),
+    strategy: z
+      .strictObject({
+        explicit: z.array(z.unknown()).optional(),
+        last: z.int().optional(),
+        breakpoints: z.int().optional(),
+        handle: z.string().optional(),
+      })
+      .optional()
+      .meta({ description: 'absent: the bot places its breakpoints itself.' }),
+  })
+  .nullable()
+
 export const botAnswer = z.strictObject({
   id: z.string(),
   status: z.enum(['running', 'paused', 'idle_timeout', 'cost_budget_exceeded', 'shutdown']),
@@ -127,6 +154,8 @@ export const botAnswer = z.strictObject({
   active_at: at,
   ended_at: at.nullable(),
   waiting: z.int(),
+  cache: botCache.meta({ description: 'Cache settings of its turns; null: they request no caching.' }),
+  advice: advice.optional(),
   spent_usd: z.number(),
   cost_budget_usd: z.number().nullable(),
   token_count: z.number(),
@@ -153,18 +182,17 @@ export const botAnswer = z.strictObject({
   ),
 })
 
-export const messageTaken = z.strictObject({ turn_id: z.string() })
+export const messageTaken = z.strictObject({ turn_id: z.string(), advice: advice.optional() })
 
 export const eventTaken = z.strictObject({
   event_id: z.string(),
   duplicate: z.boolean().meta({ description: 'true: an event with this id exists already, and this one was ignored.' }),
+  advice: advice.optional(),
 })
 
 export const nextTurnCacheSet = z.strictObject({
-  cache: z
-    .strictObject({ retention: z.string(), key: z.string() })
-    .nullable()
-    .meta({ description: 'Cache settings of the next turn; null: it requests no caching.' }),
+  cache: botCache.meta({ description: 'Cache settings of the next turn; null: it requests no caching.' }),
+  advice: advice.optional(),
 })
 
 export const toolSecretAnswer = z.strictObject({

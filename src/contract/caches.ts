@@ -27,8 +27,8 @@ export const cacheCreation = z.strictObject({
   provider: z.string().min(1).max(64).meta({ description: 'A provider that supports handles; see GET /providers.' }),
   model: model.optional(),
   request: rawJson(
-    "The contents in the provider's own form (contents, systemInstruction, tools, toolConfig); its bytes are kept.",
-  ),
+    "The contents in the provider's own form (contents, systemInstruction, tools, toolConfig); its bytes are kept. Required where the provider has managed caches.",
+  ).optional(),
   ttl: ttl.optional(),
   display_name: label.optional(),
   credential: credentialName

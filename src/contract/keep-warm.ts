@@ -19,6 +19,10 @@ export const keepWarm = z
     idle_timeout: duration.nullish(),
     windows: z.array(keepWarmWindow).max(32, { error: 'must be at most 32 windows' }).optional(),
     budget_usd_per_day: dollars.optional(),
+    max_usd_per_call: dollars.nullable().optional().meta({
+      description:
+        'Most that one call may cost at worst, in US dollars; null, or absent: only the budgets limit it. A call above it is not sent.',
+    }),
     latency_value_usd: dollars.optional().meta({
       description: 'Value of an avoided cold start in US dollars, in addition to the tokens it saves; 0 when absent.',
     }),
@@ -57,6 +61,8 @@ export interface KeepWarmValue {
   idleTimeoutMs: number | null
   windows: z.output<typeof keepWarmWindow>[]
   budgetNanosPerDay: number
+  /** Most that one call may cost at worst, in nano-dollars. Null, and absent in rows written before this member existed: no cap. */
+  maxNanosPerCall?: number | null
   /** Value of one avoided cold start in addition to the saved tokens. Absent in rows written before this member existed: 0. */
   latencyValueNanos?: number
   /** Time to the first token that a share of real requests shall meet, in ms. Absent or null: no target. */
@@ -80,6 +86,7 @@ export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): Kee
     idleTimeoutMs: given.idle_timeout === undefined ? standing.idleTimeoutMs : given.idle_timeout,
     windows: given.windows ?? standing.windows,
     budgetNanosPerDay: given.budget_usd_per_day ?? standing.budgetNanosPerDay,
+    maxNanosPerCall: given.max_usd_per_call === undefined ? (standing.maxNanosPerCall ?? null) : given.max_usd_per_call,
     holdoutShare: given.holdout ?? standing.holdoutShare ?? DEFAULT_HOLDOUT,
     latencyValueNanos: given.latency_value_usd ?? standing.latencyValueNanos ?? 0,
     ttftTargetMs: (given.ttft_target_ms === undefined ? standing.ttftTargetMs : given.ttft_target_ms) ?? null,
@@ -107,6 +114,9 @@ export const advice = z.array(
 export const plan = z.strictObject({
   plan: planName,
   retention: z.string(),
+  retentions: z.array(z.string()).optional().meta({
+    description: 'Lifetimes of its markers, the longest first, where they have several; absent: one for all.',
+  }),
   retention_seconds: z.number().nullable(),
   next_probe_at: at.nullable(),
   stopped: z
@@ -130,6 +140,7 @@ export const keepWarmAnswer = z.strictObject({
   idle_timeout: z.string().nullable(),
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
   budget_usd_per_day: z.number(),
+  max_usd_per_call: z.number().nullable().meta({ description: 'Most that one call may cost at worst; null: no cap.' }),
   latency_value_usd: z.number(),
   ttft_target_ms: z.int().nullable(),
   ttft_share: z

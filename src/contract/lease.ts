@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { duration } from './scalars.ts'
+import { duration, wait as waiting } from './scalars.ts'
 
 export const LONGEST_WAIT_MS = 60_000
 export const WAIT_MS = 10_000
@@ -9,10 +9,10 @@ export const LONGEST_LEAD_MS = 600_000
 /** Body of `POST /prefixes/{id}/lease`: a request for the barrier, or a leader's report. */
 export const leaseBody = z
   .strictObject({
-    wait: z
-      .union([duration, z.literal(0)])
-      .optional()
-      .meta({ description: 'How long to wait until the prefix can be read: at most 60 s; 10 s when absent.' }),
+    wait: waiting.optional().meta({
+      description:
+        'How long to wait until the prefix can be read: at most 60 s, "0s" for not at all; 10 s when absent.',
+    }),
     lead_for: duration.optional().meta({
       description: 'How long callers wait for a leader before another leads: 1 s to 10 min; 20 s when absent.',
     }),

@@ -6,15 +6,21 @@ import * as z from 'zod'
 export const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const LONGEST_MS = 400 * UNIT_MS.d
 const DURATION = 'must be a duration such as "90s", "5m", "1h", or a number of seconds, above 0 and at most 400 days'
+const WAIT = 'must be a duration such as "30s", or a number of seconds; "0s" and 0 do not wait'
 
-/** Reads `"90s"`, `"5m"`, `"1.5h"`, or a number of seconds, as milliseconds; null when it is none of these. */
+/** Reads `"90s"`, `"5m"`, `"1.5h"`, or a number of seconds, as milliseconds; null when it is none of these, or no time at all. */
 export function durationMs(value: string | number): number | null {
+  const ms = spanMs(value)
+  return ms === null || ms <= 0 ? null : Math.max(1, Math.round(ms))
+}
+
+function spanMs(value: string | number): number | null {
   const match = typeof value === 'string' ? /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value) : null
   const ms =
     typeof value === 'number'
       ? value * 1_000
       : Number(match?.[1]) * UNIT_MS[(match?.[2] ?? 'ms') as keyof typeof UNIT_MS]
-  return Number.isFinite(ms) && ms > 0 && ms <= LONGEST_MS ? Math.max(1, Math.round(ms)) : null
+  return Number.isFinite(ms) && ms >= 0 && ms <= LONGEST_MS ? ms : null
 }
 
 /** A duration, in milliseconds. */
@@ -27,6 +33,17 @@ export const duration = z
     return z.NEVER
   })
   .meta({ description: 'A duration: "90s", "5m", "1h", "2d", or a number of seconds.' })
+
+/** How long a caller waits for something, in milliseconds. 0, in any unit, does not wait. */
+export const wait = z
+  .union([z.string(), z.number()], { error: WAIT })
+  .transform((value, context) => {
+    const ms = spanMs(value) === 0 ? 0 : durationMs(value)
+    if (ms !== null) return ms
+    context.addIssue(WAIT)
+    return z.NEVER
+  })
+  .meta({ description: 'A duration: "90s", "5m", or a number of seconds; 0 and "0s" do not wait.' })
 
 const INSTANT = 'must be an instant such as "2026-11-21T10:00:00Z", with its offset from UTC'
 

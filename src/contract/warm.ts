@@ -37,6 +37,11 @@ const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames
 
 export type ToolFilter = z.output<typeof toolFilter>
 
+export const allowUnpriced = z.boolean({ error: 'must be true or false' }).meta({
+  description:
+    'Whether a call may be sent though no price is known for the model. Absent: only one that its caller waits for. false: none. Plans never send such calls.',
+})
+
 /** Body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label. A new body with the same name becomes a new version.' }),
@@ -91,14 +96,19 @@ export const warmBody = z.strictObject({
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
   region: region.optional(),
   lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
-    description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
+    description:
+      'What happens with lint findings: `advice` lists them, `error` refuses the request, `off` looks for none. Absent: they are listed, and secrets refused. The setting of the account may be stricter.',
   }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
+  allow_unpriced: allowUnpriced.optional(),
 })
 
 export type WarmBody = z.output<typeof warmBody>
 
-export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
+export const warmAgainBody = z.strictObject({
+  background: z.boolean({ error: 'must be true or false' }).optional(),
+  allow_unpriced: allowUnpriced.optional(),
+})
 
 /** A plan to replay on the recorded traffic of a prefix. Members that it does not name keep their stored values. */
 export const previewBody = z.strictObject({ keep_warm: keepWarm })

@@ -69,6 +69,8 @@ export interface Card {
   ownMembers?: readonly string[]
   /** Other names of this provider in request logs, in lower case. */
   aliases?: readonly string[]
+  /** Its name in the GenAI conventions of OpenTelemetry (`gen_ai.provider.name`). Absent: its id. */
+  spanName?: string
   /** Path on the local simulator, used in development. Absent: the dialect's. */
   labPath?: string
   /** True: a request renews the entries at all of its markers, and not only the longest one that it reads. */

@@ -1,6 +1,8 @@
+import type { Markable } from '../core/conversation/asked-breakpoints.ts'
 import type { Reply } from '../core/conversation/turn.ts'
 import { readEvents, unreadable } from './dialects/shared/answer.ts'
 import { dialectOf } from './registry.ts'
+import { UNMARKED } from './dialects/shared/turn-format.ts'
 import { createDeltas } from './dialects/shared/deltas.ts'
 import type { Card } from './card.ts'
 import type { Conversation, ProbeRequest } from './dialect.ts'
@@ -18,6 +20,14 @@ export function takesTools({ tools }: Pick<Card, 'tools'>): boolean {
 /** Whether a prefix that is kept warm may end at a tool's result. Where it may not, it ends at the user's message before. */
 export function endsAtResults(card: HasDialect): boolean {
   return dialectOf(card).turns.endsAtResults
+}
+
+/** What the breakpoints of a conversation's calls can mark. Nothing, at a provider that is no longer known. */
+export function markableIn(
+  card: HasDialect | undefined,
+  conversation: Pick<Conversation, 'model' | 'cache'>,
+): Markable {
+  return card === undefined ? UNMARKED : dialectOf(card).turns.markable(conversation)
 }
 
 /** Writes one call of a turn. Equal turns give equal bytes, and a turn adds its text at the end. */

@@ -1,3 +1,4 @@
+import type { Markable } from '../core/conversation/asked-breakpoints.ts'
 import type { Breakpoints } from '../core/conversation/breakpoints.ts'
 import type { ChatMessage } from '../core/conversation/window.ts'
 import type { Reply, ToolDefinition } from '../core/conversation/turn.ts'
@@ -59,6 +60,8 @@ export interface PreparedPrefix {
   breakpoint: Breakpoint
   /** Retention name that probes write at (`5m`, `1h`, …). */
   retention: string
+  /** Lifetimes of its markers, the longest first, where they have several; probes keep them. Absent: one for all. */
+  layout?: string[]
   /** Neither the caller nor a marker of the body names a retention: the planner may replace the model's default. */
   retentionOpen?: true
   /** Canonical token stream of what the provider compares. The caller adds provider, credential and account. */
@@ -279,6 +282,8 @@ export interface Conversation {
 export interface TurnFormat {
   /** Equal turns give equal bytes, and a turn adds its text at the end. */
   request(conversation: Conversation): ProbeRequest
+  /** What the breakpoints of a call can mark. */
+  markable(conversation: Pick<Conversation, 'model' | 'cache'>): Markable
   /** The model's text and tool calls, from the JSON objects of an answer. */
   reply(events: readonly Readonly<Record<string, unknown>>[], streamed: boolean): Reply
   /** The text in one event of a stream. */

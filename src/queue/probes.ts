@@ -10,6 +10,7 @@ import { throughEgress } from '../calls/egress.ts'
 import { consumeManagedCache, readManagedCacheMessage } from './managed-caches.ts'
 import { runLease } from '../calls/probe.ts'
 import type { ProbeCallContext } from '../calls/probe.ts'
+import type { Tracer } from '../calls/span.ts'
 import type { Lease, Outcome } from '../calls/lease.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 
@@ -24,7 +25,7 @@ type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
  * Consumes claims of probes and messages about managed caches. `begin` gives the leases of a claim only now, so that they follow
  * the state of this moment. At most six calls run at once.
  */
-export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
+export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment, tracer?: Tracer): Promise<void> {
   const clock = clockFrom(env)
   const limit = pLimit(MAX_CONNECTIONS)
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
@@ -45,7 +46,7 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
         }
         const registry = env.REGISTRY.getByName(claim.account)
         const { leases, allowedSecrets, credentials } = await registry.begin(claim.seq)
-        await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, seq: claim.seq })
+        await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, tracer, seq: claim.seq })
         message.ack()
       } catch (thrown) {
         console.error('probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')
@@ -62,6 +63,7 @@ interface Run {
   allowedSecrets: string[]
   credentials: StoredCredential[]
   limit: ReturnType<typeof pLimit>
+  tracer: Tracer | undefined
   seq: number
 }
 
@@ -78,6 +80,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
         allowedSecrets: run.allowedSecrets,
         credentials: run.credentials,
         egress: throughEgress(run.env),
+        tracer: run.tracer,
         bodyOf: (leased) => bodyOf(run.registry, leased, run.env),
       }),
     ).then(({ outcome }) => {

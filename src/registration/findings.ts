@@ -8,6 +8,9 @@ import type { Block, Part } from '../core/lint/prompt-view.ts'
 import type { Finding } from '../core/model/advice.ts'
 import type { NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 
+/** Cause of a finding that says that a prompt holds a secret. */
+export const SECRET = 'secret'
+
 /** Findings of one registration. Each prefix stores its own, and nobody reads more. */
 export const MAX_FINDINGS = 20
 
@@ -31,11 +34,17 @@ export function findingsOf(
   const known = recent.get(key)
   if (known !== undefined) return known
   const found = neutral === null ? lintPrefix(card, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)
-  const shown = found.length <= MAX_FINDINGS ? found : [...found.slice(0, MAX_FINDINGS), more(found.length)]
+  const shown = found.length <= MAX_FINDINGS ? found : [...secretsFirst(found), more(found.length)]
   recent.set(key, shown)
   const [oldest] = recent.keys()
   if (recent.size > MOST_RECENT && oldest !== undefined) recent.delete(oldest)
   return shown
+}
+
+/** The first findings, but no secret left out for others: it may refuse the body. */
+function secretsFirst(found: readonly Finding[]): Finding[] {
+  const isSecret = ({ cause }: Finding): boolean => cause === SECRET
+  return [...found.filter(isSecret), ...found.filter((one) => !isSecret(one))].slice(0, MAX_FINDINGS)
 }
 
 function more(count: number): Finding {

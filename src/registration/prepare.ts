@@ -1,3 +1,4 @@
+import type { LintSetting } from '../contract/account.ts'
 import type { CacheInput } from '../contract/cache.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
@@ -14,15 +15,20 @@ import { factsOf } from '../runtime/facts.ts'
 import { checkedCut, faultFindings, refuseFaults } from './faults.ts'
 import type { CheckedCut } from './faults.ts'
 import { findingsOf } from './findings.ts'
-import { atChosenRetention } from './first-retention.ts'
+import { atChosenRetention, atOfferedRetention } from './first-retention.ts'
 import { identityOf } from './identity.ts'
 import type { Destination, Identity } from './identity.ts'
 import { lookupsOf, storedOutline } from './lookup.ts'
 import { cut, sourceOf } from './native.ts'
 import type { Source } from './native.ts'
-import { refuseFindings, refuseTooLarge, refuseTooShort } from './refuse.ts'
+import { lintPolicy } from '../core/lint/policy.ts'
+import type { LintPolicy } from '../core/lint/policy.ts'
+import { refuseFindings, refuseSecrets, refuseTooLarge, refuseTooShort } from './refuse.ts'
 import { DEFAULT_KEEP_WARM } from './registration.ts'
 import type { Registration } from './registration.ts'
+
+/** What a body asks of the cache that does not name it. */
+const NO_WISH = { mode: 'best_effort', strategy: 'automatic' } as const
 
 /** A body read to its end, before anything is stored or sent. */
 export interface Preparation {
@@ -37,8 +43,11 @@ export interface Preparation {
   registration: Omit<Registration, 'body'>
 }
 
-/** `anySize`: nothing will be sent, so that nothing is refused for its size, or for what the provider would say. */
-export type PrepareOptions = Destination & { anySize?: boolean }
+/**
+ * `anySize`: nothing will be stored or sent, so that nothing is refused for its size, for what the provider would say, or for what the account
+ * forbids. `lint`: what the account does with findings; absent: nothing is set.
+ */
+export type PrepareOptions = Destination & { anySize?: boolean; lint?: LintSetting }
 
 /**
  * Turns a body into what is stored of it: card and native text, cut, faults, refusals, retention, lint, identity, registration.
@@ -47,7 +56,10 @@ export type PrepareOptions = Destination & { anySize?: boolean }
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
   const source = sourceOf(body, now)
   const { card } = source
-  const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now, body.base_model)
+  const checked = (cache: Source['cache']): CheckedCut => checkedCut(card, source.native(cache), now, body.base_model)
+  const { prefix: asked, faults } = atOfferedRetention(checked(source.cache), source, (retention) =>
+    checked({ ...NO_WISH, ...source.cache, retention }),
+  )
   if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
   const facts = factsOf(card.id, body.base_model ?? asked.model, now)
   const required = requiredBy(body.cache)
@@ -60,15 +72,10 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const prefix = atChosenRetention(
     asked,
     { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now },
-    (retention) =>
-      cut(
-        card,
-        source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }),
-        now,
-        body.base_model,
-      ),
+    (retention) => cut(card, source.native({ ...NO_WISH, ...source.cache, retention }), now, body.base_model),
   )
-  const advice = adviceOf(body, source, { prefix, faults }, facts)
+  const policy = options.anySize === true ? shownOnly(body.lint) : lintPolicy(body.lint, options.lint ?? null)
+  const advice = adviceOf(policy, source, { prefix, faults }, facts)
 
   const { credential, place, headers, fingerprintFor, entryFor } = identityOf(card, body.headers, options)
   return {
@@ -91,6 +98,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       ...(options.region === undefined ? {} : { region: options.region }),
       ...(headers === null ? {} : { headers }),
       retention: prefix.retention,
+      ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
       ...(prefix.retentionOpen === true ? { retentionOpen: true as const, unmarked: true as const } : {}),
       ...shapeOf(prefix),
       advice,
@@ -103,9 +111,14 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   }
 }
 
-/** Advice of the wire format, then lint findings. Throws `invalid_request` where the caller asked lint to refuse. */
+/** The policy where a body is only shown: its caller alone may ask that findings are refused. */
+function shownOnly(wish: WarmBody['lint']): LintPolicy {
+  return wish === undefined ? 'advise' : lintPolicy(wish, null)
+}
+
+/** Advice of the wire format, then lint findings. Throws `invalid_request` where the policy refuses them. */
 function adviceOf(
-  { lint }: WarmBody,
+  policy: LintPolicy,
   { card, neutral, advice }: Source,
   { prefix, faults }: CheckedCut,
   facts: ModelFacts,
@@ -114,8 +127,9 @@ function adviceOf(
     ...faultFindings(faults, neutral !== null),
     ...findingsOf(card, prefix, facts, neutral),
   ]
-  const findings = lint === 'off' ? [] : found()
-  if (lint === 'error') refuseFindings(findings, prefix.advice)
+  const findings = policy === 'off' ? [] : found()
+  if (policy === 'refuse') refuseFindings(findings, prefix.advice)
+  if (policy === 'secrets') refuseSecrets(findings)
   return [...prefix.advice, ...advice, ...findings]
 }
 

@@ -37,6 +37,8 @@ export interface PrefixRecord {
   headers?: Record<string, string>
   /** The retention at registration. The one in force is in the state. */
   retention: string
+  /** Lifetimes of its markers, the longest first, where they have several: `retention` is that of the end. Absent: one for all. */
+  layout?: string[]
   /** The planner chose the retention and may choose again: neither the caller nor a marker of the body names one. */
   retentionOpen?: true
   /** Nothing says at which retention real requests write it: neither a wish nor a marker. Absent: a caller said it. */

@@ -5,7 +5,7 @@ import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
-import { FATAL } from './findings.ts'
+import { FATAL, SECRET } from './findings.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './json-body.ts'
 
 /** Why a body is not registered. `prepareWarm` calls these in the order in which callers learn of their mistakes. */
@@ -64,19 +64,28 @@ export function refuseTooShort(prefix: PreparedPrefix, { minimumTokens }: ModelF
   )
 }
 
-/** With `lint: "error"`: refuses certain cache misses. The failure names each place and quotes nothing of the prompt. */
+/** Refuses certain cache misses. The failure names each place and quotes nothing of the prompt. */
 export function refuseFindings(findings: readonly Finding[], advice: readonly Advice[]): void {
-  const fatal: Advice[] = [
+  refuseAdvice([
     ...advice.filter(({ cause }) => FATAL.has(cause)),
     ...findings.filter(({ severity }) => severity === 'warning'),
-  ]
+  ])
+}
+
+/** Refuses secrets in the prompt. A credential of an MCP server is where it belongs, which is a hint and refuses nothing. */
+export function refuseSecrets(findings: readonly Finding[]): void {
+  const secrets = findings.filter(({ cause, severity }) => cause === SECRET && severity === 'warning')
+  refuseAdvice(secrets, ' To register it all the same, send "lint": "advice".')
+}
+
+function refuseAdvice(fatal: readonly Advice[], how = ''): void {
   const [first] = fatal
   if (first === undefined) return
   const field = first.at ?? ''
   const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more findings are in detail.findings.`
   throw new Failure(
     'invalid_request',
-    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${others}`,
+    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${how}${others}`,
     {
       field,
       cause: first.cause,

@@ -25,6 +25,7 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   idleTimeoutMs: null,
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
+  maxNanosPerCall: null,
   latencyValueNanos: 0,
   ttftTargetMs: null,
   ttftShare: DEFAULT_TTFT_SHARE,

@@ -135,10 +135,24 @@ describe('a bot', () => {
     expect(second).toBe(first)
   })
 
+  it('takes cache settings of one message, and tells what a required cache cost', async () => {
+    const bot = await createBot(options, tents)
+    const responses = await bot.responses()
+    await bot.send('Which tent for two?', { cache: { mode: 'required' } })
+    const failed = (await turnOf(responses)).at(-1)
+    expect(botResponse.parse(failed)).toMatchObject({ type: 'failed', failure: { kind: 'cache_not_honoured' } })
+    expect(failed).toMatchObject({ cost_usd: expect.any(Number), failure: { detail: { asked: '5m' } } })
+    await bot.nextTurnCache('off')
+    await bot.nextTurnCache(null)
+    await bot.pause()
+    await bot.send('Hello')
+    expect(await errorOf(bot.send('Hello', { cache: 'off' }))).toMatchObject({ kind: 'conflict', status: 409 })
+  })
+
   it('takes another cache request for its next turn', async () => {
     const bot = await createBot(options, tents)
     await bot.nextTurnCache('off')
-    expect(await errorOf(bot.nextTurnCache({ strategy: { last: 1 } }))).toMatchObject({ kind: 'unsupported' })
+    expect(await errorOf(bot.nextTurnCache({ breakpoints: 0 }))).toMatchObject({ kind: 'invalid_request' })
   })
 
   it('is gone after its deletion', async () => {

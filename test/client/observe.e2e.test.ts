@@ -47,6 +47,9 @@ async function seen(id: string): Promise<{ hits: number; misses: number }> {
   return { hits, misses }
 }
 
+/** Whether an answer read a prefix as long as `long` makes it. */
+const isWhole = (tokens: number): boolean => tokens > 5_000
+
 const long = (name: string): string => `${name}. ${'You answer questions about the river handbook. '.repeat(1_000)}`
 
 it('Anthropic’s SDK: a plain answer and a stream are found by their own bytes', async () => {
@@ -78,12 +81,53 @@ it('OpenAI’s SDK: a plain answer and a stream', async () => {
   const { id } = await warmup(pilotlight, { provider: 'openai', request: asked('.') })
   const fetch = observing({ provider: 'openai' })
   const openai = new OpenAI({ apiKey: 'lab', baseURL: `${lab.url}/openai/v1`, fetch })
-  await openai.responses.create(asked('Where is the ford?'))
+  const plain = await openai.responses.create(asked('Where is the ford?'))
+  const reads = [plain.usage?.input_tokens_details.cached_tokens ?? 0]
   for await (const event of await openai.responses.create({ ...asked('And the mill?'), stream: true }))
-    expect(event.type).toBeTruthy()
+    if (event.type === 'response.completed') reads.push(event.response.usage?.input_tokens_details.cached_tokens ?? 0)
   await fetch.flush()
-  const { hits, misses } = await seen(id)
-  expect(hits + misses).toBe(2)
+  // What the provider told the SDK is what the deployment counts.
+  expect(reads).toEqual([expect.toSatisfy(isWhole), expect.toSatisfy(isWhole)])
+  expect(await seen(id)).toEqual({ hits: 2, misses: 0 })
+})
+
+it('a request that reads nothing is a miss, and one of another content is not counted', async () => {
+  const developer = { role: 'developer' as const, content: long('Forgetful') }
+  const asked = { model: 'gpt-5.6-sol', input: [developer, { role: 'user' as const, content: 'Where is the ford?' }] }
+  const { id } = await warmup(pilotlight, { provider: 'openai', request: asked })
+  const fetch = observing({ provider: 'openai' })
+  const openai = new OpenAI({ apiKey: 'another-key', baseURL: `${lab.url}/openai/v1`, fetch })
+  const answer = await openai.responses.create(asked)
+  expect(answer.usage?.input_tokens_details.cached_tokens).toBe(0)
+  await openai.responses.create({ ...asked, input: [{ ...developer, content: long('Elsewhere') }] })
+  await fetch.flush()
+  expect(await seen(id)).toEqual({ hits: 0, misses: 1 })
+})
+
+it('a prefix with breakpoints or headers is found by what it was registered with', async () => {
+  const request = {
+    model: 'claude-opus-4-8',
+    max_tokens: 64,
+    tools: [{ name: 'look_up', description: long('Tool'), input_schema: { type: 'object' as const } }],
+    system: [{ type: 'text' as const, text: long('Marked'), cache_control: { type: 'ephemeral' as const } }],
+    messages: [{ role: 'user' as const, content: 'Where is the ford?' }],
+  }
+  const headers = { 'anthropic-beta': 'context-1m-2025-08-07' }
+  const cache = { strategy: { explicit: ['tools_end' as const] } }
+  const plain = await warmup(pilotlight, { provider: 'anthropic', request, cache })
+  const headed = await warmup(pilotlight, { provider: 'anthropic', request, headers })
+  for (const [id, more] of [
+    [plain.id, {}],
+    [plain.id, { cache }],
+    [headed.id, { headers }],
+  ] as const) {
+    const before = await seen(id)
+    const fetch = observing({ provider: 'anthropic', ...more })
+    await new Anthropic({ apiKey: 'lab', baseURL: `${lab.url}/anthropic`, fetch }).messages.create(request)
+    await fetch.flush()
+    const { hits, misses } = await seen(id)
+    expect(hits + misses).toBe(before.hits + before.misses + 1)
+  }
 })
 
 it('a crew is preloaded with progress, and a barrier has one leader', async () => {
@@ -122,16 +166,19 @@ it('Gemini’s SDK through the global fetch: the model is read from the address'
   }
   const { id } = await warmup(pilotlight, { provider: 'gemini', model: 'gemini-2.5-pro', request })
   const fetch = observing({ provider: 'gemini', prefixId: id })
+  let read = 0
   const before = globalThis.fetch
   globalThis.fetch = fetch as typeof globalThis.fetch
   try {
     const gemini = new GoogleGenAI({ apiKey: 'lab', httpOptions: { baseUrl: `${lab.url}/gemini` } })
     const { systemInstruction, contents } = request
-    await gemini.models.generateContent({ model: 'gemini-2.5-pro', contents, config: { systemInstruction } })
+    const asked = { model: 'gemini-2.5-pro', contents, config: { systemInstruction } }
+    const { usageMetadata } = await gemini.models.generateContent(asked)
+    read = usageMetadata?.cachedContentTokenCount ?? 0
   } finally {
     globalThis.fetch = before
   }
   await fetch.flush()
-  const { hits, misses } = await seen(id)
-  expect(hits + misses).toBe(1)
+  expect(read).toSatisfy(isWhole)
+  expect(await seen(id)).toEqual({ hits: 1, misses: 0 })
 })

@@ -289,6 +289,19 @@ describe('the body of a request', () => {
   })
 })
 
+it('reports the cache wishes and headers of the registration, where no id is given', async () => {
+  const wishes = { cache: { key: 'team' }, headers: { 'anthropic-beta': 'context-1m' } }
+  for (const more of [wishes, { ...wishes, prefixId: 'pfx_1' }]) {
+    const { connection, reports } = deployment()
+    const fetch = observe(connection, provider(started), { ...options, ...more })
+    await (await fetch('https://x.test', post)).text()
+    await fetch.flush()
+    const [report] = reports()
+    if ('prefixId' in more) expect(Object.keys(report ?? {})).not.toContain('headers')
+    else expect(report).toMatchObject(wishes)
+  }
+})
+
 describe('the usage of a stream', () => {
   const stream = (...events: object[]): string => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')
 

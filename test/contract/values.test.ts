@@ -6,7 +6,7 @@ import type { CacheInput } from '../../src/contract/cache.ts'
 import { readFailure } from '../../src/contract/failure.ts'
 import { parseWith } from '../../src/contract/issues.ts'
 import { keepWarm, keepWarmOver } from '../../src/contract/keep-warm.ts'
-import { dollars, durationMs, instant } from '../../src/contract/scalars.ts'
+import { dollars, durationMs, instant, wait } from '../../src/contract/scalars.ts'
 import { daysOf, keepWarmWindow, windowJson } from '../../src/contract/windows.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
 import { durationJson } from '../../src/http/present/format.ts'
@@ -50,6 +50,24 @@ describe('a duration', () => {
         expect(durationMs(durationJson(ms))).toBe(ms)
       }),
     )
+  })
+})
+
+describe('a wait', () => {
+  it.each([
+    ['0s', 0],
+    ['0ms', 0],
+    ['0.0h', 0],
+    [0, 0],
+    ['250ms', 250],
+    ['30s', 30_000],
+    [1.5, 1_500],
+  ])('%j is %d ms', (given, ms) => {
+    expect(wait.parse(given)).toBe(ms)
+  })
+
+  it.each(['', '0', '-1s', 'soon', -1, Number.NaN, '401d', null])('%j is none', (given) => {
+    expect(wait.safeParse(given).success).toBe(false)
   })
 })
 

@@ -45,6 +45,7 @@ const objects = [
       'src/durable/registry/probes/latency.ts',
       'src/durable/registry/probes/lifetimes.ts',
       'src/durable/registry/prefixes/prefix-lookup.ts',
+      'src/durable/registry/prefixes/body-key.ts',
       'src/durable/registry/account/webhook.ts',
     ],
   },

@@ -93,7 +93,7 @@ export const buildings: Building[] = [
         room('neutral-settings', 'settings of the neutral form, as a wire format renders them'),
       ],
       [room('dialect', 'what a wire format can do, as a type')],
-      [room('dialects', 'one folder for each wire format')],
+      [room('dialects', 'one folder for each family of wire formats; the two of OpenAI share one')],
       [room('managed-cache', 'requests about managed caches, one file for each wire format')],
       [room('card', 'what is stated of a provider, as a type')],
       [

@@ -63,6 +63,7 @@ const lines: DialectDefinition = {
       parameters: [],
     },
     turns: {
+      markable: () => ({ most: 0, tools: false, answers: 'none' }),
       request: ({ stream }) => ({ path: '/say', body: stream ? 'in pieces' : 'at once' }),
       reply: ([answer]) => ({ text: String(answer?.['line']), complete: true, toolCalls: [], native: null }),
       delta: () => '',

@@ -4,6 +4,7 @@ import { warmBody } from '../../src/contract/warm.ts'
 import { prepareWarm, registrationOf, reshaped } from '../../src/registration/prepare.ts'
 import { parseBody, WARM_RAW } from '../../src/registration/json-body.ts'
 import { unpack } from '../../src/runtime/bytes.ts'
+import { withMarkers } from '../../src/providers/prefix/with-markers.ts'
 import { NOON } from '../support/sample.ts'
 
 const long = 'Answer from the policy. '.repeat(600)
@@ -59,6 +60,20 @@ describe('a body with several mistakes', () => {
 
   it('is refused for the fields beside request before the provider', () => {
     expect(refusal({ ...anthropic, provider: 'acme', system: 'S' })).toEqual(['invalid_request', 'system'])
+  })
+})
+
+describe('the neutral form where the model lacks the retention', () => {
+  const nova = (retention: string) =>
+    prepare({ provider: 'bedrock', model: 'amazon.nova-pro-v1:0', system: long.trim(), cache: { retention } })
+
+  it.each(['1h', 'extended', 'default', '5m'])('carries markers at the one in force, asked for %s', (retention) => {
+    const { card, prefix, registration } = nova(retention)
+    expect(prefix.retention).toBe('5m')
+    expect(prefix.text).toContain('{"cachePoint":{"type":"default"}}')
+    expect(withMarkers(card, prefix.text, prefix.retention)).toBeNull()
+    const isOffered = retention === 'default' || retention === '5m'
+    expect(registration.advice.map(({ cause }) => cause)).toEqual(isOffered ? [] : ['retention_not_offered'])
   })
 })
 

@@ -24,6 +24,8 @@ export interface Reading {
   share: ReadShare
   /** Tokens of the prefix, by this answer and those before it; null: no answer has counted them. */
   sizeTokens: number | null
+  /** True: the answer claims a write of less than half of its own prompt, which is no write of the prefix. */
+  strayWrite?: true
 }
 
 /**
@@ -70,6 +72,12 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
     return isMost || isOpen ? reading('partial', why) : reading('cold', `${why}: the entry was gone`)
   }
   if (written !== null && written > 0) {
+    if (isStray(usage)) {
+      const size = sizeByProbe(usage)
+      const why = `only ${written} of ${size} tokens are said to be written, which is no write of the prefix`
+      const kind = purpose === 'keep' ? 'cold' : 'partial'
+      return { ...reading(kind, why), strayWrite: true, sizeTokens: Math.max(size ?? 0, measuredTokens ?? 0) }
+    }
     return purpose === 'keep'
       ? reading('cold', `a keep-alive found nothing and wrote ${written} tokens: the entry was gone`)
       : reading('written', `${written} tokens written`)
@@ -88,6 +96,11 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
   return everHit
     ? reading('cold', 'two probes in a row read nothing: the entry is gone')
     : reading('uncacheable', 'a second probe also read nothing: this prefix is not cached')
+}
+
+/** Whether the answer read nothing and claims to have written less than half of its own prompt. */
+function isStray(usage: Usage): boolean {
+  return readShare(usage.cacheWriteTokens ?? 0, sizeByProbe(usage) ?? 0) === 'less'
 }
 
 /**

@@ -7,6 +7,8 @@ import type { ReceiptKind } from '../prefix/receipt.ts'
 /** What a caller with `required` asked for. */
 export interface Asked {
   retention: string
+  /** Lifetimes of its markers, where they have several: each may be written. Absent: `retention` alone. */
+  layout?: string[]
   /** Whether this provider counts written tokens in its answers. */
   writesReported: boolean
   /** How many more calls may be made to settle an open answer. */
@@ -30,9 +32,10 @@ export interface Judged {
  */
 export function judgeRequired(receipt: Judged, asked: Asked): Verdict {
   const { kind, usage, why } = receipt
-  const writtenAt = retentionsOf(usage)
-  if (writtenAt.some((name) => name !== asked.retention)) {
-    return { kind: 'broken', why: `written at ${writtenAt.join(' and ')} instead of ${asked.retention}` }
+  const writtenAt = writtenRetentions(usage)
+  const terms = asked.layout ?? [asked.retention]
+  if (writtenAt.some((name) => !terms.includes(name))) {
+    return { kind: 'broken', why: `written at ${writtenAt.join(' and ')} instead of ${terms.join(' and ')}` }
   }
   if (kind === 'full' || kind === 'written') return { kind: 'honoured' }
   // A provider that reports writes means unknown by a missing count; others may leave it out where it is 0.
@@ -62,7 +65,8 @@ export function judgedInTurn(
   return verdict.kind === 'broken' ? verdict : null
 }
 
-function retentionsOf({ cacheWriteByRetention }: Usage): string[] {
+/** Names of the retentions at which an answer wrote. */
+export function writtenRetentions({ cacheWriteByRetention }: Usage): string[] {
   return Object.keys(cacheWriteByRetention).filter((name) => cacheWriteByRetention[name]! > 0)
 }
 
@@ -81,7 +85,7 @@ export function notHonoured(
     seen: receipt.kind,
     cached_input_tokens: usage.cacheReadTokens,
     cache_write_input_tokens: usage.cacheWriteTokens,
-    cache_write_retentions: retentionsOf(usage),
+    cache_write_retentions: writtenRetentions(usage),
     verified,
   })
 }

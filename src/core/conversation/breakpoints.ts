@@ -12,6 +12,10 @@ export interface Breakpoints {
   at: ReadonlySet<number>
   /** Ends of earlier summaries, for a provider that allows many breakpoints and looks for entries only at them. */
   olderSummaries: ReadonlySet<number>
+  /** A breakpoint after the tools; absent: none. */
+  tools?: true
+  /** Breakpoints inside answers: message index, and the parts that end with one. Hidden thinking counts as no part. */
+  parts?: ReadonlyMap<number, ReadonlySet<number>>
 }
 
 /** Breakpoints that every provider with breakpoints allows, including the one after the head. */

@@ -1,5 +1,6 @@
 import { EXIT_PARAMETERS, EXIT_TOOL, readArguments } from '../../contract/tool.ts'
 import type { ChatMessage, ToolCall } from './window.ts'
+import type { Placed, Unmet } from './asked-breakpoints.ts'
 import { breakpointsOf, MAX_ROUND_CALLS } from './breakpoints.ts'
 import type { Breakpoints } from './breakpoints.ts'
 import { estimateTokens } from '../prompt/tokens.ts'
@@ -97,6 +98,8 @@ export function boundedResult(result: ToolResult, maxTokens: number): ToolResult
 export interface TurnView {
   messages: ChatMessage[]
   breakpoints: Breakpoints
+  /** Breakpoints that could not be set as the caller asked. */
+  unmet: Unmet[]
   /** Text after the last breakpoint, because it differs in each call; it is not stored. Null: none. */
   volatileText: string | null
   /** True: tools stay listed, and the model may not call one. */
@@ -105,12 +108,18 @@ export interface TurnView {
 
 export function turnViewOf(
   window: { messages(): ChatMessage[]; summaryCount: number },
-  { now, injectTime, final }: { now: number; injectTime: boolean; final: boolean },
+  { now, injectTime, final, place = automatic }: { now: number; injectTime: boolean; final: boolean; place?: Place },
 ): TurnView {
   const messages = window.messages()
+  const { breakpoints, unmet } = place(messages, window.summaryCount)
   const volatileText = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
-  return { messages, breakpoints: breakpointsOf(messages, window.summaryCount), volatileText, noTools: final }
+  return { messages, breakpoints, unmet, volatileText, noTools: final }
 }
+
+/** Breakpoints of a call with these messages, `summaries` of them summaries. */
+export type Place = (messages: readonly ChatMessage[], summaries: number) => Pick<Placed, 'breakpoints' | 'unmet'>
+
+const automatic: Place = (messages, summaries) => ({ breakpoints: breakpointsOf(messages, summaries), unmet: [] })
 
 /**
  * The call that asks for a summary of evicted messages: the conversation `before` the eviction, then the request for the summary.

@@ -1,5 +1,6 @@
 import { readReceipt, missesAlive } from '../cache/read-receipt.ts'
 import type { Expectation, Reading } from '../cache/read-receipt.ts'
+import { headWritten } from '../cache/longer-head.ts'
 import { granted } from '../cache/retention.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
 import type { Primitive, RetentionOffer } from '../model/facts.ts'
@@ -57,6 +58,8 @@ export function applyAnswer(
     ...firstTokenAfter(before, reading.kind, given.latencyMs),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
+  const head = headWritten(usage, context.layout, facts.retentions)
+  if (head !== undefined) state.longer = head
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
   state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote, share: reading.share })
   const row: HistoryRow = { type: 'receipt', ...receipt }

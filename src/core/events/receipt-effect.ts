@@ -71,6 +71,7 @@ export function findingOf({
  */
 function entryReadInPart(call: AnsweredCall): Patch {
   const { before, at, usage, reading, context } = call
+  if (reading.strayWrite === true) return nothingProved(call)
   if ((usage.cacheWriteTokens ?? 0) === 0 && reading.share === 'less') return nothingProved(call)
   return afterCacheRead(before, { at, sizeTokens: reading.sizeTokens, whole: false }, context.facts.retentions)
 }
@@ -94,7 +95,7 @@ function entryGone(call: AnsweredCall): Effect {
  */
 function surprise(call: AnsweredCall): Effect {
   const { at, usage, reading, purpose, context } = call
-  const wrote = (usage.cacheWriteTokens ?? 0) > 0
+  const wrote = (usage.cacheWriteTokens ?? 0) > 0 && reading.strayWrite !== true
   const patch: Patch = wrote
     ? entryWritten(call)
     : { verdict: 'unknown', anchorAt: at, readZeroInRow: 0, measuredTokens: reading.sizeTokens }

@@ -1,5 +1,6 @@
 import type { SavingRow } from '../prefix/history.ts'
 import type { ReadShare } from '../cache/read-share.ts'
+import { coldNanos } from '../cache/longer-head.ts'
 import { grantedRetention } from '../cache/retention.ts'
 import { writeNanos } from '../model/price.ts'
 import { gapEnded, gapHeld, gapOpened, savedNanos } from './saving.ts'
@@ -46,15 +47,16 @@ export interface Rewriting {
 /**
  * What a real request would pay for a rewrite, in nano-dollars, at its own retention and not at ours: the one seen in a usage,
  * or the one that callers said. Where it is unknown, the cheapest offer counts, so that no saving is overstated. Null: the
- * price is unknown.
+ * price is unknown. `idleMs`: time since the last use, after which a longer-lived head may be gone too.
  */
 export function rewriteNanos(
   tokens: number,
-  { retention, realWrites }: Pick<PrefixState, 'retention' | 'realWrites'>,
+  { retention, realWrites, longer }: Pick<PrefixState, 'retention' | 'realWrites' | 'longer'>,
   { price, offers, unmarked }: Rewriting,
+  idleMs = 0,
 ): number | null {
   if (price === null || retention === null) return null
-  const ours = writeNanos(tokens, 0, price, grantedRetention(retention))
+  const ours = coldNanos(tokens, longer, price, grantedRetention(retention), idleMs)
   if (ours === null) return null
   const realRequests = realWrites === undefined ? (unmarked ? offers.map(({ name }) => name) : []) : [realWrites]
   return Math.min(ours, ...realRequests.map((name) => writeNanos(tokens, 0, price, name) ?? ours))
@@ -70,8 +72,8 @@ export function creditUse(
   const { at, hit, readTokens } = use
   const { retention } = state
   const tokens = Math.min(readTokens, state.measuredTokens ?? readTokens)
-  const nanos = hit ? savedNanos(tokens, rewriting.price, rewriteNanos(tokens, state, rewriting)) : null
   const idleMs = state.gap.fromAt === null ? 0 : at - state.gap.fromAt
+  const nanos = hit ? savedNanos(tokens, rewriting.price, rewriteNanos(tokens, state, rewriting, idleMs)) : null
   const { gap, saving } = gapEnded(state.gap, { at, hit, nanos }, retention === null ? 0 : unaidedMs(retention))
   state.gap = gap
   if (saving === null) return null

@@ -6,7 +6,8 @@ import { latencyTarget } from '../prefix/latency-target.ts'
 import type { LatencyTarget } from '../prefix/latency-target.ts'
 import { choiceWhy, gapWords, horizon, letGoWhy, reachOf, retentionFor, targetProbes } from './probe-policy.ts'
 import type { Choice, Holding } from './probe-policy.ts'
-import { breakEvenProbes, dollars, readNanos, writeNanos } from '../model/price.ts'
+import { coldNanos } from '../cache/longer-head.ts'
+import { breakEvenProbes, dollars, readNanos } from '../model/price.ts'
 import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { iso } from '../time/time.ts'
@@ -73,7 +74,7 @@ function gapForecast(state: PrefixState, reachMs?: number): Forecast {
 
 /** A retention of this prefix with its prices in nano-dollars; null where a price is unknown. */
 export function holdingOf(
-  state: Pick<PrefixState, 'measuredTokens'>,
+  state: Pick<PrefixState, 'measuredTokens' | 'longer'>,
   context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'>,
   name: string,
   ttlMs: number,
@@ -81,7 +82,7 @@ export function holdingOf(
   const { price } = context.facts
   if (price === null) return null
   const tokens = prefixTokens(state, context)
-  const rewrite = writeNanos(tokens, 0, price, name)
+  const rewrite = coldNanos(tokens, state.longer, price, name)
   if (rewrite === null) return null
   const read = readNanos(tokens, 0, price)
   const probe = readNanos(tokens, context.outputFloor, price)
@@ -90,7 +91,7 @@ export function holdingOf(
 
 /** The retentions at which probes keep an entry warm, with their prices: those that are stated, and renewed by each read. */
 export function holdingsOf(
-  state: Pick<PrefixState, 'measuredTokens'>,
+  state: Pick<PrefixState, 'measuredTokens' | 'longer'>,
   context: Parameters<typeof holdingOf>[1],
 ): Holding[] {
   return context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {

@@ -12,16 +12,16 @@ import { planKind } from './plan-kinds.ts'
  */
 export function worstNanos(
   state: Pick<PrefixState, 'measuredTokens' | 'retention'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
 ): number | null {
   return state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
 }
 
-/** The worst case of a write at a given retention. */
+/** The worst case of a write at a given retention, or at the dearest one of the body's markers. */
 export function worstNanosAt(
   retention: string,
   state: Pick<PrefixState, 'measuredTokens'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
 ): number | null {
   const { price } = context.facts
   if (price === null) return null
@@ -29,7 +29,8 @@ export function worstNanosAt(
   const rates = ratesFor(price, tokens)
   const rate = rates.cacheWriteNanosPerMTok[retention]
   if (rate === undefined) return null
-  const perMTok = Math.max(rate, rates.inputNanosPerMTok)
+  const others = (context.layout ?? []).map((name) => rates.cacheWriteNanosPerMTok[name] ?? 0)
+  const perMTok = Math.max(rate, rates.inputNanosPerMTok, ...others)
   return Math.ceil((tokens * perMTok + context.outputFloor * rates.outputNanosPerMTok) / 1_000_000)
 }
 
@@ -52,22 +53,32 @@ export function sendWithinBudget(
         untilAt,
         why: `${refused.why}; the plan continues at ${iso(nextDayAt(now))}`,
       }
+    const { more = 'a larger budget' } = refused
     return {
       do: 'stop',
       reason: 'budget_exhausted',
-      why: `${refused.why}; a larger budget, or the next real request, starts the plan again`,
+      why: `${refused.why}; ${more}, or the next real request, starts the plan again`,
     }
   }
   return { do: 'send', purpose, why, worstNanos: worst, deadlineAt: purpose === 'keep' ? deadline(state) : null }
 }
 
-/** Why today's budgets forbid a call that may cost `worst`; null when they allow it. `heals`: tomorrow's budget is enough. */
+/** Why a call is not sent. `heals`: tomorrow's budget is enough. `more`: what else would be; absent: a larger budget. */
+export interface BudgetRefusal {
+  why: string
+  heals: boolean
+  more?: string
+}
+
+/** Why the cap of a call, or today's budgets, forbid one that may cost `worst`; null when they allow it. */
 export function budgetRefusal(
   state: PrefixState,
   context: PlanContext,
   now: number,
   worst: number | null,
-): { why: string; heals: boolean } | null {
+): BudgetRefusal | null {
+  const capped = capRefusal(context, worst)
+  if (capped !== null) return capped
   if (worst === null) return null
   const spent = state.day === dayOf(now) ? state.spentNanos : 0
   const budget = context.keepWarm.budgetNanosPerDay
@@ -86,8 +97,27 @@ export function budgetRefusal(
   return null
 }
 
+/** Why the cap of a call forbids one that may cost `worst`. At an unknown price nothing can be held to a cap. */
+function capRefusal(
+  { keepWarm: { maxNanosPerCall: cap = null } }: PlanContext,
+  worst: number | null,
+): BudgetRefusal | null {
+  if (cap === null || (worst !== null && worst <= cap)) return null
+  const most = `keep_warm.max_usd_per_call (${dollars(cap)})`
+  const why =
+    worst === null
+      ? `no price is known for this model, so a call cannot be held to ${most}`
+      : `the worst case of one more call (${dollars(worst)}) is above ${most}`
+  return { why, heals: false, more: 'a higher cap' }
+}
+
+/** Most that one call of a plan may cost: the day's budget, or the cap of a call where that is lower. In nano-dollars. */
+export function callLimit({ budgetNanosPerDay, maxNanosPerCall }: PlanContext['keepWarm']): number {
+  return Math.min(budgetNanosPerDay, maxNanosPerCall ?? Infinity)
+}
+
 /** Why the account's budget goes to other prefixes; null when it does not. A prefix that was never warm was asked for just now, and is written. */
-function outbid({ verdict }: PrefixState, context: PlanContext): { why: string; heals: true } | null {
+function outbid({ verdict }: PrefixState, context: PlanContext): BudgetRefusal | null {
   if (context.outbid !== true || verdict === 'none') return null
   const left = context.accountLeftNanos === null ? '' : ` (${dollars(context.accountLeftNanos)})`
   return {

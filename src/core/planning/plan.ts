@@ -27,6 +27,8 @@ export interface PlanContext {
   newer?: Newer
   /** The planner chooses the retention of writes; absent: a caller does. */
   open?: true
+  /** Lifetimes of the markers of its body, the longest first, where they have several. Absent: one for all. */
+  layout?: string[]
   /** No caller said at which retention real requests write, by name or by a marker in the body; absent: one did. */
   unmarked?: true
   /** Why the entry cannot be reached any more: another credential or another address; absent while it can. */

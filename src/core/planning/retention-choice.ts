@@ -1,5 +1,5 @@
 import { holdingOf, holdingsOf, latencyValue, latencyWords } from './break-even.ts'
-import { worstNanosAt } from './budget.ts'
+import { callLimit, worstNanosAt } from './budget.ts'
 import { forecastRow } from '../demand/forecast.ts'
 import type { Forecast } from '../demand/forecast.ts'
 import type { PlanContext } from './plan.ts'
@@ -146,7 +146,7 @@ function chosen(known: Known, context: ChoiceContext, now: number): Chosen | nul
   return { holding: best.holding, why }
 }
 
-/** The retentions whose write fits into the daily budget; all of them where none does. */
+/** The retentions whose write fits into the daily budget and the cap of a call; all of them where none does. */
 function affordable(known: Known, context: ChoiceContext): Holding[] {
   const { retention } = known
   const holdings = holdingsOf(known, context).map((holding) =>
@@ -154,7 +154,7 @@ function affordable(known: Known, context: ChoiceContext): Holding[] {
   )
   const fit = holdings.filter(({ name }) => {
     const worst = worstNanosAt(name, known, context)
-    return worst !== null && worst <= context.keepWarm.budgetNanosPerDay
+    return worst !== null && worst <= callLimit(context.keepWarm)
   })
   return fit.length === 0 ? holdings : fit
 }

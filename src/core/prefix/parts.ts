@@ -29,6 +29,14 @@ export interface LearnedRetention {
   missedAt?: number
 }
 
+/** The head of a prefix whose markers have a longer lifetime than its end: it lives `ttlMs` since the same last use. */
+export interface LongerHead {
+  /** Name of its retention. */
+  name: string
+  ttlMs: number
+  tokens: number
+}
+
 /** Real requests that are not in the history yet: one row a minute sums them. */
 export interface ArrivalTally {
   firstAt: number

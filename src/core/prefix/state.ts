@@ -4,6 +4,7 @@ import type { Receipt } from './receipt.ts'
 import type {
   Stop,
   LearnedRetention,
+  LongerHead,
   ArrivalTally,
   Drift,
   RenewedByLonger,
@@ -34,6 +35,8 @@ export interface PrefixState {
   /** The last renewal by a request of a longer prefix; absent: there was none. */
   inside?: RenewedByLonger
   retention: LearnedRetention | null
+  /** Its head, where markers give that a longer lifetime; absent: all of it has one, or no answer has counted the head. */
+  longer?: LongerHead
   /** Real requests write at this retention, not at the one that the planner chose. The planner chooses no more. */
   asWritten?: true
   /** The retention that a real request last wrote at, by its usage; absent: unknown. */

@@ -8,13 +8,16 @@ import { NextCacheTable } from './tables/next-cache-request.ts'
 import { cleared, windowOf } from './state.ts'
 import { NOT_BEGUN } from '../registry/records/bot.ts'
 import type { BotCache, BotState } from '../registry/records/bot.ts'
-import { BotTurn, giveUpTurn } from './turn.ts'
+import { BotTurn } from './turn.ts'
+import { giveUpTurn } from './turn-events.ts'
 import type { LiveView, Turn } from '../live/definition.ts'
+import { busyFailure } from '../live/errors.ts'
 import { LiveObject } from '../live/live-object.ts'
 import { durableSql } from '../sql.ts'
 
 // A type, not an interface: handlers are found by its keys.
-export type BotEvents = { message: { text: string }; clear: unknown }
+/** `cache` of a message: for its turn alone; null: none. Absent: the request for the next turn, else that of the bot. */
+export type BotEvents = { message: { text: string; cache?: BotCache | null }; clear: unknown }
 
 export interface BotView extends LiveView<BotState> {
   calls: ModelCall[]
@@ -37,7 +40,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   constructor(ctx: DurableObjectState, env: Environment) {
     // The handlers are given to `super`, before `this` exists: they call the bot through this object.
     const bound: {
-      turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
+      turn?: (state: BotState, message: BotEvents['message'], turn: Turn) => Promise<BotState>
       stopKeepingWarm?: () => Promise<void>
       givenUp?: (turn: Omit<Turn, 'ask'>) => void
     } = {}
@@ -50,9 +53,9 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
         if (type === 'message') bound.givenUp?.(turn)
       },
       handlers: {
-        message: (state, { text }, turn) => {
+        message: (state, message, turn) => {
           if (bound.turn === undefined) throw new Failure('internal', 'the bot was not created')
-          return bound.turn(state, text, turn)
+          return bound.turn(state, message, turn)
         },
         clear: async (state) => {
           await bound.stopKeepingWarm?.() // the registered prefix is no longer its beginning
@@ -60,7 +63,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
         },
       },
     })
-    bound.turn = (state, text, turn) => this.#turn(state, text, turn)
+    bound.turn = (state, message, turn) => this.#turn(state, message, turn)
     bound.stopKeepingWarm = () => this.#stopKeepingWarm()
     bound.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
   }
@@ -85,16 +88,16 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     return opened
   }
 
-  /** Sets the cache request of the next turn alone. Throws `conflict` while a turn waits or is in flight, and after the end. */
-  setNextCache(cache: BotCache | null): void {
+  /**
+   * Sets the cache request of the next turn alone; null: it has none, `own`: that of the bot. Throws `conflict` while a turn waits or is
+   * in flight, and after the end.
+   */
+  setNextCache(cache: BotCache | null | 'own'): void {
     const { status, why, endedAt, waiting } = this.look()
     if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
-    if (waiting > 0) {
-      throw new Failure('conflict', 'A turn is running. Send the request again after its end.', {
-        reason: 'turn_in_flight',
-      })
-    }
-    this.#nextCache.set(cache)
+    if (waiting > 0) throw busyFailure()
+    if (cache === 'own') this.#nextCache.clear()
+    else this.#nextCache.set(cache)
   }
 
   /** Answers input on a socket with a hint: messages are posted. */
@@ -120,11 +123,11 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     await super.erase()
   }
 
-  async #turn(state: BotState, text: string, turn: Turn): Promise<BotState> {
+  async #turn(state: BotState, { text, cache: own }: BotEvents['message'], turn: Turn): Promise<BotState> {
     const { config } = state
     if (config === null) throw new Failure('internal', 'the bot has no configuration')
     const next = this.#nextCache.bindTo(turn.id)
-    const cache = next === null ? config.cache : next.cache
+    const cache = own === undefined ? (next === null ? config.cache : next.cache) : own
     const after = await new BotTurn(this.#shell(), config, turn, cache).run(state, text)
     this.#nextCache.forget(turn.id)
     return after

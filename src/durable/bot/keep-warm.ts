@@ -1,6 +1,6 @@
 import { readFailure } from '../../contract/failure.ts'
 import type { ChatMessage, ChatWindow } from '../../core/conversation/window.ts'
-import { breakpointsOf } from '../../core/conversation/breakpoints.ts'
+import { messagesUpTo } from '../../core/conversation/asked-breakpoints.ts'
 import { buildableProbes } from '../../providers/prefix/buildable-probes.ts'
 import { besideOf, fingerprintOf } from '../../providers/prefix/identity.ts'
 import { endsAtResults, takesTools, turnRequest } from '../../providers/conversation.ts'
@@ -11,6 +11,7 @@ import { pack } from '../../runtime/bytes.ts'
 import { accessTo, placeOf } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import type { BotShell } from './model-call.ts'
+import { placing } from './placement.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { entryName } from '../../registration/identity.ts'
@@ -92,9 +93,12 @@ function registrationOf(
   messages: readonly ChatMessage[],
   summaries: number,
 ): Registration | null {
+  const { breakpoints, end } = placing(config, cache)(messages, summaries)
+  const prefixMessages = messagesUpTo(messages, end)
+  if (prefixMessages === null) return null
   const body = turnRequest(card, {
-    messages,
-    breakpoints: breakpointsOf(messages, summaries),
+    messages: prefixMessages,
+    breakpoints,
     volatileText: null,
     model: config.model,
     maxOutputTokens: config.maxOutputTokens,
@@ -108,7 +112,8 @@ function registrationOf(
     text: body,
     model: config.model,
     whole: true,
-    cache: { mode: 'best_effort', strategy: 'automatic', ...cache } as const,
+    // The body ends where the strategy says.
+    cache: { mode: 'best_effort', strategy: 'automatic', retention: cache.retention, key: cache.key } as const,
   }
   const prefix = dialect.prepare(request, (model) => factsOf(card.id, model, now))
   const facts = factsOf(card.id, config.model, now)

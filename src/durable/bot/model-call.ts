@@ -118,6 +118,11 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
+  const [unmet] = asked.cache?.mode === 'required' ? asked.view.unmet : []
+  if (unmet !== undefined) {
+    const text = `${unmet.at}: ${unmet.why} The cache was required, so nothing was sent.`
+    throw new Failure('cache_not_honoured', text, { field: unmet.at, cause: unmet.cause })
+  }
   const request = turnRequest(card, {
     ...asked.view,
     model: config.model,
@@ -127,7 +132,12 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
     noTools: asked.final,
     stream: true,
   })
-  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, request.body, clock.now()) }
+  const worst = worstNanos(config, asked, request.body, clock.now())
+  if (worst === null && config.allowUnpriced === false) {
+    const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
+    throw new Failure('forbidden', `The model was not called: ${why}.`)
+  }
+  const begun = { bot: id, call: asked.id, worstNanos: worst }
   const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')

@@ -40,9 +40,10 @@ export function windowOf({ config, window }: BotState): ChatWindow {
 
 /** State with an empty conversation; the system prompt stays. */
 export function cleared(state: BotState): BotState {
+  const { proof: _ofTheOld, ...rest } = state
   const window = windowOf(state)
   window.clear()
-  return { ...state, window: window.state() }
+  return { ...rest, window: window.state() }
 }
 
 /** Adds the usage of one call to the totals. `nanos` null: its cost is unknown. */

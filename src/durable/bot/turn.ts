@@ -3,7 +3,6 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { ChatWindow } from '../../core/conversation/window.ts'
 import type { ChatMessage } from '../../core/conversation/window.ts'
 import { MAX_ATTEMPTS } from '../../core/conversation/lifecycle.ts'
-import { usd } from '../../core/model/price.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import {
   asksForTools,
@@ -15,9 +14,16 @@ import {
   turnViewOf,
   summaryViewOf,
 } from '../../core/conversation/turn.ts'
-import type { Round } from '../../core/conversation/turn.ts'
+import type { Place, Round } from '../../core/conversation/turn.ts'
 import { takesTools } from '../../providers/conversation.ts'
 import { cardById } from '../../runtime/cards.ts'
+import type { Unmet } from '../../core/conversation/asked-breakpoints.ts'
+import { judgeTurnCall, turnNotHonoured } from '../../core/cache/required-turn.ts'
+import type { CacheProof } from '../../core/cache/required-turn.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import { placing } from './placement.ts'
+import { costNanos, failedEvent, messageEvent, paidOf } from './turn-events.ts'
+import type { Paid } from './turn-events.ts'
 import { replyOf } from './call-outcome.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { askModel } from './model-call.ts'
@@ -49,7 +55,10 @@ export class BotTurn {
   readonly #config: BotConfig
   readonly #turn: Turn
   readonly #cache: BotCache | null
+  readonly #place: Place
   #summaries = 0
+  /** What could not be met of the cache settings, in the latest call. */
+  #unmet: Unmet[] = []
   /** Calls of this attempt, for the planner. */
   readonly #calls: TurnCall[] = []
 
@@ -58,6 +67,7 @@ export class BotTurn {
     this.#config = config
     this.#turn = turn
     this.#cache = cache
+    this.#place = placing(config, cache)
   }
 
   /** State after the message. Throws where the provider must be asked again later. */
@@ -65,11 +75,12 @@ export class BotTurn {
     const { clock } = this.#shell
     const window = windowOf(state)
     const rounds: Round[] = []
-    await this.#add(window, { role: 'user', text: said })
+    const isCut = await this.#add(window, { role: 'user', text: said })
+    let proof = isCut ? undefined : state.proof
     for (;;) {
       const next = nextInTurn(rounds, this.#config.maxIterations ?? MAX_ITERATIONS)
       if (next.do === 'call') {
-        await this.#callTools(window, rounds, next.calls)
+        if (await this.#callTools(window, rounds, next.calls)) proof = undefined
         continue
       }
       const id = callId(this.#turn.id, rounds.length)
@@ -78,11 +89,15 @@ export class BotTurn {
         throw new Error(outcome.failure.message)
       }
       if (outcome.kind !== 'answered') return this.#failed(state, outcome)
-      this.#calls.push({
-        begunAt: this.#shell.calls.of(id)?.begunAt ?? clock.now(),
-        usage: outcome.usage,
-        final: next.final,
-      })
+      const begunAt = this.#shell.calls.of(id)?.begunAt ?? clock.now()
+      this.#calls.push({ begunAt, usage: outcome.usage, final: next.final })
+      // A call that may use no tools can be another prompt, which reads its head alone and writes nothing.
+      if (this.#cache !== null && !next.final) {
+        const judged = this.#judge(this.#cache, outcome.usage, begunAt, proof)
+        const { failure } = judged
+        if (failure !== null) return this.#failed(state, { kind: 'failed', failure, billed: true })
+        proof = judged.proof
+      }
       this.#calibrate(window, outcome.usage)
       const reply = replyOf(outcome)
       const result = this.#config.exitTool === true ? exitResult(reply) : null
@@ -99,35 +114,56 @@ export class BotTurn {
       this.#answered({ ...outcome, text }, result !== null, at)
       const sent = new ChatWindow({ budgetTokens: this.#config.historyTokens, state: window.state() })
       const forgot = await this.#add(window, { role: 'assistant', text })
+      if (forgot) proof = undefined
       await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#calls)
       const totals = this.#spent(state.totals)
       const last = { turn: this.#turn.id, at, text }
-      return { ...state, window: window.state(), totals: { ...totals, turns: totals.turns + 1 }, last }
+      const { proof: _before, ...rest } = state
+      const after = { ...rest, window: window.state(), totals: { ...totals, turns: totals.turns + 1 }, last }
+      return proof === undefined ? after : { ...after, proof }
     }
   }
 
+  /** What the call proved of the cache. `failure`: the cache was required, and this call shows that it was not honoured. */
+  #judge(
+    { mode, retention, strategy }: BotCache,
+    usage: Usage,
+    at: number,
+    before: CacheProof | undefined,
+  ): { proof: CacheProof | undefined; failure: FailureValue | null } {
+    const facts = factsOf(this.#config.provider, this.#config.model, at)
+    const whole = strategy === undefined || 'count' in strategy
+    const { after: proof, broken } = judgeTurnCall({ usage, at, retention, facts, whole, before })
+    if (broken === null || mode !== 'required') return { proof, failure: null }
+    const cost = costNanos(this.#paid())
+    return { proof, failure: turnNotHonoured(broken, { usage, retention }, cost) }
+  }
+
+  /** Runs tools, and adds the round to the conversation. True: earlier messages were evicted for it. */
   async #callTools(
     window: ChatWindow,
     rounds: Round[],
     open: { index: number; call: Round['reply']['toolCalls'][number] }[],
-  ): Promise<void> {
+  ): Promise<boolean> {
     const round = rounds.at(-1)
-    if (round === undefined) return
+    if (round === undefined) return false
     const id = (index: number): string => toolId(this.#shell.id, this.#turn.id, rounds.length - 1, index)
     const named = open.map(({ index, call }) => ({ id: id(index), index, call }))
     const isNew = named.some((one) => (this.#shell.calls.tool(one.id)?.result ?? null) === null)
     const results = await runTools(this.#shell, this.#config, this.#turn.id, named)
     for (const [index, result] of results) round.results[index] = result
-    await this.#add(window, ...roundMessages(round))
-    if (!isNew) return // an earlier attempt published it
+    const isCut = await this.#add(window, ...roundMessages(round))
+    if (!isNew) return isCut // an earlier attempt published it
     const at = new Date(this.#shell.clock.now()).toISOString()
     const tool_calls = round.reply.toolCalls.length
     this.#shell.publish({ type: 'iteration', turn_id: this.#turn.id, at, iteration: rounds.length, tool_calls })
+    return isCut
   }
 
   #ask(window: ChatWindow, id: string, final: boolean): Promise<CallOutcome> {
     const { injectTime, maxOutputTokens } = this.#config
-    const view = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final })
+    const view = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final, place: this.#place })
+    this.#unmet = view.unmet
     const onText = (text: string): void => this.#shell.publish({ type: 'delta', turn_id: this.#turn.id, text })
     return this.#send({ id, view, final, maxOutputTokens, onText })
   }
@@ -152,7 +188,7 @@ export class BotTurn {
 
   /** Adds messages to the conversation. Evicted messages are summarized if configured, else dropped. True: some were evicted. */
   async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<boolean> {
-    const before = turnViewOf(window, { now: this.#turn.now, injectTime: false, final: false })
+    const before = turnViewOf(window, { now: this.#turn.now, injectTime: false, final: false, place: this.#place })
     const evicted = window.add(...messages)
     if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
@@ -199,82 +235,23 @@ export class BotTurn {
   }
 
   #failed(state: BotState, outcome: Exclude<CallOutcome, { kind: 'answered' }>): BotState {
-    const { kind, message }: FailureValue = outcome.failure
-    const own = outcome.kind === 'refused' ? false : outcome.billed
-    const paid = this.#paid()
-    this.#shell.publish({
-      type: 'failed',
-      turn_id: this.#turn.id,
-      at: new Date(this.#shell.clock.now()).toISOString(),
-      failure: { kind, message, retryable: FAILURES[kind].retryable },
-      // Earlier calls of the turn were billed, whatever the outcome of its last.
-      billed: own === false && paid.some(({ kind: how }) => how === 'answered') ? true : own,
-      cost_usd: costOfAll(paid),
-    })
+    this.#shell.publish(failedEvent(this.#turn.id, outcome, this.#paid(), this.#shell.clock.now()))
     // The question is dropped: the conversation is as before.
     return { ...state, totals: this.#spent(state.totals) }
   }
 
   /** Calls of this turn that were or may have been billed. */
   #paid(): Paid[] {
-    const calls = this.#shell.calls.ofTurn(this.#turn.id)
-    return calls.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
+    return paidOf(this.#shell.calls.ofTurn(this.#turn.id))
   }
 
-  #answered({ text, complete }: Extract<CallOutcome, { kind: 'answered' }>, finished: boolean, at: number): void {
-    const paid = this.#paid()
-    const sum = (of: (usage: Usage) => number | null): number | null => {
-      return total(paid.map(({ usage }) => (usage === undefined ? null : of(usage))))
-    }
-    this.#shell.publish({
-      type: 'message',
-      turn_id: this.#turn.id,
-      at: new Date(at).toISOString(),
-      text,
-      complete,
-      finished,
-      calls: paid.length,
-      usage: {
-        input_tokens: sum((usage) => usage.inputTokens),
-        cached_input_tokens: sum((usage) => usage.cacheReadTokens),
-        cache_write_input_tokens: sum((usage) => usage.cacheWriteTokens),
-        output_tokens: sum((usage) => usage.outputTokens),
-      },
-      cost_usd: costOfAll(paid),
-    })
+  #answered(answer: Extract<CallOutcome, { kind: 'answered' }>, finished: boolean, at: number): void {
+    this.#shell.publish(messageEvent(this.#turn.id, { ...answer, finished, unmet: this.#unmet }, this.#paid(), at))
   }
-}
-
-/** Ends a turn that was cut off in each attempt: counts the cost of its calls, and publishes the failure. */
-export function giveUpTurn({ calls, clock, publish }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
-  const made = calls.ofTurn(id)
-  const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
-  for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
-  const message = `The turn was interrupted ${attempt} times and was given up.`
-  publish({
-    type: 'failed',
-    turn_id: id,
-    at: new Date(clock.now()).toISOString(),
-    failure: { kind: 'internal', message, retryable: FAILURES.internal.retryable },
-    billed: made.some(({ outcome }) => outcome === null) ? null : paid.length > 0,
-    cost_usd: costOfAll(paid),
-  })
 }
 
 /** Beginning that the next turn certainly shares, where the history after it has changed. */
 function headOf(sent: ChatWindow): ChatWindow {
   const { system } = sent.state()
   return new ChatWindow({ budgetTokens: sent.budgetTokens, state: { system, summaries: [], recent: [] } })
-}
-
-type Paid = Exclude<CallOutcome, { kind: 'refused' }>
-
-/** Sum; null: a part is unknown. */
-function total(parts: readonly (number | null)[]): number | null {
-  return parts.reduce<number | null>((sum, part) => (sum === null || part === null ? null : sum + part), 0)
-}
-
-function costOfAll(paid: readonly Paid[]): number | null {
-  const nanos = total(paid.map((call) => call.nanos ?? null))
-  return nanos === null ? null : usd(nanos)
 }

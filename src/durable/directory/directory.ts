@@ -3,14 +3,17 @@ import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
 import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
+import { newBodyKey, rewrapped, unwrapBodyKey, wrapBodyKey } from '../../runtime/body-seal.ts'
+import { BodyKeyStore } from './tables/body-keys.ts'
 import { OverrideStore } from './tables/overrides.ts'
 import { DirectoryStore } from './tables/accounts.ts'
 import { durableSql } from '../sql.ts'
 
-/** Directory of the accounts: one object for each deployment, never on the path of a request. */
+/** Directory of the accounts: one object for each deployment. A Registry asks it for its key once in its life; no other request waits for it. */
 export class Directory extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #store = new DirectoryStore(durableSql(this.ctx.storage))
+  readonly #bodyKeys = new BodyKeyStore(durableSql(this.ctx.storage))
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
 
   /** Adds an account. True: it is new. */
@@ -19,7 +22,30 @@ export class Directory extends DurableObject<Environment> {
   }
 
   remove(account: string): boolean {
+    this.forgetBodyKey(account)
     return this.#store.remove(account)
+  }
+
+  /** The key that seals an account's bodies, made at its first use. Throws `not_configured` where the deployment cannot open it. */
+  bodyKey(account: string): string {
+    const known = this.#bodyKeys.load(account)
+    if (known !== null) return unwrapBodyKey(known, account, this.env)
+    const key = newBodyKey()
+    this.#bodyKeys.save(account, wrapBodyKey(key, account, this.env))
+    return key
+  }
+
+  /** Forgets that key. What it sealed cannot be opened any more, whatever copies of it there are. */
+  forgetBodyKey(account: string): void {
+    this.#bodyKeys.delete(account)
+  }
+
+  /** Wraps keys again that the former secret wrapped, or none. */
+  rewrapBodyKeys(): void {
+    for (const { account, key } of this.#bodyKeys.all()) {
+      const next = rewrapped(key, account, this.env)
+      if (next !== null) this.#bodyKeys.save(account, next)
+    }
   }
 
   has(account: string): boolean {

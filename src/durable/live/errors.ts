@@ -15,3 +15,10 @@ export function eventData(given: unknown): string {
 export function endedFailure(ended: { reason: LiveEnd; why: string }): Failure {
   return new Failure('conflict', `it has ended: ${ended.why}`, { reason: ended.reason })
 }
+
+/** Failure for what must not happen while an event waits or is being handled. */
+export function busyFailure(): Failure {
+  return new Failure('conflict', 'A turn is running. Send the request again after its end.', {
+    reason: 'turn_in_flight',
+  })
+}

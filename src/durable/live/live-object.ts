@@ -8,7 +8,7 @@ import { newId } from '../../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../../runtime/snapshot.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
 import type { LiveDefinition, LiveView } from './definition.ts'
-import { endedFailure, eventData } from './errors.ts'
+import { busyFailure, endedFailure, eventData } from './errors.ts'
 import { endLife, EventHandling } from './event-handling.ts'
 import { restoreInto, savedOf, viewOf } from './snapshot.ts'
 import type { SavedObject } from './snapshot.ts'
@@ -46,9 +46,15 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
 
   /**
    * Stores an event in the mailbox. Throws `conflict` after the end, with its reason, `rate_limited` when too many events wait,
-   * `payload_too_large`, and `not_found` where the object was never started.
+   * `payload_too_large`, and `not_found` where the object was never started. `alone`: throws `conflict` also while another event waits
+   * or is being handled.
    */
-  async emit(event: { type: string; data?: unknown; id?: string }): Promise<{ id: string; duplicate: boolean }> {
+  async emit(event: {
+    type: string
+    data?: unknown
+    id?: string
+    alone?: boolean
+  }): Promise<{ id: string; duplicate: boolean }> {
     const now = this.clock.now()
     if (!this.#store.exists() && this.#definition.startsItself === true) this.#begin({}, this.#definition.initial)
     this.#endIfDue(now)
@@ -57,6 +63,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (this.#store.knows(id)) return { id, duplicate: true }
     if (record.ended !== null) throw endedFailure(record.ended)
     const data = eventData(event.data)
+    if (event.alone === true && this.#store.waiting() > 0) throw busyFailure()
     const { maxMailbox } = record.limits
     if (this.#store.waiting() >= maxMailbox) {
       const text = `${maxMailbox} events are waiting, the maximum. Send the event again when some are handled`

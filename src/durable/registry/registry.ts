@@ -28,6 +28,7 @@ import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
 import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
+import { BodyKey, sealOldBodies } from './prefixes/body-key.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
 import { Registrar } from './prefixes/registrar.ts'
@@ -78,8 +79,9 @@ export class Registry extends Delegating {
   readonly #delegates: Instances<typeof DELEGATES>
   readonly #clock = clockFrom(this.env)
   readonly #name = this.ctx.id.name ?? ''
-  readonly #store = new RegistryStore(durableSql(this.ctx.storage))
-  readonly #cacheStore = new ManagedCacheStore(durableSql(this.ctx.storage))
+  readonly #bodyKey = new BodyKey(() => this.env.DIRECTORY.getByName('directory').bodyKey(this.#name))
+  readonly #store = new RegistryStore(durableSql(this.ctx.storage), this.#bodyKey)
+  readonly #cacheStore = new ManagedCacheStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheWaiters = new Waiters<true>()
   readonly #idempotency = new Idempotency(durableSql(this.ctx.storage))
   readonly #queue = new ProbeQueue(this.env.PROBES, this.#clock)
@@ -141,6 +143,7 @@ export class Registry extends Delegating {
       settings,
       timeoutOf: answerTimeoutOf,
       rearm: () => this.#alarm.rearm(),
+      bodyKeyReady: () => this.#bodyKey.ready(),
       grants: (leases: readonly { credential: string }[]) => accountGrants.forLeases(leases),
       send: (messages: readonly Message[]) => this.#send(messages),
       requireAccount: () => this.#requireAccount(),
@@ -213,6 +216,7 @@ export class Registry extends Delegating {
     await this.#sweep(now, Math.max(now, horizonAt))
     this.#store.transaction(() => rollUp(this.#store, now))
     this.#lookup.make(now)
+    if (this.#lookup.isWhole) await sealOldBodies(this.#store, this.#cacheStore, this.#bodyKey)
     await this.#alarm.rearm()
     return this.#alarm.answer()
   }
@@ -286,6 +290,7 @@ export class Registry extends Delegating {
     age(this.#store, this.#cacheStore, this.#idempotency, now)
     reseal(this.#credentials, this.#webhook, this.#bodyCredentials, now)
     this.#outbox.age(now)
+    if (this.#lookup.isWhole) await sealOldBodies(this.#store, this.#cacheStore, this.#bodyKey)
     await this.#alarm.rearm()
   }
 

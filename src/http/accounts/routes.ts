@@ -73,10 +73,15 @@ export const accounts = router()
   })
   .patch('/accounts/:id', admin, async (c) => {
     const change = settingsFrom(await readBody(c, accountChange))
-    return c.json(settingsJson(await registryOf(c, await existing(c)).configure(change)))
+    const id = await existing(c)
+    const settings = await registryOf(c, id).configure(change)
+    forgetKeys(id) // what this isolate remembers beside them is older
+    return c.json(settingsJson(settings))
   })
   .delete('/accounts/:id', admin, async (c) => {
     const id = await existing(c)
+    // First: should a later step fail, no prompt can be read any more.
+    await directoryOf(c).forgetBodyKey(id)
     await deleteManagedCachesOf(c, id)
     await eraseBotsOf(c, id)
     await erase(c, id)
@@ -129,6 +134,7 @@ function settingsFrom(given: z.output<typeof accountChange>): Partial<AccountSet
   return {
     ...(given.budget_usd_per_day === undefined ? {} : { budgetNanosPerDay: given.budget_usd_per_day }),
     ...(given.allowed_secrets === undefined ? {} : { allowedSecrets: [...new Set(given.allowed_secrets)] }),
+    ...(given.lint === undefined ? {} : { lint: given.lint }),
     ...(given.kill_switch === undefined ? {} : { killSwitch: given.kill_switch }),
   }
 }
@@ -160,6 +166,7 @@ function settingsJson(settings: AccountSettings) {
     created_at: iso(settings.createdAt),
     budget_usd_per_day: money(settings.budgetNanosPerDay),
     allowed_secrets: settings.allowedSecrets,
+    lint: settings.lint ?? null,
     kill_switch: settings.killSwitch,
     global_kill_switch: settings.globalKillSwitch,
   }

@@ -1,15 +1,13 @@
 import { EXIT_TOOL } from '../../contract/tool.ts'
 import type { NewBot } from '../../contract/bot.ts'
-import { cacheValue } from '../../contract/cache.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
 import { keepWarmOver } from '../../contract/keep-warm.ts'
+import type { Advice } from '../../core/model/advice.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
-import { MAX_ITERATIONS } from '../../durable/registry/records/bot.ts'
-import type { BotCache, BotConfig, BotLimits, BotTool } from '../../durable/registry/records/bot.ts'
+import { MAX_ITERATIONS, toolCount } from '../../durable/registry/records/bot.ts'
+import type { BotConfig, BotLimits, BotTool } from '../../durable/registry/records/bot.ts'
 import { DEFAULT_KEEP_WARM } from '../../registration/registration.ts'
 import { takesTools } from '../../providers/conversation.ts'
-import { wireOf } from '../../providers/registry.ts'
-import { chooseRetention } from '../../providers/dialects/shared/retention.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { toolSecret, wrongToolUrl } from '../../calls/tool.ts'
 import { clockOf } from '../server/context.ts'
@@ -17,6 +15,7 @@ import type { Call } from '../server/context.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
+import { botCacheFrom } from './cache.ts'
 
 export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBot): BotLimits {
   return {
@@ -27,7 +26,7 @@ export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBo
 }
 
 /** The configuration of a new bot. Refuses, before anything is stored, what could not be done later. */
-export async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig> {
+export async function configFrom(c: Call, given: NewBot, id: string): Promise<{ config: BotConfig; advice: Advice[] }> {
   const { provider, model } = given
   if (provider === undefined) throw invalid('provider', 'is missing')
   if (model === undefined) throw invalid('model', 'is missing')
@@ -37,6 +36,9 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
     const text = 'cost_budget_usd: the price of this model is unknown, so a budget cannot be enforced.'
     throw new Failure('unsupported', text, { field: 'cost_budget_usd' })
   }
+  if (facts.price === null && given.allow_unpriced !== true) {
+    throw invalid('allow_unpriced', 'must be true, because no price is known for this model')
+  }
   const historyTokens = given.history_tokens ?? 8_192
   if (estimateTokens(given.system_prompt ?? '') > historyTokens) {
     throw invalid('system_prompt', `is longer than history_tokens, ${historyTokens}, which includes it`)
@@ -44,21 +46,29 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
   const known = await credentialsNamed(c, [given.credential])
   const credential = useOf(given.credential, known)
   await refuseUnsendable(c, card, known.get(credential.name))
-  return {
+  const takes = takesTools(card)
+  const injectTime = given.inject_time ?? true
+  const tools = toolsFrom(c, given, takes)
+  const exitTool = given.exit_tool ?? false
+  const bot = { provider: card.id, model, key: id, tools: toolCount({ tools, injectTime, exitTool }, takes) }
+  const { cache, advice } = botCacheFrom(given.cache, bot, clockOf(c).now())
+  const config: BotConfig = {
     account: c.var.account,
     provider: card.id,
     model,
     credential,
     historyTokens,
     maxOutputTokens: given.max_output_tokens ?? 4_096,
-    injectTime: given.inject_time ?? true,
-    cache: botCacheFrom(given.cache, { provider: card.id, model, key: id }, clockOf(c).now()),
-    tools: toolsFrom(c, given, takesTools(card)),
-    exitTool: given.exit_tool ?? false,
+    injectTime,
+    cache,
+    tools,
+    exitTool,
     maxIterations: given.max_iterations ?? MAX_ITERATIONS,
     summarize: given.summarize ?? false,
+    allowUnpriced: given.allow_unpriced ?? false,
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
+  return { config, advice }
 }
 
 function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, taken: boolean): BotTool[] {
@@ -84,23 +94,3 @@ function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, ta
 }
 
 const TOOL_TIMEOUT_MS = 10_000
-
-/** What a bot, or one of its turns, asks of the cache; null: nothing. Throws `unsupported` for what bots cannot ask. */
-export function botCacheFrom(
-  given: NewBot['cache'],
-  bot: { provider: string; model: string; key: string },
-  now: number,
-): BotCache | null {
-  const wanted = cacheValue(given ?? 'auto')
-  if (wanted.mode === 'disabled') return null
-  if (wanted.mode === 'required') {
-    throw new Failure('unsupported', 'cache.mode: bots do not support "required" yet.', { field: 'cache.mode' })
-  }
-  if (wanted.strategy !== 'automatic') {
-    const text = 'cache.strategy: a bot places its breakpoints itself; only "automatic" is supported.'
-    throw new Failure('unsupported', text, { field: 'cache.strategy' })
-  }
-  const facts = factsOf(bot.provider, bot.model, now)
-  const { retentions } = wireOf(cardFor(bot.provider, 'provider'))
-  return { retention: chooseRetention(wanted, null, facts, retentions).name, key: wanted.key ?? bot.key }
-}

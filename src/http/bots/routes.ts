@@ -3,16 +3,23 @@ import { botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.
 import { Failure, invalid } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
-import { botName, newBotState } from '../../durable/registry/records/bot.ts'
+import { botName, newBotState, toolCount } from '../../durable/registry/records/bot.ts'
 import { newId } from '../../runtime/ids.ts'
 import { toolSecret } from '../../calls/tool.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { botCacheFrom, configFrom, limitsFrom } from './config.ts'
+import type { CacheInput } from '../../contract/cache.ts'
+import type { Advice } from '../../core/model/advice.ts'
+import type { BotConfig } from '../../durable/registry/records/bot.ts'
+import { takesTools } from '../../providers/conversation.ts'
+import { cardFor } from '../../registration/native.ts'
+import { botCacheFrom } from './cache.ts'
+import type { AskedCache } from './cache.ts'
+import { configFrom, limitsFrom } from './config.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
-import { botJson } from '../present/bot.ts'
+import { botJson, cacheJson } from '../present/bot.ts'
 import { readQuery } from '../server/query.ts'
 
 export const eraseQuery = z.strictObject({
@@ -44,9 +51,10 @@ export const bots = router()
         throw thrown
       }
     } else {
-      const config = await configFrom(c, given, id)
+      const { config, advice } = await configFrom(c, given, id)
       await registryOf(c).addBot(id)
       await bot.start(limits, newBotState(config, given.system_prompt ?? ''))
+      return c.json({ ...(await shown(c, id)), ...adviceJson(advice) }, 201)
     }
     return c.json(await shown(c, id), 201)
   })
@@ -56,15 +64,15 @@ export const bots = router()
   })
   .get('/bots/:id', account, async (c) => c.json(await shown(c, idOf(c))))
   .post('/bots/:id/messages', account, idempotent, async (c) => {
-    const { text } = await readBody(c, botMessage)
-    const { id: turn } = await emit(c, { type: 'message', data: { text } }, 'text')
-    return c.json({ turn_id: turn }, 202)
+    const data = await readBody(c, botMessage)
+    const { id: turn, advice } = await emit(c, { type: 'message', data }, 'text')
+    return c.json({ turn_id: turn, ...adviceJson(advice) }, 202)
   })
   .post('/bots/:id/events', account, idempotent, async (c) => {
     const { type, data, id } = await readBody(c, botEvent)
     const event = { type, data: type === 'message' ? parseWith(botMessage, data, 'data') : data }
     const taken = await emit(c, id === undefined ? event : { ...event, id }, 'data.text')
-    return c.json({ event_id: taken.id, duplicate: taken.duplicate }, 202)
+    return c.json({ event_id: taken.id, duplicate: taken.duplicate, ...adviceJson(taken.advice) }, 202)
   })
   .post('/bots/:id/next-turn-cache', account, idempotent, async (c) => {
     const given = await readBody(c, nextTurnCache)
@@ -72,11 +80,13 @@ export const bots = router()
     const bot = stubOf(c, id)
     const { config } = (await bot.view()).state
     if (config === null) throw new Failure('not_found', 'There is no bot with this id.')
-    // The key is the bot's for all its life: another one is another cache.
-    const key = config.cache?.key ?? id
-    const cache = botCacheFrom(given.cache, { provider: config.provider, model: config.model, key }, clockOf(c).now())
+    if (given.cache === null) {
+      await bot.setNextCache('own')
+      return c.json({ cache: cacheJson(config.cache) })
+    }
+    const { cache, advice } = turnCache(c, given.cache, config, id)
     await bot.setNextCache(cache)
-    return c.json({ cache })
+    return c.json({ cache: cacheJson(cache), ...adviceJson(advice) })
   })
   .post('/bots/:id/pause', account, idempotent, async (c) => {
     const id = idOf(c)
@@ -128,15 +138,33 @@ function stubOf(c: Call, id: string) {
 async function emit(c: Call, event: { type: string; data: unknown; id?: string }, field: string) {
   const bot = stubOf(c, idOf(c))
   if (event.type === 'message') {
-    const { text } = event.data as z.output<typeof botMessage>
+    const { text, cache } = event.data as z.output<typeof botMessage>
     const { config } = (await bot.view()).state
     const most = config?.historyTokens ?? 0
     if (estimateTokens(text) > most) {
       const detail = { field, limit_tokens: most }
       throw new Failure('payload_too_large', `${field}: is longer than history_tokens of the bot, ${most}.`, detail)
     }
+    if (cache !== undefined && config !== null) {
+      const asked = turnCache(c, cache, config, idOf(c))
+      // Breakpoints name places of the conversation as it is: no other turn may change it before this one.
+      const taken = await bot.emit({ ...event, data: { text, cache: asked.cache }, alone: true })
+      return { ...taken, advice: asked.advice }
+    }
   }
-  return bot.emit(event)
+  return { ...(await bot.emit(event)), advice: [] }
+}
+
+/** What a caller asks of the cache for one turn. */
+function turnCache(c: Call, given: CacheInput, config: BotConfig, id: string): AskedCache {
+  const { provider, model } = config
+  const tools = toolCount(config, takesTools(cardFor(provider, 'provider')))
+  // The key is the bot's for all its life: another one is another cache.
+  return botCacheFrom(given, { provider, model, key: config.cache?.key ?? id, tools }, clockOf(c).now())
+}
+
+function adviceJson(advice: readonly Advice[]): { advice?: readonly Advice[] } {
+  return advice.length === 0 ? {} : { advice }
 }
 
 async function shown(c: Call, id: string) {

@@ -23,6 +23,7 @@ import { judged } from '../warm/judge.ts'
 import { standingRequirement } from '../warm/required.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
 import { warmedJson } from '../warm/present.ts'
+import { isUnpricedAllowed, refuseUnpricedAgain } from '../warm/unpriced.ts'
 import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
 import { longPoll } from '../server/long-poll.ts'
@@ -169,7 +170,7 @@ export const prefixes = router()
   })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {
     const id = idOf(c)
-    const { background } = await readBody(c, warmAgainBody, { empty: true })
+    const { background, allow_unpriced: given } = await readBody(c, warmAgainBody, { empty: true })
     const registry = registryOf(c)
     const seen = await registry.view(id)
     const { record } = seen
@@ -179,7 +180,9 @@ export const prefixes = router()
     if (own !== undefined || record.credential === DEFAULT_CREDENTIAL) await refuseUnsendable(c, card, own)
     const required = standingRequirement(seen, clockOf(c).now())
     const how = background === true ? 'later' : 'now'
-    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required)
+    const word = { given, waits: how === 'now' }
+    refuseUnpricedAgain(seen, word, clockOf(c).now())
+    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required, isUnpricedAllowed(word))
     const { view, result } = await judged(c, warmed, null, required)
     return c.json(warmedJson(view, false, result), result.job === null ? 200 : 202)
   })

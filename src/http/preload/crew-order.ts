@@ -12,7 +12,7 @@ import { requirement } from '../warm/required.ts'
 
 /** One agent of a request: prepared, refused, or without anything to warm. */
 export type Admitted = { name: string | null } & (
-  | { preparation: Preparation }
+  | { preparation: Preparation; unpriced?: true }
   | { failure: FailureValue }
   | { skipped: string }
 )
@@ -49,7 +49,8 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
       const preparation = keptTogether(agent.preparation)
       const marked = head === null ? preparation.prefix : withCommonPrefixMarked(crew[member]!, head.place)
       const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
-      return { ...base, registration, required: requirement(preparation) }
+      const word = agent.unpriced === true ? { unpriced: true as const } : {}
+      return { ...base, registration, required: requirement(preparation), ...word }
     }),
   }
 }

@@ -15,6 +15,7 @@ import { idempotent } from '../server/idempotency.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
 import { planned, prepared, requireSendable } from '../warm/plan.ts'
+import { refuseUnpriced } from '../warm/unpriced.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { longPoll, FOREGROUND_MS } from '../server/long-poll.ts'
@@ -54,7 +55,8 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
       const name = body.name ?? null
       if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
       try {
-        return { name, preparation: await admit(c, body, `agents[${index}]`, known) }
+        const preparation = await admit(c, body, `agents[${index}]`, known)
+        return { name, preparation, ...(body.allow_unpriced === true ? { unpriced: true } : {}) }
       } catch (thrown) {
         const failure = readFailure(thrown)
         if (failure === null) throw thrown
@@ -85,7 +87,7 @@ function withOneRetention(
     const preparation = retention === prefix.retention ? null : prepareAt(index, retention)
     if (preparation === null) return agent
     const registration = { ...preparation.registration, unmarked: true as const }
-    return { name: agent.name, preparation: { ...preparation, registration } }
+    return { ...agent, preparation: { ...preparation, registration } }
   })
 }
 
@@ -113,6 +115,7 @@ async function admit(c: Call, body: WarmBody, at: string, known: KnownCredential
     throw invalid(`${at}.${field}`, 'is not allowed in an agent, because a crew is warmed as one job')
   }
   const preparation = planned(c, body, known)
+  refuseUnpriced(preparation, { given: body.allow_unpriced, waits: false }, `${at}.allow_unpriced`)
   const required = await requireSendable(c, preparation, known)
   // A required cache without a retention takes the registered one, for the head as well.
   const isRegistered = required === null || required.retention === preparation.prefix.retention

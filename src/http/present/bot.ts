@@ -1,4 +1,5 @@
 import type { BotView } from '../../durable/bot/bot.ts'
+import type { BotCache } from '../../durable/registry/records/bot.ts'
 import { callOf } from '../../durable/registry/records/bot-call.ts'
 import { iso, money } from './format.ts'
 
@@ -17,6 +18,7 @@ export function botJson(id: string, seen: BotView) {
     active_at: iso(seen.activeAt),
     ended_at: iso(seen.endedAt),
     waiting: seen.waiting,
+    cache: cacheJson(config?.cache ?? null),
     spent_usd: money(seen.spentNanos),
     cost_budget_usd: money(seen.limits.costBudgetNanos),
     token_count: seen.tokenCount,
@@ -33,6 +35,30 @@ export function botJson(id: string, seen: BotView) {
     calls: seen.calls.map(callJson),
     tool_calls: seen.tools.map(toolJson),
     history: seen.history.map(({ at, ...row }) => ({ at: iso(at), ...row })),
+  }
+}
+
+/** Cache settings of a bot, or of one of its turns, in the form in which callers write them. */
+export function cacheJson(cache: BotCache | null) {
+  if (cache === null) return null
+  const { retention, key, mode, strategy } = cache
+  return {
+    retention,
+    key,
+    ...(mode === undefined ? {} : { mode }),
+    ...(strategy === undefined ? {} : { strategy: strategyJson(strategy) }),
+  }
+}
+
+function strategyJson(strategy: NonNullable<BotCache['strategy']>) {
+  if ('count' in strategy) return { breakpoints: strategy.count }
+  if ('last' in strategy) return { last: strategy.last }
+  if ('handle' in strategy) return { handle: strategy.handle }
+  return {
+    explicit: strategy.explicit.map((point) => {
+      if ('toolsEnd' in point) return 'tools_end'
+      return 'itemEnd' in point ? { item_end: point.itemEnd } : { part_end: point.partEnd }
+    }),
   }
 }
 

@@ -64,6 +64,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
     idle_timeout: keepWarm.idleTimeoutMs === null ? null : durationJson(keepWarm.idleTimeoutMs),
     windows: keepWarm.windows.map(windowJson),
     budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
+    max_usd_per_call: money(keepWarm.maxNanosPerCall ?? null),
     latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
     ttft_target_ms: keepWarm.ttftTargetMs ?? null,
     ttft_share: keepWarm.ttftTargetMs == null ? null : (keepWarm.ttftShare ?? DEFAULT_TTFT_SHARE),
@@ -75,6 +76,7 @@ export function planJson({ record, state }: Pick<ReceivedView, 'record' | 'state
   return {
     plan: record.keepWarm.plan,
     retention: retentionInForce(record, state),
+    ...(record.layout === undefined ? {} : { retentions: record.layout }),
     retention_seconds: state.retention === null ? null : state.retention.ttlMs / 1_000,
     next_probe_at: iso(state.nextAt),
     stopped:

@@ -18,7 +18,7 @@ const CLEAR_SHARE = 0.8
 export interface Retained {
   record: Pick<
     PrefixRecord,
-    'provider' | 'model' | 'retention' | 'retentionOpen' | 'keepWarm' | 'outputFloors' | 'estimatedTokens'
+    'provider' | 'model' | 'retention' | 'layout' | 'retentionOpen' | 'keepWarm' | 'outputFloors' | 'estimatedTokens'
   >
   state: PrefixState
 }
@@ -34,7 +34,8 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
     const message = `Probes now write this prefix at ${inForce}, not at ${record.retention}. Set "ttl":"${inForce}" in the markers of real requests. GET /prefixes/{id}/request shows where the markers are.`
     return [{ cause: 'retention_changed', message }]
   }
-  if (state.verdict === 'uncacheable') return []
+  // Who gives markers several lifetimes has chosen both.
+  if (state.verdict === 'uncacheable' || record.layout !== undefined) return []
   const { keepWarm, estimatedTokens } = record
   const facts = factsOf(record.provider, factsModelOf(record), now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0

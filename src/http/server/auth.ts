@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createMiddleware } from 'hono/factory'
+import type { LintSetting } from '../../contract/account.ts'
 import { Failure } from '../../contract/failure.ts'
 import { DEVELOPMENT_ACCOUNT, isDevelopment, missingSecrets, secretNames } from '../../runtime/env.ts'
 import { isSealed, readAccountKey, sha256 } from '../../runtime/ids.ts'
@@ -18,7 +19,11 @@ interface Verified {
   account: string
   keyId: string
   untilAt: number
+  lint: LintSetting
 }
+
+/** The account that a key acts for. */
+type Identified = Pick<Verified, 'account' | 'lint'>
 
 /** Verified keys by their hash. */
 const verified = new Map<string, Verified>()
@@ -49,6 +54,7 @@ export const account = createMiddleware<Shared>(async (c, next) => {
     )
   }
   c.set('account', who.account)
+  c.set('lint', who.lint)
   await next()
 })
 
@@ -71,7 +77,7 @@ export function keySeed(c: Call): Promise<string> {
   return asked
 }
 
-async function identify(c: Call): Promise<'admin' | { account: string }> {
+async function identify(c: Call): Promise<'admin' | Identified> {
   const header = c.req.header('authorization')
   if (header === undefined) throw unauthenticated('An Authorization header is missing: "Bearer <key>".')
   const presented = /^bearer +(\S{1,300}) *$/i.exec(header)?.[1]
@@ -83,40 +89,38 @@ async function identify(c: Call): Promise<'admin' | { account: string }> {
   if (named === null) throw unauthenticated('The key is unknown.')
   const clock = clockOf(c)
   const known = verified.get(hash)
-  if (known !== undefined && known.untilAt > clock.now()) return { account: known.account }
+  if (known !== undefined && known.untilAt > clock.now()) return known
   verified.delete(hash)
   // The seal comes first: a Registry exists from its first call on, and an invented account must not.
   if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is unknown.')
-  const { verdict, expiresAt } = await registryOf(c, named.account).verifyKey(named.id, hash)
+  const { verdict, expiresAt, lint = null } = await registryOf(c, named.account).verifyKey(named.id, hash)
   if (verdict === 'expired') throw unauthenticated('The key has expired.')
   if (verdict === 'revoked') throw unauthenticated('The key was revoked.')
   if (verdict !== 'ok') throw unauthenticated('The key is unknown.')
   // A key is never trusted beyond its own end.
   const untilAt = Math.min(clock.now() + KEY_CACHE_MS * clock.rate, expiresAt ?? Number.POSITIVE_INFINITY)
-  remember(hash, { account: named.account, keyId: named.id, untilAt })
-  return { account: named.account }
+  return remember(hash, { account: named.account, keyId: named.id, untilAt, lint })
 }
 
 /** Creates the development account on its first use. It may use every secret of its deployment. */
-async function developmentAccount(c: Call, hash: string): Promise<{ account: string }> {
+async function developmentAccount(c: Call, hash: string): Promise<Identified> {
   const name = DEVELOPMENT_ACCOUNT
   const clock = clockOf(c)
   const known = verified.get(hash)
-  if (known !== undefined && known.untilAt > clock.now()) return { account: name }
+  if (known !== undefined && known.untilAt > clock.now()) return known
   const registry = registryOf(c, name)
   const directory = directoryOf(c)
   await directory.add(name)
-  if ((await registry.settings()) === null) {
-    await registry.configure({ allowedSecrets: secretNames(), globalKillSwitch: await directory.killSwitch() })
-  }
-  remember(hash, { account: name, keyId: '', untilAt: clock.now() + KEY_CACHE_MS * clock.rate })
-  return { account: name }
+  const given = async () => ({ allowedSecrets: secretNames(), globalKillSwitch: await directory.killSwitch() })
+  const { lint = null } = (await registry.settings()) ?? (await registry.configure(await given()))
+  return remember(hash, { account: name, keyId: '', untilAt: clock.now() + KEY_CACHE_MS * clock.rate, lint })
 }
 
-function remember(hash: string, entry: Verified): void {
+function remember(hash: string, entry: Verified): Verified {
   const oldest = verified.size >= KEYS_IN_MEMORY ? verified.keys().next().value : undefined
   if (oldest !== undefined) verified.delete(oldest)
   verified.set(hash, entry)
+  return entry
 }
 
 /** Compares digests: the time it takes does not show where two secrets differ. */

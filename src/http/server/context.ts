@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { clockFrom } from '../../runtime/clock.ts'
+import type { Tracer } from '../../calls/span.ts'
+import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 
@@ -13,6 +15,8 @@ export interface Shared {
     askedAt: number
     /** The account that the key names. Only the middleware `account` sets it. */
     account: string
+    /** What that account does with lint findings, as of at most `KEY_CACHE_MS` ago. */
+    lint: LintSetting
     body: Promise<string>
   }
 }
@@ -38,17 +42,24 @@ export function clockOf(c: Call): Clock {
   return clockFrom(c.env)
 }
 
+/** The platform's tracing; undefined where a router in a test has no execution context. */
+export function tracerOf(c: Call): Tracer | undefined {
+  return contextOf(c)?.tracing
+}
+
+function contextOf(c: Call): ExecutionContext | null {
+  try {
+    return c.executionCtx as ExecutionContext
+  } catch {
+    return null
+  }
+}
+
 /** Keeps work running when the caller hangs up. A router in a test has no execution context, and needs none. */
 export function keepAlive(c: Call, work: Promise<unknown>): void {
   const settled = work.then(
     () => {},
     () => {}, // the one who awaits `work` gets its error
   )
-  let context: ExecutionContext | null = null
-  try {
-    context = c.executionCtx as ExecutionContext
-  } catch {
-    context = null
-  }
-  context?.waitUntil(settled)
+  contextOf(c)?.waitUntil(settled)
 }

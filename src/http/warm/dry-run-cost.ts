@@ -1,5 +1,5 @@
 import { breakEvenCap, isFree } from '../../core/planning/break-even.ts'
-import { worstNanosAt } from '../../core/planning/budget.ts'
+import { callLimit, worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
 import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
@@ -21,7 +21,8 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const { keepWarm, facts, outputFloor } = context
   const { price } = facts
   const tokens = state.measuredTokens ?? context.estimatedTokens
-  const write = price === null ? null : writeNanos(tokens, outputFloor, price, retention)
+  // How the tokens divide between two lifetimes is known after the first write: until then all of them count at the longest.
+  const write = price === null ? null : writeNanos(tokens, outputFloor, price, context.layout?.[0] ?? retention)
   const probe = price === null ? null : readNanos(tokens, outputFloor, price)
   const first = worstNanosAt(retention, state, context)
   // Once a call has counted its tokens, later calls reserve by the count.
@@ -29,14 +30,12 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const rest = planKind(keepWarm.plan).sends ? stopConditionOf(state, context, now) : null
   const wished = rest === null ? plannedProbes(state, context) : 0
   const fitting =
-    first === null || later === null || probe === null
-      ? Infinity
-      : fittingProbes(keepWarm.budgetNanosPerDay, first, later, probe)
+    first === null || later === null || probe === null ? Infinity : fittingProbes(keepWarm, first, later, probe)
   const perDay = state.retention === null ? null : Math.min(wished, fitting)
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
     why: rest?.do === 'stop' ? ` Once the prefix is warm, the plan stops with reason ${rest.reason}: ${rest.why}.` : '',
-    advice: first === null ? [] : budgetAdvice(first, state, context),
+    advice: limitAdvice(first, state, context),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
     probes_per_day: perDay,
@@ -53,7 +52,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
         : '',
       day !== null && later !== null && fitting < wished
         ? fitting === 0
-          ? `The plan would send ${wished} probes, but keep_warm.budget_usd_per_day is too small for one call; see advice.`
+          ? `The plan would send ${wished} probes, but ${keepWarm.budgetNanosPerDay < Math.max(first ?? 0, later) ? BUDGET : CAP} is too small for one call; see advice.`
           : `The plan would send ${wished} probes. Each must reserve the worst case, a rewrite (${dollars(later)}), in the rest of keep_warm.budget_usd_per_day (${dollars(keepWarm.budgetNanosPerDay)}), so ${fitting} can be sent.`
         : '',
     ]
@@ -62,21 +61,35 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   }
 }
 
-/** Advice for a budget that does not hold the first call: a warm would be refused on every day. */
-function budgetAdvice(
-  first: number,
+/** Advice for limits that do not hold the first call: a warm would be refused on every day. `first`: its worst case; null: unknown. */
+function limitAdvice(
+  first: number | null,
   { measuredTokens }: PrefixState,
   { keepWarm, estimatedTokens }: PlanContext,
 ): Advice[] {
-  const budget = keepWarm.budgetNanosPerDay
-  if (first <= budget) return []
+  const cap = keepWarm.maxNanosPerCall ?? null
+  if (first === null) {
+    const message =
+      'A warm would be refused (budget_exhausted): no price is known for this model, so a call cannot be held to keep_warm.max_usd_per_call.'
+    return cap === null ? [] : [{ cause: 'cap_without_price', message, at: CAP }]
+  }
   const how =
     measuredTokens === null
       ? `before the first measurement, a write of twice the estimated ${estimatedTokens} tokens`
       : `a write of the measured ${measuredTokens} tokens plus 5 %`
-  const message = `A warm would be refused (budget_exhausted). Its worst case (${how}) is $${enough(first)}, but keep_warm.budget_usd_per_day is $${usd(budget)}. A budget of $${enough(first)} is enough for that call.`
-  return [{ cause: 'budget_below_worst_case', message, at: 'keep_warm.budget_usd_per_day' }]
+  const told = (cause: string, what: string, at: string, limit: number): Advice[] => {
+    if (first <= limit) return []
+    const message = `A warm would be refused (budget_exhausted). Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
+    return [{ cause, message, at }]
+  }
+  return [
+    ...told('budget_below_worst_case', 'budget', BUDGET, keepWarm.budgetNanosPerDay),
+    ...(cap === null ? [] : told('cap_below_worst_case', 'cap', CAP, cap)),
+  ]
 }
+
+const BUDGET = 'keep_warm.budget_usd_per_day'
+const CAP = 'keep_warm.max_usd_per_call'
 
 /** US dollars, rounded up to three significant digits: as a budget it is not too small. */
 function enough(nanos: number): number {
@@ -84,9 +97,10 @@ function enough(nanos: number): number {
   return usd(Math.ceil(nanos / unit) * unit)
 }
 
-/** Probes a day until the worst case of one more exceeds the budget; 0 where the first write exceeds it. */
-function fittingProbes(budget: number, first: number, later: number, probe: number): number {
-  if (first > budget || later > budget) return 0
+/** Probes a day until the worst case of one more exceeds the budget; 0 where a write exceeds it, or the cap of a call. */
+function fittingProbes(keepWarm: PlanContext['keepWarm'], first: number, later: number, probe: number): number {
+  const { budgetNanosPerDay: budget } = keepWarm
+  if (Math.max(first, later) > callLimit(keepWarm)) return 0
   return probe === 0 ? Infinity : Math.floor((budget - later) / probe) + 1
 }
 

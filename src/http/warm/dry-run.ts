@@ -28,6 +28,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
     {
       keepWarm,
       facts,
+      ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
       estimatedTokens: prefix.estimatedTokens,
       outputFloor: registration.outputFloors[known?.state.primitiveIndex ?? 0] ?? registration.outputFloors.at(-1) ?? 0,
       killed: false,
@@ -50,6 +51,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
     plan: {
       plan: keepWarm.plan,
       retention,
+      ...(prefix.layout === undefined ? {} : { retentions: prefix.layout }),
       next_probe_at: null,
       why: `Dry run: nothing was stored or sent.${known === null ? choiceSentence(preparation, now) : ''}${why}`,
       assumed: offer?.assumed ?? false,

@@ -8,7 +8,7 @@ import type { StoredBody } from '../../calls/probe.ts'
 import { storedBody } from '../../registration/stored-body.ts'
 import type { Vars } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
-import { clockOf, keepAlive, registryOf } from '../server/context.ts'
+import { clockOf, keepAlive, registryOf, tracerOf } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
 import type { ReceivedView } from '../present/prefix.ts'
 import type { Lease } from '../../calls/lease.ts'
@@ -106,6 +106,7 @@ async function lead(
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
       egress: throughEgress(c.env),
+      tracer: tracerOf(c),
       bodyOf: async ({ k: key }) => stored ?? bodyOf(registryOf(c), key, c.env),
     })
     // A new stub: the Registry may have restarted during the call, which breaks older ones.

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { Failure, readFailure } from '../../contract/failure.ts'
-import { duration } from '../../contract/scalars.ts'
+import { wait as waiting } from '../../contract/scalars.ts'
 import type { Crew } from '../../durable/registry/records/crew.ts'
 import type { Job } from '../../durable/registry/records/claim.ts'
 import { account } from '../server/auth.ts'
@@ -17,7 +17,7 @@ import { longPoll } from '../server/long-poll.ts'
 export const LONGEST_WAIT_MS = 60_000
 
 export const jobQuery = z.strictObject({
-  wait: duration
+  wait: waiting
     .refine((ms) => ms <= LONGEST_WAIT_MS, { error: `must be at most ${LONGEST_WAIT_MS / 1_000} seconds` })
     .optional()
     .meta({ description: 'How long to wait for its end before answering, such as "30s".' }),

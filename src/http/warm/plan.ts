@@ -20,6 +20,7 @@ export function prepared(c: Call, body: WarmBody, known: KnownCredentials, anySi
     region,
     placeOf: (card) => placedIn(c, card, region),
     anySize,
+    lint: c.var.lint,
   })
 }
 

@@ -10,6 +10,7 @@ import { registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { planned, requireSendable } from './plan.ts'
+import { refuseUnpriced } from './unpriced.ts'
 import { callAdvice, warmedJson } from './present.ts'
 import type { Warmed } from './warm-one.ts'
 
@@ -40,7 +41,16 @@ export async function queueInOrder(
 ): Promise<QueuedModel[]> {
   const prepared = await Promise.all(bodies.map((one) => prepare(c, one, known)))
   const [first, ...others] = prepared.flatMap((one) => ('preparation' in one ? [one] : []))
-  const queued = first === undefined ? null : await queue(c, gateway, first, others)
+  const queued =
+    first === undefined
+      ? null
+      : await queue(
+          c,
+          gateway,
+          first,
+          others,
+          bodies.some(({ body }) => body.allow_unpriced === true),
+        )
   return prepared.map((one) => ({
     model: one.model,
     warmed: one === first ? queued : null,
@@ -51,6 +61,7 @@ export async function queueInOrder(
 async function prepare(c: Call, { model, body }: ModelBody, known: KnownCredentials): Promise<Prepared> {
   try {
     const preparation = planned(c, body, known)
+    refuseUnpriced(preparation, { given: body.allow_unpriced, waits: false })
     return { model, preparation, required: await requireSendable(c, preparation, known) }
   } catch (thrown) {
     const failure = readFailure(thrown)
@@ -66,6 +77,7 @@ async function queue(
   gateway: string,
   { preparation, required, model }: Ready,
   others: readonly Ready[],
+  unpriced: boolean,
 ): Promise<Warmed> {
   const pool = (one: PoolModel) => ({ gateway, model: one.name })
   const { view, created, flight } = await registryOf(c).registerInPool(
@@ -76,7 +88,9 @@ async function queue(
     others.map((one) => ({
       registration: { ...registrationOf(one.preparation), pool: pool(one.model) },
       required: one.required,
+      unpriced,
     })),
+    unpriced,
   )
   const job = flight.role === 'queued' ? flight.job : null
   const result = { settled: null, answer: null, job }

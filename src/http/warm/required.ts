@@ -12,7 +12,8 @@ import { retentionInForce, factsModelOf } from '../../registration/record.ts'
 /** What the answers of a required cache are judged by; null: it is not required. */
 export function requirement({ facts, prefix, registration }: Preparation): Asked | null {
   if (registration.required !== true) return null
-  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
+  const { retention, layout } = prefix
+  return { retention, ...(layout && { layout }), writesReported: facts.writesReported, checksLeft: checksFor(facts) }
 }
 
 /** The same for a registered prefix. */
@@ -24,6 +25,7 @@ export function standingRequirement(
   const facts = factsOf(record.provider, factsModelOf(record), now)
   return {
     retention: retentionInForce(record, state),
+    ...(record.layout && { layout: record.layout }),
     writesReported: facts.writesReported,
     checksLeft: checksFor(facts),
   }
@@ -48,8 +50,10 @@ export function keptAsItWas(known: Pick<ReceivedView, 'record' | 'state'>, { reg
   const retention = retentionInForce(known.record, known.state)
   const kept: Kept[] = []
   const again = (wanted: string): string => `to register it ${wanted}, send DELETE /prefixes/${id} first.`
-  if (registration.retentionOpen !== true && retention !== registration.retention) {
-    const message = `This content is already registered at retention ${retention}, which stays; ${again(`at ${registration.retention}`)}`
+  const terms = known.record.layout?.join(' and ') ?? retention
+  const wanted = registration.layout?.join(' and ') ?? registration.retention
+  if (registration.retentionOpen !== true && terms !== wanted) {
+    const message = `This content is already registered at retention ${terms}, which stays; ${again(`at ${wanted}`)}`
     kept.push({ cause: 'retention_kept', message, at: 'cache.retention' })
   }
   if (registration.breakpoints !== undefined && registration.breakpoints !== breakpoints) {

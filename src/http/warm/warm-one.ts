@@ -15,6 +15,7 @@ import { dryRun } from './dry-run.ts'
 import { judged } from './judge.ts'
 import { planned, requireSendable } from './plan.ts'
 import { callAdvice, warmedJson } from './present.ts'
+import { isUnpricedAllowed, refuseUnpriced } from './unpriced.ts'
 
 /** Real time. The longest burst keeps a receipt from answering a much later call. */
 const LONGEST_BURST_MS = 10_000
@@ -28,7 +29,8 @@ export interface Warmed {
 
 /**
  * Registers and warms one prefix, as its body asks: plan, then a dry run, or register, follow, judge, present. `known`: the
- * credentials that the body may name; `pool`: the pool that it goes through. Throws the first refusal, and the failure of the call.
+ * credentials that the body may name; `pool`: the pool that chose the model, and not the caller. Throws the first refusal, and the failure of
+ * the call.
  */
 export async function warmOne(
   c: Call,
@@ -39,10 +41,20 @@ export async function warmOne(
   const clock = clockOf(c)
   const preparation = planned(c, body, known)
   if (body.dry_run === true) return { status: 200, json: await dryRun(c, preparation) }
+  const word = { given: body.allow_unpriced, waits: body.background !== true && pool === undefined }
+  refuseUnpriced(preparation, word)
   const required = await requireSendable(c, preparation, known)
   const burst = burstOf(c, preparation)
   try {
-    const registered = await register(c, preparation, body.background === true, burst, required, pool)
+    const registered = await register(
+      c,
+      preparation,
+      body.background === true,
+      burst,
+      required,
+      isUnpricedAllowed(word),
+      pool,
+    )
     const { view, result } = await judged(c, registered, registered.stored, required)
     const advice = [...callAdvice(view, preparation), ...retentionAdvice(view, clock.now(), clock.grainMs)]
     return { status: result.job === null ? 200 : 202, json: warmedJson(view, registered.created, result, advice) }
@@ -67,11 +79,12 @@ async function register(
   background: boolean,
   { askedAt }: Burst,
   required: Asked | null,
+  unpriced: boolean,
   pool: Registration['pool'],
 ) {
   const how = background ? 'later' : 'now'
   const registration = { ...registrationOf(preparation), ...(pool === undefined ? {} : { pool }) }
-  const warmed = await registryOf(c).register(registration, how, newId('job'), askedAt, required)
+  const warmed = await registryOf(c).register(registration, how, newId('job'), askedAt, required, unpriced)
   const { text: bare, breakpoint, cacheKey, credentials = [] } = preparation.prefix
   const text = withCredentials(bare, credentials)
   const { headers = {}, place = null, region } = preparation.registration

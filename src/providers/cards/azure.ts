@@ -25,6 +25,7 @@ const SAID = facts(DOCS, {
 export const azureOpenai: Card = {
   ...openai,
   id: 'azure-openai',
+  spanName: 'azure.ai.openai',
   aliases: ['azure', 'az.ai.openai', 'azure.ai.openai', 'azure.ai.inference'],
   name: 'Azure OpenAI Responses',
   baseUrl: '{AZURE_OPENAI_BASE_URL}',
@@ -47,6 +48,7 @@ export const azureOpenai: Card = {
 export const azureOpenaiChat: Card = {
   ...azureOpenai,
   id: 'azure-openai-chat',
+  spanName: 'azure.ai.openai',
   aliases: [],
   chatOf: azureOpenai.id,
   name: 'Azure OpenAI Chat Completions',

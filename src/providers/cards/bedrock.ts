@@ -68,6 +68,7 @@ function nova(id: string, rates: { input: number; read: number; output: number }
 /** Converse, with a Bedrock API key. */
 export const bedrock: Card = {
   id: 'bedrock',
+  spanName: 'aws.bedrock',
   aliases: ['aws.bedrock', 'aws', 'amazon-bedrock', 'bedrock_converse'],
   name: 'Amazon Bedrock Converse',
   baseUrl: `https://bedrock-runtime.${REGION}.amazonaws.com`,
@@ -123,6 +124,7 @@ export const bedrock: Card = {
 export const bedrockOpenai: Card = {
   ...openai,
   id: 'bedrock-openai',
+  spanName: 'aws.bedrock',
   callerHeaders: [],
   name: 'OpenAI on Amazon Bedrock',
   knownAs,

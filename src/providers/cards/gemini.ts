@@ -36,6 +36,7 @@ const FLASH_PROMOTION: Rates[] = [
 /** Google's Gemini API with an AI Studio key. */
 export const gemini: Card = {
   id: 'gemini',
+  spanName: 'gcp.gemini',
   aliases: ['gcp.gemini', 'gcp.gen_ai', 'google', 'google-ai-studio', 'google-generative-ai'],
   name: 'Gemini generateContent',
   baseUrl: 'https://generativelanguage.googleapis.com',

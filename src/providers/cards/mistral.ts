@@ -11,6 +11,7 @@ function row(names: string[], ...rates: AutomaticRates[]) {
 export const mistral: Card = {
   ...CHAT,
   id: 'mistral',
+  spanName: 'mistral_ai',
   aliases: ['mistral_ai'],
   name: 'Mistral',
   baseUrl: 'https://api.mistral.ai/v1',

@@ -29,6 +29,7 @@ function row(names: string[], rates: { input: number; read: number; output: numb
 export const moonshot: Card = {
   ...CHAT,
   id: 'moonshot',
+  spanName: 'moonshot_ai',
   aliases: ['moonshot_ai', 'moonshotai'],
   name: 'Moonshot Kimi',
   baseUrl: 'https://api.moonshot.ai/v1',

@@ -10,6 +10,7 @@ import type { Card } from '../card.ts'
 export const openaiChat: Card = {
   ...openai,
   id: 'openai-chat',
+  spanName: 'openai',
   name: 'OpenAI Chat Completions',
   dialect: chatCompletions,
   chatOf: openai.id,

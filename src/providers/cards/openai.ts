@@ -8,6 +8,7 @@ const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
 /** OpenAI's Responses API. Only this API has a prewarm and a retention of 12 hours. */
 export const openai: Card = {
   id: 'openai',
+  spanName: 'openai',
   name: 'OpenAI Responses',
   baseUrl: 'https://api.openai.com/v1',
   auth: { header: 'authorization-bearer' },

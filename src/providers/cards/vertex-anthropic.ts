@@ -40,6 +40,7 @@ function rowOf(
 /** Claude on Vertex AI: Anthropic's body with the version in it, the model in the path. Names have their date behind an `@`. */
 export const vertexAnthropic: Card = {
   id: 'vertex-anthropic',
+  spanName: 'gcp.vertex_ai',
   name: 'Claude on Vertex AI',
   baseUrl: vertex.baseUrl.replace(/google$/, 'anthropic/models'),
   baseUrlWhen: Object.fromEntries(

@@ -17,6 +17,7 @@ const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
 export const vertex: Card = {
   ...gemini,
   id: 'vertex',
+  spanName: 'gcp.vertex_ai',
   aliases: ['vertex_ai', 'gcp.vertex_ai', 'google-vertex-ai', 'google-vertex'],
   name: 'Vertex AI generateContent',
   baseUrl:

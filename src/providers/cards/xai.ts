@@ -14,6 +14,7 @@ function row(name: string, rates: { input: number; read: number; output: number 
 export const xai: Card = {
   ...CHAT,
   id: 'xai',
+  spanName: 'x_ai',
   aliases: ['x_ai', 'grok'],
   name: 'xAI Chat Completions',
   baseUrl: 'https://api.x.ai/v1',
@@ -44,6 +45,7 @@ export const xai: Card = {
 export const xaiResponses: Card = {
   ...xai,
   id: 'xai-responses',
+  spanName: 'x_ai',
   aliases: [],
   name: 'xAI Responses',
   dialect: openaiResponses,

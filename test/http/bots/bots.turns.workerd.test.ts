@@ -150,7 +150,7 @@ describe('the cache request of the next turn', () => {
   it.each([
     ['cache', {}, 400],
     ['cache', { cache: 'on' }, 400],
-    ['cache.strategy', { cache: { strategy: { last: 1 } } }, 422],
+    ['cache.strategy', { cache: { strategy: { last: 1, handle: 'a' } } }, 400],
     ['cache.retention', { cache: { retention: '7w' } }, 400],
   ])('is refused with a wrong %s, by name', async (field, body, status) => {
     const id = await begin()

@@ -254,7 +254,7 @@ describe('a refusal of a bot', () => {
     ['history_tokens', { ...anthropic, history_tokens: 3 }, 400],
     ['system_prompt', { ...anthropic, history_tokens: 256 }, 400],
     ['cost_budget_usd', { ...anthropic, model: 'claude-of-nobody', cost_budget_usd: 1 }, 422],
-    ['cache.strategy', { ...anthropic, cache: { strategy: { last: 1 } } }, 422],
+    ['cache.strategy.explicit', { ...anthropic, cache: { strategy: { explicit: [] } } }, 400],
     ['cache.retention', { ...anthropic, cache: { retention: '7w' } }, 400],
     ['idle_timeout', { ...anthropic, idle_timeout: 'soon' }, 400],
     ['credential', { ...anthropic, credential: 'of-nobody' }, 400],

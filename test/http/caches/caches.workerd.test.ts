@@ -273,10 +273,20 @@ describe('changing and deleting', () => {
   })
 })
 
+it('is refused without contents, by the name of the field', async () => {
+  const answer = await post('/caches', { provider: 'gemini', model: MODEL })
+  expect([answer.status, pick(answer, 'error', 'message')]).toEqual([
+    400,
+    expect.stringMatching(/^request: is missing/),
+  ])
+  expect(calls('POST')).toEqual([])
+})
+
 describe('a provider without managed caches', () => {
   const id = `cch_0_${'0'.repeat(24)}`
   it.each([
     ['create', () => post('/caches', { provider: 'anthropic', request: {} })],
+    ['create, with nothing to store', () => post('/caches', { provider: 'anthropic' })],
     ['get', () => get(`/caches/${id}?provider=anthropic`)],
     ['update', () => call('PATCH', `/caches/${id}?provider=anthropic`, { ttl: '2h' })],
     ['delete', () => call('DELETE', `/caches/${id}?provider=openai`)],

@@ -87,7 +87,7 @@ describe('a fan-out', () => {
     const { lease } = await ask(id)
     const waiting = ask(id, { wait: '30s' })
     await evictDurableObject(bindings.REGISTRY.getByName('dev'))
-    expect((await ask(id, { wait: 0 })).role).toBe('wait')
+    for (const wait of [0, '0s']) expect((await ask(id, { wait })).role).toBe('wait')
     await ask(id, { lease, outcome: 'readable' })
     expect((await waiting).role).toBe('ready')
   })

@@ -165,6 +165,7 @@ describe('a crew with a shared head', () => {
     const others = crewOf(2, {}, rules).map((agent) => ({
       ...agent,
       name: undefined,
+      allow_unpriced: true,
       request: { ...(agent['request'] as object), model: 'claude-sonnet-5-5' },
     }))
     const crew = preloadAnswer.parse((await post('/preload', { agents: [...crewOf(2, {}, rules), ...others] })).json)

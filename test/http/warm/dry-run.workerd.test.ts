@@ -42,7 +42,7 @@ describe('lint at registration', () => {
   const body = () => anthropicBody(`Key: ${secret}\nToday is 2026-11-21.\n${longText()}`)
 
   it('reports findings with place and correction, and the prefix stores them without the secret', async () => {
-    const warmed = await warm(body())
+    const warmed = await warm(body(), { lint: 'advice' })
     const advice = warmed.json['advice'] as { cause: string }[]
     expect(advice.filter(({ cause }) => cause === 'secret' || cause === 'date')).toMatchObject([
       {

@@ -81,6 +81,7 @@ describe('a caller who waits for another caller’s call', () => {
     const waiting = (await answer.json()) as { receipt: unknown; job: { id: string; status: string } }
     expect([answer.status, waiting.receipt, waiting.job.status]).toEqual([202, null, 'queued'])
     expect((await get(`/jobs/${waiting.job.id}`)).json).toMatchObject({ status: 'running' })
+    expect((await get(`/jobs/${waiting.job.id}?wait=0s`)).json).toMatchObject({ status: 'running' })
     provider.release()
     expect((await first).json).toMatchObject({ receipt: { kind: 'written' } })
     expect((await endOf(waiting.job.id)).json).toMatchObject({ status: 'succeeded', receipt: { kind: 'written' } })

@@ -20,6 +20,11 @@ export class NextCacheTable {
     this.#sql.all('INSERT OR REPLACE INTO next_cache VALUES (1, NULL, ?)', JSON.stringify(cache))
   }
 
+  /** Deletes a stored request that no turn has. */
+  clear(): void {
+    if (this.#exists()) this.#sql.all('DELETE FROM next_cache WHERE turn IS NULL')
+  }
+
   /** Binds a stored request to this turn, unless another turn has it. Null: none is stored for this turn. */
   bindTo(turn: string): { cache: BotCache | null } | null {
     if (!this.#exists()) return null

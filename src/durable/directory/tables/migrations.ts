@@ -8,4 +8,6 @@ export const DIRECTORY_STEPS: readonly string[][] = [
     `CREATE TABLE fact (version INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, at INTEGER NOT NULL,
       request_id TEXT NOT NULL, override TEXT)`,
   ],
+  // Keys that seal the bodies of accounts, wrapped. They stand apart from the bodies, so that to forget one erases what it sealed.
+  ['CREATE TABLE body_key (account TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID'],
 ]

@@ -1,3 +1,5 @@
+import type { LintSetting } from '../../../contract/account.ts'
+
 /** An account key as stored. */
 export interface StoredKey {
   hash: string
@@ -9,6 +11,8 @@ export interface StoredKey {
 export interface KeyVerdict {
   verdict: 'ok' | 'unknown' | 'revoked' | 'expired'
   expiresAt: number | null
+  /** What the account does with lint findings. Absent: an answer of an older version. */
+  lint?: LintSetting
 }
 
 /**

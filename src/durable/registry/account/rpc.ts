@@ -110,8 +110,9 @@ export class AccountRpc {
 
   /** Whether a key may act for this account, and until when. No key may where the account does not exist. */
   verifyKey(id: string, hash: string): KeyVerdict {
-    const key = this.#store.settings() === null ? null : this.#store.access.key(id)
-    return keyVerdict(key, hash, this.#clock.now())
+    const settings = this.#store.settings()
+    const key = settings === null ? null : this.#store.access.key(id)
+    return { ...keyVerdict(key, hash, this.#clock.now()), lint: settings?.lint ?? null }
   }
 
   /** Seals and stores a provider's key. Plans that used the former key of this name stop. */

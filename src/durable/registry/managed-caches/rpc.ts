@@ -31,6 +31,8 @@ export interface ManagedCacheRpcPorts {
   /** What calls may be made with. */
   grants: (leases: readonly { credential: string }[]) => Grants
   rearm: () => Promise<void>
+  /** Resolves once bodies can be sealed and opened. */
+  bodyKeyReady: () => Promise<void>
   /** Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. */
   requireStorage: () => void
 }
@@ -52,6 +54,7 @@ export class ManagedCacheRpc {
   /** Registers contents that a provider is to keep. The same contents are the same managed cache. */
   async registerHandle(registration: ManagedCacheRegistration): Promise<{ id: string; created: boolean }> {
     this.#ports.requireStorage()
+    await this.#ports.bodyKeyReady()
     const now = this.#clock.now()
     const { k, created } = this.#registrar.register(registration, now)
     await this.#ports.rearm()
@@ -86,7 +89,9 @@ export class ManagedCacheRpc {
   }
 
   /** The contents of a managed cache as they were registered, compressed. */
-  handleBody(k: number): Uint8Array | null {
+  async handleBody(k: number): Promise<Uint8Array | null> {
+    if (this.#ports.cacheStore.load(k) === null) return null
+    await this.#ports.bodyKeyReady()
     return this.#ports.cacheStore.body(k)
   }
 

@@ -24,6 +24,8 @@ export interface PrefixRpcPorts {
   botPrefix: BotPrefix
   lookup: PrefixLookup
   rearm: () => Promise<void>
+  /** Resolves once bodies can be sealed and opened. */
+  bodyKeyReady: () => Promise<void>
   /** Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. */
   requireStorage: () => void
   /** Size of the account's database. */
@@ -67,8 +69,10 @@ export class PrefixRpc {
   }
 
   /** The registered body, compressed. */
-  body(id: string): Uint8Array {
-    const body = this.#store.prefixes.body(this.#registrar.keyOf(id))
+  async body(id: string): Promise<Uint8Array> {
+    const k = this.#registrar.keyOf(id)
+    await this.#ports.bodyKeyReady()
+    const body = this.#store.prefixes.body(k)
     if (body === null) throw new Failure('not_found', 'the body of this prefix no longer exists')
     return body
   }
@@ -177,6 +181,7 @@ export class PrefixRpc {
   /** A bot's turn has ended: registers the conversation as the bot's prefix. False: the prefix could not be replaced. */
   async followBot(turn: FollowedTurn): Promise<boolean> {
     this.#ports.requireStorage()
+    await this.#ports.bodyKeyReady()
     const isFollowed = this.#ports.botPrefix.follow(turn, this.#clock.now())
     await this.#ports.rearm()
     return isFollowed

@@ -126,6 +126,7 @@ export class PlanningContext {
       accountLeftNanos,
       random: spread(k, state.generation),
       ...(record.retentionOpen === true && record.required !== true ? { open: true as const } : {}),
+      ...(record.layout === undefined ? {} : { layout: record.layout }),
       ...(isUnmarked(record) ? { unmarked: true as const } : {}),
       ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
       ...this.#gone(record),

@@ -7,8 +7,11 @@ import type { PrefixState } from '../../../core/prefix/state.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import type { Settled } from '../records/claim.ts'
 
-/** Decides about a warm that a caller requested: budgets, rate limits and the kill switch apply, the plan does not. */
-export function decideRequested(state: PrefixState, context: PlanContext, now: number): Decision {
+/**
+ * Decides about a warm that a caller requested: budgets, rate limits and the kill switch apply, the plan does not. `unpriced`: a caller's word
+ * stands for a call whose cost nobody knows.
+ */
+export function decideRequested(state: PrefixState, context: PlanContext, now: number, unpriced: boolean): Decision {
   if (context.gone !== undefined) return { do: 'stop', ...context.gone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const { holdBack } = context
@@ -23,9 +26,13 @@ export function decideRequested(state: PrefixState, context: PlanContext, now: n
       "no price is known for this model, so a call cannot be checked against the account's budget; only accounts without a budget may send it"
     return { do: 'stop', reason: 'budget_exhausted', why }
   }
+  if (worst === null && !unpriced) return { do: 'stop', reason: 'price_unknown', why: UNASKED }
   const purpose: Purpose = 'write'
   return { do: 'send', purpose, why: 'requested', worstNanos: worst, deadlineAt: null }
 }
+
+const UNASKED =
+  'no price is known for this model, and nobody said that this call may be sent all the same (allow_unpriced)'
 
 /** Result of a background warm that may not be sent. */
 export function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {

@@ -137,7 +137,9 @@ export class Leases {
     // Except past midnight: that day has a budget of its own.
     const asOf = dayOf(near) === dayOf(now) ? near : now
     const decideOn = (one: PrefixState): Decision =>
-      generation === 0 ? decideRequested(one, context, now) : decideNear(one, context, asOf, now + early)
+      generation === 0
+        ? decideRequested(one, context, now, this.#isUnpricedAllowed(one))
+        : decideNear(one, context, asOf, now + early)
     const { state, decision } = decidedAt(this.#store, { k, state: before }, context, decideOn, now)
     if (decision.do === 'wait' && generation === 0) {
       // A new claim without a message: it expires when the rate limit allows a call, and the alarm then sends the message.
@@ -166,6 +168,11 @@ export class Leases {
     return lease
   }
 
+  /** Whether one of the jobs that wait for a call may be sent at an unknown price. */
+  #isUnpricedAllowed({ jobs }: PrefixState): boolean {
+    return jobs.some((id) => this.#store.jobs.load(id)?.unpriced === true)
+  }
+
   /** Stops a prefix whose record or state is unusable. The reason names only the class of the error: its message may hold data. */
   #stopBroken(k: number, state: PrefixState, now: number, thrown: unknown): void {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
@@ -182,9 +189,9 @@ export class Leases {
 
   /**
    * Lease for a warm that a caller requested now. Null: a call is in flight, and the caller shares it. `refused`: a budget, a
-   * rate limit or the kill switch forbids it.
+   * rate limit or the kill switch forbids it. `unpriced`: it may be sent at an unknown price.
    */
-  warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
+  warmNow(k: number, now: number, unpriced: boolean): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
     return this.#planning.transaction(() => {
       const before = this.#store.states.load(k)
@@ -196,7 +203,7 @@ export class Leases {
         this.#store,
         { k, state: before },
         context,
-        (one) => decideRequested(one, context, now),
+        (one) => decideRequested(one, context, now, unpriced),
         now,
       )
       if (decision.do === 'wait')

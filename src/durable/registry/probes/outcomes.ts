@@ -137,12 +137,17 @@ function checkRequired(
   change: Transition,
   { lastReceipt: before, readZeroInRow }: PrefixState,
   { retention }: Lease,
-  { facts }: PlanContext,
+  { facts, layout }: PlanContext,
   prefixId: string,
 ): void {
   const receipt = change.state.lastReceipt
   if (receipt === null) return
-  const asked = { retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
+  const asked = {
+    retention,
+    ...(layout && { layout }),
+    writesReported: facts.writesReported,
+    checksLeft: checksFor(facts),
+  }
   const broken = judgedInTurn(receipt, before, asked, readZeroInRow)
   if (broken === null) return
   const { at } = receipt

@@ -15,6 +15,8 @@ export interface ProbeRpcPorts {
   store: RegistryStore
   scheduler: ProbeScheduler
   bodyCredentials: { of(k: number, record: PrefixRecord): SealedCredentials | null }
+  /** Resolves once bodies can be sealed and opened. */
+  bodyKeyReady: () => Promise<void>
   grants: (leases: readonly Lease[]) => Grants
   rearm: () => Promise<void>
   /** Answers the callers and jobs that wait for these calls. */
@@ -62,13 +64,15 @@ export class ProbeRpc {
   }
 
   /** What the call of a lease is built from, or in `held` why it must not be sent any more. Null: the prefix was deleted. */
-  bodyFor(lease: Pick<Lease, 'id' | 'seq' | 'k'>): StoredPrefix | { held: string } | null {
+  async bodyFor(lease: Pick<Lease, 'id' | 'seq' | 'k'>): Promise<StoredPrefix | { held: string } | null> {
     const held = this.#scheduler.held(lease, this.#clock.now())
     return held === null ? this.stored(lease.k) : { held }
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. Null: the prefix was deleted. */
-  stored(k: number): StoredPrefix | null {
+  async stored(k: number): Promise<StoredPrefix | null> {
+    if (this.#store.prefixes.record(k) === null) return null
+    await this.#ports.bodyKeyReady()
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null

@@ -94,8 +94,8 @@ export class ProbeScheduler {
   }
 
   /** Lease for a warm that a caller requested now, or why it is refused. Null: a call is in flight, and the caller shares it. */
-  warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
-    return this.#leases.warmNow(k, now)
+  warmNow(k: number, now: number, unpriced = true): { lease: Lease } | { refused: Refused } | null {
+    return this.#leases.warmNow(k, now, unpriced)
   }
 
   /** Reason why a leased call must not be sent any more, for example a switch changed since; null: it may be sent. */

@@ -1,3 +1,4 @@
+import type { LintSetting } from '../../../contract/account.ts'
 import type { SealedWith } from '../../../runtime/seal.ts'
 
 /** An account's settings, which the administrator changes. */
@@ -10,6 +11,8 @@ export interface AccountSettings {
   globalKillSwitch: boolean
   /** Names of Worker secrets that this account may use. Accounts that share a secret share the provider's cache. */
   allowedSecrets: string[]
+  /** Absent in rows written before this member existed: null. */
+  lint?: LintSetting
 }
 
 /** Settings of an account that was not created yet. */

@@ -1,4 +1,6 @@
+import type { AskedStrategy } from '../../../core/conversation/asked-breakpoints.ts'
 import type { LiveLimits } from '../../../core/conversation/lifecycle.ts'
+import type { CacheProof } from '../../../core/cache/required-turn.ts'
 import type { ChatWindowState } from '../../../core/conversation/window.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 
@@ -19,6 +21,8 @@ export interface BotConfig {
   /** Whether the model may end a turn by calling the exit tool. */
   exitTool?: boolean
   summarize?: boolean
+  /** Whether its calls may be sent at an unknown price. Absent from bots that were created before this member existed: they may. */
+  allowUnpriced?: boolean
   /** How the conversation is kept warm between turns. Absent: the default plan. */
   keepWarm?: KeepWarm
 }
@@ -26,6 +30,10 @@ export interface BotConfig {
 export interface BotCache {
   retention: string
   key: string
+  /** Absent: best effort. */
+  mode?: 'required'
+  /** Absent: the bot places its breakpoints itself. */
+  strategy?: Exclude<AskedStrategy, 'automatic'>
 }
 
 /** A tool that is called over HTTP. */
@@ -36,6 +44,14 @@ export interface BotTool {
   parametersText: string
   url: string
   timeoutMs: number
+}
+
+/** How many tools the calls of a bot list: its own, and those that settings add. */
+export function toolCount(
+  { tools = [], injectTime, exitTool }: Pick<BotConfig, 'tools' | 'injectTime' | 'exitTool'>,
+  takesTools: boolean,
+): number {
+  return takesTools ? tools.length + (injectTime ? 1 : 0) + (exitTool === true ? 1 : 0) : 0
 }
 
 /** Most model calls of one turn, where the configuration sets no other number. */
@@ -56,6 +72,8 @@ export interface BotState {
   window: ChatWindowState
   totals: BotTotals
   last: { turn: string; at: number; text: string } | null
+  /** What the latest calls proved of the cache. Absent: nothing, or the conversation changed since. */
+  proof?: CacheProof
 }
 
 const EMPTY: ChatWindowState = { system: [], summaries: [], recent: [] }

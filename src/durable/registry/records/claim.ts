@@ -43,6 +43,8 @@ export interface Job {
   finishedAt: number | null
   receipt: Receipt | null
   failure: FailureValue | null
+  /** A caller's word stands for a call at an unknown price. Absent: none, and in rows written before this member existed. */
+  unpriced?: true
   /** Where the cache is required: what the receipt is judged by, and the last receipt that left it in doubt. */
   required?: Asked & { doubt: Receipt | null }
   /** The job of the pool's next model, which was warmed because this one failed. */

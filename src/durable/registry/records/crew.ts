@@ -19,6 +19,8 @@ export interface CrewWarm extends CrewCall {
 export interface CrewAgentWarm extends CrewWarm {
   name: string | null
   required: Asked | null
+  /** Its caller's word stands for a call at an unknown price; absent: none. */
+  unpriced?: true
 }
 
 /** Agents that share a provider, a model, a credential, a key and perhaps a head. */
@@ -61,6 +63,7 @@ export interface CrewOrder {
     group: number | null
     registration: Registration | null
     required: Asked | null
+    unpriced?: true
     /** Why there is nothing to warm for this agent: a failure, or the reason that it is skipped. */
     failure: FailureValue | null
     skipped: string

@@ -6,6 +6,8 @@ import type { Registration } from '../../../registration/registration.ts'
 export interface FallbackOrder {
   registration: Registration
   required: Asked | null
+  /** Whether its call may be sent though its price is unknown. */
+  unpriced: boolean
 }
 
 /** The same once its prefix is registered. It gets its label and its plan when it is warmed. */
@@ -15,6 +17,8 @@ export interface FallbackLink {
   created: boolean
   name: string | null
   keepWarm: KeepWarm | null
+  /** Whether its call may be sent though its price is unknown. */
+  unpriced: boolean
   required: Asked | null
 }
 

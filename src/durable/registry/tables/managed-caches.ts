@@ -6,6 +6,8 @@ import type {
   ManagedCacheRecord,
   ManagedCacheRow,
 } from '../records/managed-cache.ts'
+import { areSealed, UNSEALED } from '../../../runtime/body-seal.ts'
+import type { BodySeals } from '../../../runtime/body-seal.ts'
 import type { Sql } from '../../sql.ts'
 
 const BODY_PART_BYTES = 1_500_000
@@ -24,12 +26,16 @@ export interface StoredDeletion {
   record: DeletionRecord
 }
 
+const placeOf = (k: number): string => `handle ${k}`
+
 /** Tables of managed caches, as typed statements. The Registry's schema steps create them. */
 export class ManagedCacheStore {
   readonly #sql: Sql
+  readonly #seals: BodySeals
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
+    this.#seals = seals
   }
 
   transaction<Result>(work: () => Result): Result {
@@ -45,11 +51,26 @@ export class ManagedCacheStore {
       JSON.stringify(state),
     )[0]
     if (row === undefined) throw new Error('the insert returned no row')
-    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
-      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
-      this.#sql.all('INSERT INTO handle_body (k, part, bytes) VALUES (?, ?, ?)', row.k, part, bytes)
-    }
+    this.#insertBody(row.k, body)
     return row.k
+  }
+
+  #insertBody(k: number, body: Uint8Array): void {
+    const sealed = this.#seals.seal(body, placeOf(k))
+    for (let part = 0; part * BODY_PART_BYTES < sealed.length; part++) {
+      const bytes = sealed.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
+      this.#sql.all('INSERT INTO handle_body (k, part, bytes) VALUES (?, ?, ?)', k, part, bytes)
+    }
+  }
+
+  /** Seals contents that are stored in clear. */
+  sealBodies(): void {
+    for (const { k } of this.#sql.all<{ k: number }>('SELECT k FROM handle')) {
+      const stored = this.#stored(k)
+      if (stored === null || areSealed(stored)) continue
+      this.#sql.all('DELETE FROM handle_body WHERE k = ?', k)
+      this.#insertBody(k, stored)
+    }
   }
 
   keyOf(id: string): number | null {
@@ -97,7 +118,13 @@ export class ManagedCacheStore {
     this.#sql.all('UPDATE handle SET record = ? WHERE k = ?', JSON.stringify(record), k)
   }
 
+  /** The contents, opened. Throws where they are sealed and their key is not here, or was forgotten. */
   body(k: number): Uint8Array | null {
+    const stored = this.#stored(k)
+    return stored === null ? null : this.#seals.open(stored, placeOf(k))
+  }
+
+  #stored(k: number): Uint8Array | null {
     const parts = this.#sql
       .all<{ bytes: ArrayBuffer | Uint8Array }>('SELECT bytes FROM handle_body WHERE k = ? ORDER BY part', k)
       .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)))

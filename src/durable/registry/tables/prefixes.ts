@@ -1,4 +1,6 @@
 import type { PrefixState } from '../../../core/prefix/state.ts'
+import { areSealed } from '../../../runtime/body-seal.ts'
+import type { BodySeals } from '../../../runtime/body-seal.ts'
 import { RowCache } from '../../row-cache.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
@@ -11,15 +13,19 @@ const BODY_PART_BYTES = 1_500_000
 /** Most records in memory; their rows change only on request. */
 const RECORDS_IN_MEMORY = 20_000
 
+const placeOf = (k: number): string => `prefix ${k}`
+
 /** Tables of registered prefixes, their bodies and their names. */
 export class PrefixStore {
   readonly #sql: Sql
   readonly #states: StateStore
   readonly #lookups: LookupStore
+  readonly #seals: BodySeals
   readonly #cache = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
 
-  constructor(sql: Sql, states: StateStore, lookups: LookupStore) {
+  constructor(sql: Sql, states: StateStore, lookups: LookupStore, seals: BodySeals) {
     this.#sql = sql
+    this.#seals = seals
     this.#states = states
     this.#lookups = lookups
   }
@@ -54,8 +60,9 @@ export class PrefixStore {
   }
 
   #insertBody(k: number, body: Uint8Array): void {
-    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
-      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
+    const sealed = this.#seals.seal(body, placeOf(k))
+    for (let part = 0; part * BODY_PART_BYTES < sealed.length; part++) {
+      const bytes = sealed.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
       this.#sql.all('INSERT INTO body (k, part, bytes) VALUES (?, ?, ?)', k, part, bytes)
     }
   }
@@ -96,7 +103,22 @@ export class PrefixStore {
     return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM prefix')[0]?.n ?? 0
   }
 
+  /** The body, opened. Throws where it is sealed and its key is not here, or was forgotten. */
   body(k: number): Uint8Array | null {
+    const stored = this.#stored(k)
+    return stored === null ? null : this.#seals.open(stored, placeOf(k))
+  }
+
+  /** Seals a body that is stored in clear. Returns the bytes that were written. */
+  sealBody(k: number): number {
+    const stored = this.#stored(k)
+    if (stored === null || areSealed(stored)) return 0
+    this.#sql.all('DELETE FROM body WHERE k = ?', k)
+    this.#insertBody(k, stored)
+    return stored.length
+  }
+
+  #stored(k: number): Uint8Array | null {
     const parts = this.#sql
       .all<{ bytes: Blob }>('SELECT bytes FROM body WHERE k = ? ORDER BY part', k)
       .map(({ bytes }) => bytesOf(bytes))

@@ -20,6 +20,8 @@ import { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import type { AccountSettings } from '../records/account.ts'
+import { UNSEALED } from '../../../runtime/body-seal.ts'
+import type { BodySeals } from '../../../runtime/body-seal.ts'
 import { REGISTRY_STEPS } from './migrations.ts'
 
 /** Tables of one account, as typed statements. */
@@ -43,7 +45,7 @@ export class RegistryStore {
   readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
@@ -51,7 +53,7 @@ export class RegistryStore {
     this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
     this.lookups = new LookupStore(sql)
     this.bodyCredentials = new BodyCredentialStore(sql)
-    this.prefixes = new PrefixStore(sql, this.states, this.lookups)
+    this.prefixes = new PrefixStore(sql, this.states, this.lookups, seals)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
     this.jobs = new JobStore(sql)

@@ -51,12 +51,14 @@ export class Crews {
     const now = this.#ports.clock.now()
     const { id, strategy, atOnce, groups } = order
     // Agents before heads: where both have the same content, the agent's plan applies.
-    const agents = order.agents.map(({ name, required, group, registration, failure, skipped }): CrewAgentWarm => {
-      const given = { name, required, group }
-      if (failure !== null) return { ...given, ...warmIn('failed'), failure }
-      if (registration === null) return { ...given, ...warmIn('skipped'), why: skipped }
-      return { ...given, ...this.#registered(registration, now) }
-    })
+    const agents = order.agents.map(
+      ({ name, required, group, registration, failure, skipped, unpriced }): CrewAgentWarm => {
+        const given = { name, required, group, ...(unpriced === true ? { unpriced } : {}) }
+        if (failure !== null) return { ...given, ...warmIn('failed'), failure }
+        if (registration === null) return { ...given, ...warmIn('skipped'), why: skipped }
+        return { ...given, ...this.#registered(registration, now) }
+      },
+    )
     const crew: Crew = {
       id,
       strategy,
@@ -166,7 +168,10 @@ export class Crews {
         return []
       }
       const required = 'required' in warm ? (warm as CrewAgentWarm).required : null
-      const { job, messages } = this.#flights.queue(warm.k, newId('job'), now, required)
+      const { job, messages } = this.#flights.queue(warm.k, newId('job'), now, {
+        required,
+        unpriced: isUnpricedAllowed(crew, warm),
+      })
       Object.assign(warm, { step: 'running', jobId: job.id })
       return messages
     })
@@ -185,6 +190,13 @@ export class Crews {
     await this.#waiters.wait(id, this.#ports.clock.realMs(waitMs))
     return this.crew(id)
   }
+}
+
+/** Whether a call may be sent at an unknown price: its agent says so, or one of those that share the head. */
+function isUnpricedAllowed({ heads, agents }: Crew, warm: CrewWarm): boolean {
+  const group = heads.indexOf(warm)
+  const asking = group < 0 ? agents.filter((agent) => agent === warm) : agents.filter((agent) => agent.group === group)
+  return asking.some(({ unpriced }) => unpriced === true)
 }
 
 /** A call in `step`, without a prefix and without a result. */

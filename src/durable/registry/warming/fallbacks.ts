@@ -48,7 +48,7 @@ export class Fallbacks {
   }
 
   /** A prefix without label. A new one has no plan yet, because a plan would warm it; a known one keeps its own. */
-  #registered({ registration, required }: FallbackOrder, now: number): FallbackLink[] {
+  #registered({ registration, required, unpriced }: FallbackOrder, now: number): FallbackLink[] {
     const { name, keepWarm: asked } = registration
     const isKnown = this.#ports.lookup.keyOf(registration, now) !== null
     const keepWarm = isKnown ? null : { ...DEFAULT_KEEP_WARM, plan: 'off' as const }
@@ -56,7 +56,9 @@ export class Fallbacks {
       const { k, created } = this.#registrar.register({ ...registration, name: null, keepWarm, required: null }, now)
       this.#store.pools.link(k, registration.pool)
       const { id } = this.#registrar.viewByKey(k, now).record
-      return [{ prefixId: id, created, name, keepWarm: asked ?? (created ? DEFAULT_KEEP_WARM : null), required }]
+      return [
+        { prefixId: id, created, name, keepWarm: asked ?? (created ? DEFAULT_KEEP_WARM : null), unpriced, required },
+      ]
     } catch (thrown) {
       if (readFailure(thrown) === null) throw thrown
       return []
@@ -91,7 +93,7 @@ export class Fallbacks {
         const k = this.#store.prefixes.keyOf('id', link.prefixId)
         if (k === null) continue
         this.#take(link, now)
-        const next = this.#flights.queue(k, newId('job'), now, link.required)
+        const next = this.#flights.queue(k, newId('job'), now, { required: link.required, unpriced: link.unpriced })
         const before = this.#store.prefixes.keyOf('id', job.prefixId)
         if (before !== null) this.#store.jobs.save(before, { ...job, fallback: next.job.id })
         this.#save({ job: next.job.id, links: links.slice(index + 1) }, now)

@@ -11,7 +11,7 @@ import type { Crews } from './crews.ts'
 import type { Fallbacks } from './fallbacks.ts'
 import type { FallbackOrder } from '../records/fallback.ts'
 import type { Warmed } from '../records/warmed.ts'
-import type { SingleFlight } from './single-flight.ts'
+import type { SingleFlight, WarmWish } from './single-flight.ts'
 
 /** Collaborators that `WarmingRpc` needs. */
 export interface WarmingRpcPorts {
@@ -22,6 +22,8 @@ export interface WarmingRpcPorts {
   crews: Crews
   fallbacks: Fallbacks
   barriers: Barriers
+  /** Resolves once bodies can be sealed and opened. */
+  bodyKeyReady: () => Promise<void>
   /**
    * Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. `advice` ends
    * the second message.
@@ -48,6 +50,7 @@ export class WarmingRpc {
   /**
    * Registers a prefix and warms it as `how` says. `jobId` names the job of a background warm. `askedAt` is when the caller
    * began to ask: it shares the receipt of a call that ended after that instant. `required` is what a job's receipt is judged by.
+   * `unpriced`: the caller's word stands for a call at an unknown price.
    */
   async register(
     registration: Registration,
@@ -55,11 +58,13 @@ export class WarmingRpc {
     jobId: string,
     askedAt = Number.POSITIVE_INFINITY,
     required: Asked | null = null,
+    unpriced = how === 'now',
   ): Promise<Warmed> {
     this.#ports.requireStorage(STORAGE_ADVICE)
+    await this.#ports.bodyKeyReady()
     const { k, created } = this.#registrar.register(registration, this.#ports.clock.now())
     this.#store.pools.link(k, registration.pool)
-    return this.#warmed(k, created, how, jobId, askedAt, required)
+    return this.#warmed(k, created, how, { jobId, askedAt, required, unpriced })
   }
 
   /** Registers a prefix and queues its warm, as `register` does. Should it fail, the fallbacks are warmed instead, one after the other. */
@@ -69,8 +74,9 @@ export class WarmingRpc {
     askedAt: number,
     required: Asked | null,
     fallbacks: readonly FallbackOrder[],
+    unpriced: boolean,
   ): Promise<Warmed> {
-    const warmed = await this.register(registration, 'later', jobId, askedAt, required)
+    const warmed = await this.register(registration, 'later', jobId, askedAt, required, unpriced)
     if (warmed.flight.role === 'queued') await this.#ports.fallbacks.follow(warmed.flight.job.id, fallbacks)
     return warmed
   }
@@ -82,19 +88,13 @@ export class WarmingRpc {
     jobId: string,
     askedAt = Number.POSITIVE_INFINITY,
     required: Asked | null = null,
+    unpriced = how === 'now',
   ): Promise<Warmed> {
-    return this.#warmed(this.#registrar.keyOf(id), false, how, jobId, askedAt, required)
+    return this.#warmed(this.#registrar.keyOf(id), false, how, { jobId, askedAt, required, unpriced })
   }
 
-  async #warmed(
-    k: number,
-    created: boolean,
-    how: 'now' | 'later' | 'no',
-    jobId: string,
-    askedAt: number,
-    required: Asked | null,
-  ): Promise<Warmed> {
-    const flight = await this.#flights.begin(k, how, jobId, askedAt, required)
+  async #warmed(k: number, created: boolean, how: 'now' | 'later' | 'no', wish: WarmWish): Promise<Warmed> {
+    const flight = await this.#flights.begin(k, how, wish)
     return { view: this.#registrar.viewByKey(k, this.#ports.clock.now()), created, flight }
   }
 
@@ -127,6 +127,7 @@ export class WarmingRpc {
   /** Begins to warm a crew. Its job continues when the caller disconnects. */
   async preload(order: CrewOrder): Promise<Crew> {
     this.#ports.requireStorage(STORAGE_ADVICE)
+    await this.#ports.bodyKeyReady()
     return this.#ports.crews.begin(order)
   }
 

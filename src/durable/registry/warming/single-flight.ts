@@ -23,6 +23,21 @@ export interface SingleFlightPorts {
   grants: (leases: readonly Lease[]) => Grants
 }
 
+/** What a caller says of a warm. */
+export interface WarmWish {
+  /** Names the job of a background warm. */
+  jobId: string
+  /** When the caller began to ask, epoch ms: it shares the receipt of a call that ended after that instant. */
+  askedAt: number
+  /** What a job's receipt is judged by; null: nothing. */
+  required: Asked | null
+  /** Whether the caller's word stands for a call at an unknown price. */
+  unpriced: boolean
+}
+
+/** What a job keeps of it. */
+type JobWish = Pick<WarmWish, 'required' | 'unpriced'>
+
 /** Lets concurrent warms of a prefix share one call: the first caller makes it, the others wait for it or get a job. */
 export class SingleFlight {
   readonly #store: RegistryStore
@@ -41,33 +56,29 @@ export class SingleFlight {
   }
 
   /** Begins a warm as `how` says: the caller makes the call, waits for the call in flight, or gets a job. */
-  async begin(
-    k: number,
-    how: 'now' | 'later' | 'no',
-    jobId: string,
-    askedAt: number,
-    required: Asked | null,
-  ): Promise<Flight> {
+  async begin(k: number, how: 'now' | 'later' | 'no', wish: WarmWish): Promise<Flight> {
+    const { jobId, askedAt, required } = wish
     const now = this.#clock.now()
     if (how === 'later') {
       const isWaitedFor = this.#waitingJob(k, required) !== null
       const answered = isWaitedFor ? null : this.#endedSince(k, askedAt)
-      if (answered !== null) return { role: 'queued', job: await this.promote(k, jobId, answered, required) }
-      return { role: 'queued', job: await this.#queued(k, jobId, now, required) }
+      if (answered !== null)
+        return { role: 'queued', job: await this.promote(k, jobId, answered, required, wish.unpriced) }
+      return { role: 'queued', job: await this.#queued(k, jobId, now, wish) }
     }
     const shared = how === 'now' ? this.#endedSince(k, askedAt) : null
     if (shared !== null) return { role: 'follower', k, seq: shared }
     if (how === 'now' && this.#outlivesCaller(k))
-      return { role: 'queued', job: await this.#queued(k, jobId, now, required), waits: true }
-    const lead = how === 'now' ? this.#scheduler.warmNow(k, now) : null
+      return { role: 'queued', job: await this.#queued(k, jobId, now, wish), waits: true }
+    const lead = how === 'now' ? this.#scheduler.warmNow(k, now, wish.unpriced) : null
     await this.#ports.rearm()
     if (lead === null) return { role: 'follower', k, seq: this.#scheduler.inFlight(k) ?? 0 }
     if ('refused' in lead) return { role: 'refused', ...lead.refused }
     return { role: 'leader', lease: lead.lease, ...this.#ports.grants([lead.lease]) }
   }
 
-  async #queued(k: number, jobId: string, now: number, required: Asked | null): Promise<Job> {
-    const { job, messages } = this.queue(k, jobId, now, required)
+  async #queued(k: number, jobId: string, now: number, wish: JobWish): Promise<Job> {
+    const { job, messages } = this.queue(k, jobId, now, wish)
     await this.#ports.send(messages)
     await this.#ports.rearm()
     return job
@@ -83,12 +94,20 @@ export class SingleFlight {
    * Makes a job for a background warm, and the messages to send for it. A job that waits for the same answer is shared, so that
    * it takes no call of its own.
    */
-  queue(k: number, jobId: string, now: number, required: Asked | null): { job: Job; messages: Message[] } {
-    const waiting = this.#waitingJob(k, required)
-    if (waiting !== null) return { job: waiting, messages: [] }
+  queue(k: number, jobId: string, now: number, wish: JobWish): { job: Job; messages: Message[] } {
+    const waiting = this.#waitingJob(k, wish.required)
+    if (waiting !== null) return { job: this.#withWord(k, waiting, wish), messages: [] }
     const hasCall = (this.#store.states.load(k)?.jobs.length ?? 0) > 0 || this.#scheduler.inFlight(k) !== null
-    const job = this.#job(k, jobId, now, required)
+    const job = this.#job(k, jobId, now, wish)
     return { job, messages: hasCall ? [] : [this.#scheduler.warmLater(k, now)] }
+  }
+
+  /** A job that another caller shares. That caller's word about an unknown price holds for it too. */
+  #withWord(k: number, job: Job, { unpriced }: JobWish): Job {
+    if (!unpriced || job.unpriced === true) return job
+    const said: Job = { ...job, unpriced: true }
+    this.#store.jobs.save(k, said)
+    return said
   }
 
   /** The claim whose call was answered after `askedAt`. Null: there is none, or a call is in flight now. */
@@ -101,18 +120,9 @@ export class SingleFlight {
   }
 
   /** Stores a job that the next settlement of the prefix answers: for a background warm, or a caller that waited too long. */
-  #job(k: number, id: string, now: number, required: Asked | null): Job {
+  #job(k: number, id: string, now: number, wish: JobWish): Job {
     const view = this.#registrar.viewByKey(k, now)
-    const job: Job = {
-      id,
-      prefixId: view.record.id,
-      status: 'queued',
-      createdAt: now,
-      finishedAt: null,
-      receipt: null,
-      failure: null,
-      ...(required === null ? {} : { required: { ...required, doubt: null } }),
-    }
+    const job = queuedJob(id, view.record.id, now, wish)
     this.#store.jobs.save(k, job)
     this.#store.states.save(k, { ...view.state, jobs: [...view.state.jobs, id] }, [])
     return job
@@ -128,27 +138,15 @@ export class SingleFlight {
   }
 
   /** Turns a caller's wait for claim `seq` into a job, which other callers may share. Answers it if the claim just ended. */
-  async promote(k: number, jobId: string, seq: number, required: Asked | null = null): Promise<Job> {
+  async promote(k: number, jobId: string, seq: number, required: Asked | null = null, unpriced = true): Promise<Job> {
+    const wish = { required, unpriced }
     const now = this.#clock.now()
     if (this.#scheduler.inFlight(k) !== null) {
-      return this.#waitingJob(k, required) ?? this.#job(k, jobId, now, required)
+      return this.#waitingJob(k, required) ?? this.#job(k, jobId, now, wish)
     }
     const settled = this.#settledAs(k, seq)
     const prefixId = this.#registrar.viewByKey(k, now).record.id
-    const job = endedJob(
-      {
-        id: jobId,
-        prefixId,
-        status: 'queued',
-        createdAt: now,
-        finishedAt: null,
-        receipt: null,
-        failure: null,
-        ...(required === null ? {} : { required: { ...required, doubt: null } }),
-      },
-      settled,
-      now,
-    )
+    const job = endedJob(queuedJob(jobId, prefixId, now, wish), settled, now)
     const state = this.#store.states.load(k)
     if (job.status === 'queued' && state !== null)
       this.#store.states.save(k, { ...state, jobs: [...state.jobs, jobId] }, [])
@@ -208,5 +206,19 @@ export class SingleFlight {
   /** Wakes the callers that wait for these calls. */
   wake(ended: readonly Ended[]): void {
     for (const one of ended) this.#waiters.wake(one.k, one)
+  }
+}
+
+function queuedJob(id: string, prefixId: string, createdAt: number, { required, unpriced }: JobWish): Job {
+  return {
+    id,
+    prefixId,
+    status: 'queued',
+    createdAt,
+    finishedAt: null,
+    receipt: null,
+    failure: null,
+    ...(unpriced ? { unpriced } : {}),
+    ...(required === null ? {} : { required: { ...required, doubt: null } }),
   }
 }

@@ -25,6 +25,7 @@ import {
   chooseRetention,
   keyWithoutEffect,
   mixedRetentions,
+  layoutOf,
   markerSaysOtherwise,
   openRetention,
 } from '../shared/retention.ts'
@@ -41,6 +42,7 @@ import {
   markerMembers,
   markers,
   markerText,
+  ttlOf,
   MAX_MARKERS,
   UNMARKABLE,
 } from './markers.ts'
@@ -135,7 +137,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const kept = markers(stored.root)
   // The top-level marker marks the end of each real request: a miss writes all of it at that retention.
   const own = ownKept.at(-1)?.value ?? marked.at(-1)?.value ?? (automatic ? top : undefined)
-  const ownRetention = own === undefined ? null : ttlOf(own)
+  const ownRetention = own === undefined ? null : ttlOf({ value: own })
   const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
 
   const rules = {
@@ -149,6 +151,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
+    ...layoutOf(ownKept.map(ttlOf), retention.name),
     ...openRetention(request, own === undefined ? 0 : 1),
     canonical: joinStreams([...prompt, ...settingsUpTo(messagesSettings(stored, facts(model)), section)]),
     cacheKey: null,
@@ -156,11 +159,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     advice: [
       ...retention.advice,
       ...markerSaysOtherwise(request.cache, ownRetention, retention.name, `"${MARKER}":${markerText(retention.name)}`),
-      ...mixedRetentions(
-        request.cache,
-        ownKept.map(({ value }) => ttlOf(value)),
-        retention.name,
-      ),
+      ...mixedRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...(hasBudget(stored.root) && sparesThinking(stored.root, facts(model)) ? [THINKING_SPARED] : []),
       ...chosen.advice,
@@ -183,10 +182,6 @@ function compared({ text, model: envelope }: NativeRequest, facts: (model: strin
   const body = readBody(text)
   const model = modelOf(body, envelope)
   return { model, cacheKey: null, settings: messagesSettings(body, facts(model)) }
-}
-
-function ttlOf(marker: JsonObject): string {
-  return stringMember(marker, 'ttl') ?? '5m'
 }
 
 /** An empty list of messages equals none: a registration without the last turn is the same prefix. */

@@ -4,8 +4,9 @@ import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonObject } from '../../../core/prompt/json-text.ts'
 import { invalid, lastToolElement, lastTurnElement } from '../shared/body.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import { isLayout, retentionBefore } from '../shared/retention.ts'
 import { markersOver } from '../shared/strategy.ts'
-import { MARKER, markerEdits, markers, MAX_MARKERS, retentionEdits, UNMARKABLE } from './markers.ts'
+import { MARKER, markerEdits, markers, MAX_MARKERS, retentionEdits, ttlOf, UNMARKABLE } from './markers.ts'
 import type { Marker } from './markers.ts'
 import type { CacheMarkers } from '../../dialect.ts'
 
@@ -34,7 +35,8 @@ export function isMarked({ node }: LastElement, marked: readonly Marker[]): bool
 }
 
 /**
- * Edits that mark the end of a stored body and set all of its markers to one retention. Probes and real requests must agree on both.
+ * Edits that mark the end of a stored body and set all of its markers to one retention, unless they are a layout of several that ends
+ * with it. Probes and real requests must agree on both.
  * `most`: markers allowed in the result. The first ones are removed where there are more.
  */
 export function endMarkerEdits({ text, root }: Body, retention: string, most = MAX_MARKERS): Edit[] {
@@ -43,9 +45,10 @@ export function endMarkerEdits({ text, root }: Body, retention: string, most = M
   const isEndMarked = isMarked(last, marked)
   // The first markers make room for the one at the end: they only add shorter entries.
   const over = markersOver(marked.length, isEndMarked, most)
+  const keeps = isLayout(marked.map(ttlOf), retention)
   return [
     ...marked.flatMap(({ owner, value }, index) =>
-      index < over ? objectEdits(owner, { [MARKER]: null }) : retentionEdits(value, retention),
+      index < over ? objectEdits(owner, { [MARKER]: null }) : keeps ? [] : retentionEdits(value, retention),
     ),
     ...(isEndMarked ? [] : markerEdits(last, text.slice(last.node.start, last.node.end), retention)),
   ]
@@ -60,7 +63,9 @@ export const MARKERS: CacheMarkers = {
     // One marker is left for the end of the prefix, which a probe marks.
     if (marked.length + 1 >= MAX_MARKERS || UNMARKABLE.has(stringMember(node, 'type') ?? '')) return null
     if (node.type !== 'object' && node.type !== 'string') return null
-    return edit(text, markerEdits({ node }, text.slice(node.start, node.end), retention))
+    const ttls = marked.map((one) => ({ start: one.owner.start, retention: ttlOf(one) }))
+    const ttl = isLayout(marked.map(ttlOf), retention) ? retentionBefore(ttls, node.start, retention) : retention
+    return edit(text, markerEdits({ node }, text.slice(node.start, node.end), ttl))
   },
   markEnd(body, retention) {
     // A probe leaves out the top-level marker. In a real request it stays, and counts as one.
@@ -68,5 +73,9 @@ export const MARKERS: CacheMarkers = {
     if (top?.type !== 'object') return endMarkerEdits(body, retention)
     return [...retentionEdits(top, retention), ...endMarkerEdits(body, retention, MAX_MARKERS - 1)]
   },
-  setRetention: ({ root }, retention) => markers(root).flatMap(({ value }) => retentionEdits(value, retention)),
+  setRetention: ({ root }, retention) => {
+    const marked = markers(root)
+    if (isLayout(marked.map(ttlOf), retention)) return []
+    return marked.flatMap(({ value }) => retentionEdits(value, retention))
+  },
 }

@@ -4,6 +4,7 @@ import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import { elementAt } from '../shared/body.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import { retentionBefore } from '../shared/retention.ts'
 import { unmarkable } from '../shared/strategy.ts'
 import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Advice } from '../../../core/model/advice.ts'
@@ -58,9 +59,14 @@ export function markerText(retention: string): string {
   return retention === '5m' ? '{"type":"ephemeral"}' : `{"type":"ephemeral","ttl":${JSON.stringify(retention)}}`
 }
 
-/** Edits that set a marker to a retention. All markers of a probe have one: the provider refuses a longer one behind a shorter one. */
+/** The lifetime of a marker. */
+export function ttlOf({ value }: Pick<Marker, 'value'>): string {
+  return stringMember(value, 'ttl') ?? '5m'
+}
+
+/** Edits that set a marker to a retention. */
 export function retentionEdits(marker: JsonObject, retention: string): Edit[] {
-  const present = stringMember(marker, 'ttl') ?? '5m'
+  const present = ttlOf({ value: marker })
   return present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
 }
 
@@ -80,8 +86,8 @@ function canCarry(node: JsonNode): boolean {
 }
 
 /**
- * Marks the requested breakpoints in front of the end of a stored body. They get the default lifetime: a probe sets all of its markers
- * to one retention.
+ * Marks the requested breakpoints in front of the end of a stored body, each with the lifetime of the next marker behind it. Where there
+ * is none it is the default, which a probe sets to its retention.
  */
 export function earlierMarkers(
   { text, root }: Body,
@@ -91,13 +97,14 @@ export function earlierMarkers(
 ): { edits: Edit[]; advice: Advice[] } {
   const edits: Edit[] = []
   const advice: Advice[] = []
+  const marked = markers(root).map((one) => ({ start: one.owner.start, retention: ttlOf(one) }))
   for (const point of earlier) {
     const element = elementAt(root, point.cut, shape)
     if (element === null || !canCarry(element.node)) {
       advice.push(...unmarkable(cache, point, element?.path ?? point.at))
     } else if (member(element.node, MARKER)?.type !== 'object') {
       const { start, end } = element.node
-      edits.push(...markerEdits(element, text.slice(start, end), '5m'))
+      edits.push(...markerEdits(element, text.slice(start, end), retentionBefore(marked, start, '5m')))
     }
   }
   return { edits, advice }

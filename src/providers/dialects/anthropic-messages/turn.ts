@@ -3,6 +3,7 @@ import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
 import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
 import type { Said } from '../shared/turn-format.ts'
+import { MAX_MARKERS, UNMARKABLE } from './markers.ts'
 import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
 type Block = Record<string, unknown>
@@ -10,28 +11,41 @@ type Block = Record<string, unknown>
 const KIND = 'anthropic-messages'
 
 /** Anthropic Messages. Source: platform.claude.com prompt caching, tool use and streaming, checked 2026-11-21. */
-export const messagesTurns: TurnFormat = { request, reply, delta, endsAtResults: true }
+export const messagesTurns: TurnFormat = {
+  request,
+  markable: () => ({ most: MAX_MARKERS, tools: true, answers: 'all' }),
+  reply,
+  delta,
+  endsAtResults: true,
+}
 
 function request(conversation: Conversation): ProbeRequest {
   const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const ttl = cache === null || cache.retention === '5m' ? {} : { ttl: cache.retention }
   const marker = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
-  const headMarker = breakpoints.head ? marker : {}
+  // Forbidding tools changes the prompt behind the system prompt, and no other call reads what it would write. Source: the same page.
+  const forbidden = noTools && tools.length > 0
+  const marksTurns = breakpoints.at.size > 0 || breakpoints.parts !== undefined
+  const isHeadMarked = breakpoints.head || (forbidden && marksTurns)
+  const headMarker = isHeadMarked ? marker : {}
   const system = systemOf(messages)
   const listed = tools.map(({ name, description, parameters }, index) => ({
     name,
     description,
     input_schema: parameters,
-    ...(system === '' && index === tools.length - 1 ? headMarker : {}),
+    ...(index === tools.length - 1
+      ? { ...(breakpoints.tools ? marker : {}), ...(system === '' ? headMarker : {}) }
+      : {}),
   }))
-  // Forbidding tools changes the prompt behind the system prompt, and no other call reads what it would write. Source: the same page.
-  const forbidden = noTools && listed.length > 0
   const said: { role: 'user' | 'assistant'; content: Block[] }[] = []
-  for (const { message, marked } of saidOf(conversation)) {
+  for (const { message, marked, parts } of saidOf(conversation)) {
     const role = message.role === 'assistant' ? 'assistant' : 'user'
     const blocks = blocksOf(message)
-    const last = blocks.at(-1)
-    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...marker }
+    // Thinking takes no marker.
+    const open = [...blocks.keys()].filter((index) => !UNMARKABLE.has(textOf(blocks[index]?.['type'])))
+    const ends = forbidden ? [] : [...parts].map((part) => open[part])
+    if (marked && !forbidden) ends.push(open.at(-1))
+    for (const index of ends) if (index !== undefined) blocks[index] = { ...blocks[index], ...marker }
     const before = said.at(-1)
     // The results of one round are in one message.
     if (message.role === 'tool' && before?.role === 'user') before.content.push(...blocks)

@@ -2,6 +2,7 @@ import { arrayEdits, objectEdits } from '../../../core/prompt/json-edit.ts'
 import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import { retentionBefore } from '../shared/retention.ts'
 import { unmarkable } from '../shared/strategy.ts'
 import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Advice } from '../../../core/model/advice.ts'
@@ -65,7 +66,7 @@ export function ttlOf({ value }: Point): string {
   return stringMember(value, 'ttl') ?? '5m'
 }
 
-/** Edits that set a point to a retention. All points of a probe have one: the provider refuses a longer one behind a shorter one. */
+/** Edits that set a point to a retention. */
 export function pointEdits(point: Point, retention: string): Edit[] {
   return ttlOf(point) === retention ? [] : objectEdits(point.value, { ttl: JSON.stringify(retention) })
 }
@@ -74,8 +75,8 @@ export function pointEdits(point: Point, retention: string): Edit[] {
 const UNMARKABLE = 'reasoningContent'
 
 /**
- * Sets points at the requested breakpoints in front of the end of a stored body. They get the default lifetime: a probe sets all of its
- * points to one retention.
+ * Sets points at the requested breakpoints in front of the end of a stored body, each with the lifetime of the next point behind it. Where
+ * there is none it is the default, which a probe sets to its retention.
  */
 export function earlierPoints(
   root: JsonObject,
@@ -85,6 +86,7 @@ export function earlierPoints(
   const edits: Edit[] = []
   const advice: Advice[] = []
   const turns = items(member(root, 'messages'))
+  const marked = points(root).map((one) => ({ start: one.value.start, retention: ttlOf(one) }))
   for (const point of earlier) {
     const { cut } = point
     const list = cut === 'tools' ? toolList(root) : member(turns[cut.item], 'content')
@@ -96,7 +98,11 @@ export function earlierPoints(
     if (block === undefined || member(block, UNMARKABLE) !== undefined) {
       advice.push(...unmarkable(cache, point, index < 0 ? path : `${path}[${index}]`))
     } else if (!isPoint(blocks[index + 1]) && !edits.some(({ start }) => start === block.end)) {
-      edits.push({ start: block.end, end: block.end, replacement: `,${pointText('5m')}` })
+      edits.push({
+        start: block.end,
+        end: block.end,
+        replacement: `,${pointText(retentionBefore(marked, block.start, '5m'))}`,
+      })
     }
   }
   return { edits, advice }

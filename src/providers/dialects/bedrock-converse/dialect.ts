@@ -24,6 +24,7 @@ import type { ErrorBody } from '../shared/errors.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
+  layoutOf,
   mixedRetentions,
   markerSaysOtherwise,
   openRetention,
@@ -161,6 +162,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     text: stored.text,
     breakpoint: { path: end.path, byte: byteOffset(stored.text, end.node.end) },
     retention: retention.name,
+    ...layoutOf(ownKept.map(ttlOf), retention.name),
     ...openRetention(request, marked.length),
     canonical: joinStreams([...prompt, ...settingsUpTo(converseSettings(bare, facts(model)), section)]),
     cacheKey: null,

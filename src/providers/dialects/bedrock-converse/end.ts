@@ -3,8 +3,10 @@ import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { items, member } from '../../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import { invalid } from '../shared/body.ts'
+import { isLayout, retentionBefore } from '../shared/retention.ts'
 import { markersOver } from '../shared/strategy.ts'
-import { isPoint, MAX_POINTS, POINT, pointEdits, points, pointText, toolList } from './cache-points.ts'
+import { isPoint, MAX_POINTS, POINT, pointEdits, points, pointText, toolList, ttlOf } from './cache-points.ts'
+import type { Point } from './cache-points.ts'
 import type { CacheMarkers } from '../../dialect.ts'
 
 /** The element at the end of a stored prefix, and the list that takes a point behind it. */
@@ -47,7 +49,8 @@ export function isMarked({ node, list }: End): boolean {
 }
 
 /**
- * Edits that set a point at the end of a stored body, and all of its points to one retention. Probes and real requests must agree on both.
+ * Edits that set a point at the end of a stored body, and all of its points to one retention, unless they are a layout of several that
+ * ends with it. Probes and real requests must agree on both.
  * `behind` holds elements to add after the point.
  */
 export function endPointEdits(root: JsonObject, retention: string, behind: readonly string[] = []): Edit[] {
@@ -57,7 +60,7 @@ export function endPointEdits(root: JsonObject, retention: string, behind: reado
   // The first points make room for the one at the end: they only add shorter entries.
   const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
   const dropped = marked.slice(0, over)
-  const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
+  const edits = withRetention(marked, retention, marked.slice(over))
   const added = [...(isEndMarked ? [] : [pointText(retention)]), ...behind]
   for (const list of new Set([end.list, ...dropped.map((point) => point.list)])) {
     const append = list === end.list ? added : []
@@ -75,8 +78,15 @@ export const MARKERS: CacheMarkers = {
     const marked = points(root)
     if (marked.some(({ list, index }) => list.items[index - 1] === node)) return text
     if (marked.length + 1 >= MAX_POINTS) return null
-    return edit(text, [{ start: node.end, end: node.end, replacement: `,${pointText(retention)}` }])
+    const ttls = marked.map((point) => ({ start: point.value.start, retention: ttlOf(point) }))
+    const ttl = isLayout(marked.map(ttlOf), retention) ? retentionBefore(ttls, node.start, retention) : retention
+    return edit(text, [{ start: node.end, end: node.end, replacement: `,${pointText(ttl)}` }])
   },
   markEnd: ({ root }, retention) => endPointEdits(root, retention),
-  setRetention: ({ root }, retention) => points(root).flatMap((point) => pointEdits(point, retention)),
+  setRetention: ({ root }, retention) => withRetention(points(root), retention),
+}
+
+/** Edits that set the points of a body to one retention; none where they are a layout that ends with it. */
+function withRetention(marked: readonly Point[], retention: string, changed = marked): Edit[] {
+  return isLayout(marked.map(ttlOf), retention) ? [] : changed.flatMap((point) => pointEdits(point, retention))
 }

@@ -2,7 +2,16 @@ import type { Reply } from '../../../core/conversation/turn.ts'
 import type { Wire } from '../../wire.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
-import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
+import {
+  argumentsOf,
+  listOf,
+  nativeList,
+  nativeText,
+  saidOf,
+  systemOf,
+  textOf,
+  UNMARKED,
+} from '../shared/turn-format.ts'
 import type { Said } from '../shared/turn-format.ts'
 import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
@@ -17,7 +26,13 @@ const OWN_ID = 'own_'
  * Source: @google/genai 3.1.0 types; ai.google.dev function calling and thought signatures, checked 2026-11-21.
  */
 export function geminiTurns(wire: Wire): TurnFormat {
-  return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: true }
+  return {
+    request: (conversation) => request(conversation, wire),
+    markable: () => UNMARKED,
+    reply,
+    delta,
+    endsAtResults: true,
+  }
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {

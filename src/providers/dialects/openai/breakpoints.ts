@@ -1,4 +1,5 @@
 import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { Markable } from '../../../core/conversation/asked-breakpoints.ts'
 import type { JsonMember, JsonNode, JsonObject, JsonString } from '../../../core/prompt/json-text.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
 import type { Wire } from '../../wire.ts'
@@ -32,6 +33,12 @@ export const OPTIONS = 'prompt_cache_options'
 export function hasBreakpoints(retention: string): boolean {
   return retention === '30m' || retention === '12h'
 }
+
+/**
+ * What a bot's calls can mark: they are in explicit mode, which takes four breakpoints, on developer and user messages and on results.
+ * Source: developers.openai.com prompt caching guide, checked 2026-11-21.
+ */
+export const EXPLICIT_MODE: Markable = { most: 4, tools: false, answers: 'none' }
 
 function parts(root: JsonObject, { turns }: OpenaiShape): JsonNode[] {
   return items(member(root, turns.list)).flatMap((turn) => items(member(turn, turns.parts)))

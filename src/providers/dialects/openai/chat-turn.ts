@@ -1,10 +1,11 @@
 import type { ToolCall } from '../../../core/conversation/window.ts'
 import type { Reply } from '../../../core/conversation/turn.ts'
-import { hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
+import { MAX_MARKERS } from '../anthropic-messages/markers.ts'
+import { EXPLICIT_MODE, hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
 import type { Wire } from '../../wire.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
-import { listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
+import { listOf, nativeList, nativeText, saidOf, systemOf, textOf, UNMARKED } from '../shared/turn-format.ts'
 import type { Said } from '../shared/turn-format.ts'
 import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
@@ -16,11 +17,20 @@ const KIND = 'openai-chat'
  * Source: openai 7.55.0 types; the vendors' own pages as their cards name them, checked 2026-11-21.
  */
 export function chatTurns(wire: Wire): TurnFormat {
-  return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: true }
+  return {
+    request: (conversation) => request(conversation, wire),
+    markable: (conversation) => {
+      if (markerOf(conversation, wire) === null) return UNMARKED
+      return wire.controls === 'all' ? EXPLICIT_MODE : { most: MAX_MARKERS, tools: true, answers: 'text' }
+    },
+    reply,
+    delta,
+    endsAtResults: true,
+  }
 }
 
 /** The marker for a part; null: none is set, and contents are plain strings. */
-function markerOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
+function markerOf({ cache, model }: Pick<Conversation, 'cache' | 'model'>, wire: Wire): Record<string, unknown> | null {
   if (cache === null) return null
   if (wire.controls === 'all') return hasBreakpoints(cache.retention) ? { [MARKER]: { mode: 'explicit' } } : null
   // The provider passes it on to an upstream that caches nothing without a marker.
@@ -35,8 +45,8 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const written = (text: string, marked: boolean): unknown =>
     marker === null ? text : [{ type: 'text', text, ...(marked ? marker : {}) }]
   const system = systemOf(messages)
-  const said = saidOf(conversation, wire.controls === 'all').map(({ message, marked }) =>
-    messageOf(message, (text) => written(text, marked)),
+  const said = saidOf(conversation, wire.controls === 'all').map(({ message, marked, parts }) =>
+    messageOf(message, (text) => written(text, marked || parts.has(0)), marked || parts.has(0)),
   )
   const last = said.at(-1)
   if (volatileText !== null && last !== undefined) {
@@ -53,9 +63,10 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     ...(tools.length === 0
       ? {}
       : {
-          tools: tools.map(({ name, description, parameters }) => ({
+          tools: tools.map(({ name, description, parameters }, index) => ({
             type: 'function',
             function: { name, description, parameters },
+            ...(breakpoints.tools && index === tools.length - 1 ? marker : {}),
           })),
         }),
     ...(tools.length > 0 && noTools ? { tool_choice: 'none' } : {}),
@@ -67,14 +78,15 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   return { path: '/chat/completions', body: JSON.stringify(body), outputTokens: maxOutputTokens, ...headers }
 }
 
-function messageOf(message: Said, written: (text: string) => unknown): Record<string, unknown> {
+/** `ends`: whether the text of an answer ends with a breakpoint. Without one it is a plain string. */
+function messageOf(message: Said, written: (text: string) => unknown, ends: boolean): Record<string, unknown> {
   if (message.role === 'user') return { role: 'user', content: written(message.text) }
   if (message.role === 'tool') return { role: 'tool', tool_call_id: message.callId, content: written(message.text) }
   const calls = message.toolCalls ?? []
   const thought = fields(nativeList(message.native, KIND)?.[0]) ?? {}
   return {
     role: 'assistant',
-    content: message.text === '' ? null : message.text,
+    content: message.text === '' ? null : ends ? written(message.text) : message.text,
     ...(calls.length === 0
       ? {}
       : {

@@ -5,6 +5,7 @@ import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import { elementAt } from '../shared/body.ts'
 import type { Body, LastElement } from '../shared/body.ts'
+import { isLayout, retentionBefore } from '../shared/retention.ts'
 import { droppedMarker, markersOver, unmarkable } from '../shared/strategy.ts'
 import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Wire } from '../../wire.ts'
@@ -92,12 +93,18 @@ export function earlierMarkers(
 ): { edits: Edit[]; advice: Advice[] } {
   const edits: Edit[] = []
   const advice: Advice[] = []
+  const ttls = markerKind?.isControl === true ? markedRetentions(body.root, shape) : []
+  const elements = markedElements(body.root, shape)
+  const marked = ttls.map((retention, index) => ({ start: elements[index]?.start ?? 0, retention }))
   for (const point of earlier) {
     const element = elementAt(body.root, point.cut, shape.turns)
     if (element !== null && isMarked(element.node, shape)) continue
     if (element === null || markerKind === null || !canMark(element, markerKind, shape)) {
       advice.push(...unmarkable(cache, point, element?.path ?? point.at))
-    } else edits.push(...setMarker(body, element, markerKind, '5m', shape))
+    } else {
+      const ttl = retentionBefore(marked, element.node.start, '5m')
+      edits.push(...setMarker(body, element, markerKind, ttl, shape))
+    }
   }
   return { edits, advice }
 }
@@ -134,8 +141,10 @@ export function markEnd(
   return setMarker(body, last, markerKind, retention, shape)
 }
 
-/** All markers of a probe have one lifetime: the provider refuses a longer one behind a shorter one. The first ones are removed where
- * there are too many. */
+/**
+ * All markers of a probe have one lifetime, unless they are a layout of several that ends with it. The first ones are removed where there
+ * are too many.
+ */
 function markEndAndAlign(
   body: Body,
   last: LastElement,
@@ -148,12 +157,13 @@ function markEndAndAlign(
   const setsMarker = !isEndMarked && canMark(last, markerKind, shape)
   const over = markersOver(marked.length, !setsMarker, markerKind.most)
   const edits = setsMarker ? setMarker(body, last, markerKind, retention, shape) : []
+  const keeps = isLayout(markedRetentions(body.root, shape), retention)
   for (const [index, owner] of marked.entries()) {
     const marker = member(owner, markerKind.name)
     if (index < over) {
       const names = shape.wire.markers.filter((name) => member(owner, name) !== undefined)
       edits.push(...objectEdits(owner, Object.fromEntries(names.map((name) => [name, null]))))
-    } else if (marker?.type === 'object' && (stringMember(marker, 'ttl') ?? '5m') !== retention) {
+    } else if (!keeps && marker?.type === 'object' && (stringMember(marker, 'ttl') ?? '5m') !== retention) {
       edits.push(...objectEdits(marker, { ttl: JSON.stringify(retention) }))
     }
   }

@@ -26,6 +26,7 @@ import { cacheControls, cacheMode, openaiSettings } from './settings.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
+  layoutOf,
   mixedRetentions,
   markerSaysOtherwise,
   openRetention,
@@ -102,6 +103,7 @@ export function prepareOpenai(
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
+    ...layoutOf(marked, retention.name),
     // Elsewhere a body needs no marker: without one it uses the model's default.
     ...(needsMarkers ? openRetention(request, own === null ? 0 : 1) : {}),
     canonical: joinStreams([

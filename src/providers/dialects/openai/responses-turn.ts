@@ -1,9 +1,9 @@
 import type { Reply } from '../../../core/conversation/turn.ts'
-import { hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
+import { EXPLICIT_MODE, hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
 import type { Wire } from '../../wire.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
-import { listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
+import { listOf, nativeList, nativeText, saidOf, systemOf, textOf, UNMARKED } from '../shared/turn-format.ts'
 import type { Said } from '../shared/turn-format.ts'
 import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
@@ -12,12 +12,22 @@ const KIND = 'openai-responses'
 
 /** OpenAI Responses. Source: developers.openai.com prompt caching and function calling guides, SDK 7.55.0, checked 2026-11-21. */
 export function responsesTurns(wire: Wire): TurnFormat {
-  return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: false }
+  return {
+    request: (conversation) => request(conversation, wire),
+    markable: ({ cache }) => (takesPoints(cache, wire) ? EXPLICIT_MODE : UNMARKED),
+    reply,
+    delta,
+    endsAtResults: false,
+  }
+}
+
+function takesPoints(cache: Conversation['cache'], wire: Wire): boolean {
+  return cache !== null && wire.controls === 'all' && hasBreakpoints(cache.retention)
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
-  const points = cache !== null && wire.controls === 'all' && hasBreakpoints(cache.retention)
+  const points = takesPoints(cache, wire)
   const marker = points ? { [MARKER]: { mode: 'explicit' } } : {}
   const system = systemOf(messages)
   const input = saidOf(conversation, wire.controls === 'all').flatMap(({ message, marked }) =>
@@ -33,7 +43,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const body = {
     model,
     // Explicit mode: text behind the last breakpoint is never read again, and must not be paid as a write.
-    ...(points
+    ...(points && cache !== null
       ? { [OPTIONS]: { mode: 'explicit', ...(cache.retention === '30m' ? {} : { ttl: cache.retention }) } }
       : {}),
     ...(wire.controls === 'all' && cache?.retention === '24h' ? { prompt_cache_retention: '24h' } : {}),

@@ -89,15 +89,37 @@ function nearestRetention(
 }
 
 /**
- * Advice for a body whose markers have several lifetimes. All markers of a probe have one, so that none is longer than one in front of it.
+ * Whether markers with these lifetimes, in the order of the prompt, are a layout that probes keep: several lifetimes, none longer than one
+ * in front of it, the last of them `retention`. Source: platform.claude.com prompt caching, "mixing different TTLs", checked 2026-11-30.
  */
+export function isLayout(own: readonly string[], retention: string): boolean {
+  if (own.at(-1) !== retention || own.every((name) => name === retention)) return false
+  const lengths = own.map((name) => LENGTHS_MS[name] ?? Number.NaN)
+  return lengths.every((length, index) => index === 0 || length <= lengths[index - 1]!)
+}
+
+/** The lifetimes of a layout, the longest first; empty where all markers of a probe have one. */
+export function layoutOf(own: readonly string[], retention: string): { layout?: string[] } {
+  return isLayout(own, retention) ? { layout: [...new Set(own)] } : {}
+}
+
+/** The lifetime of a further marker in front of the others: that of the next one behind it, which none may exceed. */
+export function retentionBefore(
+  marked: readonly { start: number; retention: string }[],
+  start: number,
+  otherwise: string,
+): string {
+  return marked.find((one) => one.start > start)?.retention ?? otherwise
+}
+
+/** Advice for a body whose markers have several lifetimes that probes cannot keep: a longer one stands behind a shorter, or the caller asks for another. */
 export function mixedRetentions(cache: CacheRequest | undefined, own: readonly string[], retention: string): Advice[] {
   const several = [...new Set(own)]
-  if (several.length < 2) return []
+  if (several.length < 2 || isLayout(own, retention)) return []
   return degraded(cache, {
     cause: 'retentions_levelled',
     at: 'request',
-    why: `Its cache markers have different retentions (${several.join(', ')}), but all markers of a probe must have the same one.`,
+    why: `Its cache markers have different retentions (${several.join(', ')}), which a probe at ${retention} cannot keep.`,
     instead: `Probes write all of them at ${retention}.`,
   })
 }

@@ -1,3 +1,4 @@
+import type { Markable } from '../../../core/conversation/asked-breakpoints.ts'
 import type { ChatMessage } from '../../../core/conversation/window.ts'
 import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
@@ -9,11 +10,14 @@ export function systemOf(messages: readonly ChatMessage[]): string {
 
 export type Said = Exclude<ChatMessage, { role: 'system' }>
 
-/** All messages except system ones, each with whether it is marked. `many`: the provider takes any number of breakpoints. */
+/**
+ * All messages except system ones, each with whether it is marked at its end, and which of its parts are. `many`: the provider takes any
+ * number of breakpoints.
+ */
 export function saidOf(
   { messages, breakpoints, cache }: Conversation,
   many = false,
-): { message: Said; marked: boolean }[] {
+): { message: Said; marked: boolean; parts: ReadonlySet<number> }[] {
   return messages.flatMap((message, index) =>
     message.role === 'system'
       ? []
@@ -21,10 +25,16 @@ export function saidOf(
           {
             message,
             marked: cache !== null && (breakpoints.at.has(index) || (many && breakpoints.olderSummaries.has(index))),
+            parts: (cache === null ? undefined : breakpoints.parts?.get(index)) ?? NO_PARTS,
           },
         ],
   )
 }
+
+const NO_PARTS: ReadonlySet<number> = new Set()
+
+/** Nothing can be marked: the provider finds prefixes by itself. */
+export const UNMARKED: Markable = { most: 0, tools: false, answers: 'none' }
 
 export function listOf(value: unknown): Fields[] {
   return Array.isArray(value) ? value.map(fields).filter((one) => one !== null) : []

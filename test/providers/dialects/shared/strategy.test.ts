@@ -213,20 +213,56 @@ test.each<[string, object]>([
       messages: [{ role: 'system', content: [{ type: 'text', text: 'Rules', cache_control: marker }] }],
     },
   ],
-])('%s: markers with several retentions get one, with advice', (id, body) => {
+])('%s: a layout of lifetimes is kept, and another wish levels it', (id, body) => {
   const { prepare, probe } = provider(id)
-  expect(prepare(body).advice).toContainEqual({
+  const ttls = (json: unknown) => JSON.stringify(json).match(/"ttl":"1h"/g)?.length ?? 0
+  for (const cache of [{}, { mode: 'required' }, { retention: '5m' }] as const) {
+    const kept = prepare(body, cache)
+    expect(causes(kept)).not.toContain('retentions_levelled')
+    expect([kept.retention, kept.layout]).toEqual(['5m', ['1h', '5m']])
+    const { json } = probe(body, { cache })
+    expect([ttls(json), JSON.stringify(json).match(/"(cache_control|cachePoint)"/g)?.length]).toEqual([1, 2])
+  }
+  const levelled = prepare(body, { retention: '1h' })
+  expect(levelled.advice).toContainEqual({
     cause: 'retentions_levelled',
     message:
-      'Its cache markers have different retentions (1h, 5m), but all markers of a probe must have the same one. Probes write all of them at 5m.',
+      'Its cache markers have different retentions (1h, 5m), which a probe at 1h cannot keep. Probes write all of them at 1h.',
     at: 'request',
   })
-  expect(JSON.stringify(probe(body).json)).not.toContain('1h')
-  expect(JSON.stringify(probe(body, { cache: { retention: '1h' } }).json).match(/"ttl":"1h"/g)).toHaveLength(2)
-  expect(refusal(() => prepare(body, { mode: 'required' })).detail).toEqual({
+  expect(levelled.layout).toBeUndefined()
+  expect(ttls(probe(body, { cache: { retention: '1h' } }).json)).toBe(2)
+  expect(refusal(() => prepare(body, { mode: 'required', retention: '1h' })).detail).toEqual({
     field: 'request',
     cause: 'retentions_levelled',
   })
+})
+
+test('a breakpoint in front of a longer lifetime takes that one, as the order asks', () => {
+  const turns = ['Hi', 'Hello', 'Which?'].map((text, index) => ({
+    role: index === 1 ? 'assistant' : 'user',
+    content: [{ type: 'text', text, ...(index === 2 ? { cache_control: marker } : {}) }],
+  }))
+  const long = { ...marker, ...hour }
+  const body = { model: 'claude-opus-5', tools: [tool], system: [{ type: 'text', text: 'a', cache_control: long }] }
+  const strategy = { explicit: [{ toolsEnd: true as const }, { itemEnd: 2 }] }
+  const { json } = provider('anthropic').probe({ ...body, messages: turns }, { cache: { mode: 'required', strategy } })
+  expect(json['tools']).toEqual([{ ...tool, cache_control: long }])
+  expect(JSON.stringify(json['system'])).toContain('"1h"')
+})
+
+test('a longer lifetime behind a shorter one is no layout', () => {
+  const body = {
+    model: 'claude-opus-5',
+    system: [
+      { type: 'text', text: 'a', cache_control: marker },
+      { type: 'text', text: 'b', cache_control: { ...marker, ...hour } },
+    ],
+    messages: [],
+  }
+  const { prepare } = provider('anthropic')
+  expect(causes(prepare(body))).toContain('retentions_levelled')
+  expect(prepare(body).layout).toBeUndefined()
 })
 
 test.each([anthropic, bedrock])('$id: five breakpoints are too many', (format) => {
