@@ -166,10 +166,7 @@ export interface Dialect {
    * The paths of a body that was cut are those of the whole one.
    */
   faults?(text: string, facts: ModelFacts): Fault[]
-  /**
-   * Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. Throws `unsupported` at
-   * the field of a setting that the format cannot say.
-   */
+  /** Writes the neutral form as a native body, all of it prefix (`whole`). Throws `unsupported` at a setting that the format cannot say. */
   render(request: NeutralRequest): string
   /** Primitives that this body allows, best first. Example: Anthropic takes no zero output beside enabled thinking. */
   primitives(text: string, facts: ModelFacts): Primitive[]
