@@ -53,10 +53,11 @@ export function elsewhere(credential: NamedCredential, access: Access): string |
   if (!serves(credential, access.card)) {
     return `the credential ${credential.name} is for ${credential.provider}, not for ${access.card.id}`
   }
-  const host = hostOf(access.baseUrl)
-  return host === credential.host
+  // A key for the provider's own address is one for its other regions too: their hosts are the card's.
+  const hosts = [access.baseUrl, access.homeUrl].filter((url) => URL.canParse(url)).map(hostOf)
+  return hosts.includes(credential.host)
     ? null
-    : `the credential ${credential.name} may be sent only to ${credential.host}, but ${access.card.id} is at ${host}`
+    : `the credential ${credential.name} may be sent only to ${credential.host}, but ${access.card.id} is at ${hosts[0] ?? access.baseUrl}`
 }
 
 /** Cards of one vendor name the same Worker secret, so they take the same keys. */
@@ -96,6 +97,8 @@ export interface NamedCredential {
   provider: string
   /** The only host that gets the key, with its port unless that is the default one. */
   host: string
+  /** Region or location of calls that name none; null or absent: that of the deployment. */
+  region?: string | null
   generation: number
   createdAt: number
 }

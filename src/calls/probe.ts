@@ -46,6 +46,8 @@ export interface StoredBody {
   headers: Record<string, string>
   /** Address of the provider at registration, as `placeOf` names it. Absent in rows written before it was stored. */
   place?: string | null
+  /** Region or location in that address; absent: the deployment's. */
+  region?: string
 }
 
 /**
@@ -69,9 +71,9 @@ export async function runLease(
     if (body !== null && 'held' in body) return notSent(body.held)
     if (card === undefined || body === null)
       return notSent('the prefix was deleted, or its provider is no longer supported')
-    if (body.place !== undefined && body.place !== placeOf(card, context.vars))
+    if (body.place !== undefined && body.place !== placeOf(card, context.vars, body.region))
       return notSent('the address of its provider has changed')
-    const access = accessTo(card, context.vars)
+    const access = accessTo(card, context.vars, body.region)
     const dialect = dialectOf(card)
     const credential = secretFor(lease, access, context.allowedSecrets, context.credentials ?? [], context.vars)
     const { primitive, retention, maxOutputTokens } = lease

@@ -70,7 +70,10 @@ export const newKeyAnswer = z.strictObject({
 export const credentialAnswer = z.strictObject({
   name: z.string(),
   provider: z.string(),
-  host: z.string().meta({ description: 'The only host that receives it.' }),
+  host: z
+    .string()
+    .meta({ description: "The host that receives it; with its regions, where it is the provider's own." }),
+  region: z.string().optional(),
   generation: z.int().meta({
     description: 'Increases with each new secret of this name. Plans of prefixes of another generation stop.',
   }),

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { region } from './scalars.ts'
 
 /** Name of an account's credential: safe in a path, and not `default`, which stands for the Worker secret. */
 export const credentialName = z
@@ -17,6 +18,7 @@ export const newCredential = z.strictObject({
       description:
         'Stored encrypted and never shown again. For `vertex`, an access token or the text of a service-account key file.',
     }),
+  region: region.optional(),
   host: z
     .string({ error: 'must be a host name' })
     .max(255)

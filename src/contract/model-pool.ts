@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { model, warmAnswer, dryRunAnswer } from './warm.ts'
+import { region } from './scalars.ts'
+import { warmth } from './prefix.ts'
 import { at } from './values.ts'
 import { failureAnswer } from './failure-answer.ts'
 import { advice } from './keep-warm.ts'
@@ -54,6 +56,7 @@ const poolModel = z.strictObject({
     .meta({ description: 'Absent: the first part of `model`, as in "anthropic/claude-opus-5".' }),
   model,
   credential: z.string().max(64).optional(),
+  region: region.optional(),
   description: z.string().max(1_000).optional(),
   time_constraints: z
     .array(constraint)
@@ -98,11 +101,25 @@ const shownPoolModel = z.strictObject({
   provider: z.string(),
   model: z.string(),
   credential: z.string(),
+  region: z.string().optional(),
   description: z.string().nullable(),
   time_constraints: z.array(z.strictObject({ from: z.string(), to: z.string() })),
   usable_at: at
     .nullable()
     .meta({ description: 'When its time constraints allow its use again; null: they allow it now.' }),
+  prefixes: z
+    .array(
+      z.strictObject({
+        id: z.string(),
+        name: z.string().nullable(),
+        ...warmth.pick({ state: true, p_warm: true, warm_until: true, why: true }).shape,
+      }),
+    )
+    .optional()
+    .meta({
+      description:
+        'The newest twenty prefixes that were warmed through the pool with this model. Only in `GET /gateways/{name}`.',
+    }),
 })
 
 export const gatewayAnswer = z.strictObject({

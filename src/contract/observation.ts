@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { cache } from './cache.ts'
 import { headers } from './headers.ts'
 import { rawJson } from './raw-json.ts'
-import { instantOrMs, UNIT_MS } from './scalars.ts'
+import { instantOrMs, region, UNIT_MS } from './scalars.ts'
 import { model } from './warm.ts'
 
 export const MOST_OBSERVATIONS = 1_000
@@ -20,6 +20,7 @@ export const observation = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Credential of the account that the prefix was registered with, if any.' }),
+  region: region.optional(),
   usage: z
     .record(z.string(), z.unknown(), { error: "must be the provider's usage object" })
     .meta({ description: 'Usage object of the provider, or the normalised one.' }),

@@ -60,6 +60,10 @@ export const prefixAnswer = z.strictObject({
   provider: z.string(),
   model: z.string(),
   credential: z.string().meta({ description: 'Name of the credential that probes use; its secret is never shown.' }),
+  region: z
+    .string()
+    .optional()
+    .meta({ description: 'Region or location of its calls; absent: that of the deployment.' }),
   required: z.boolean().meta({
     description: 'Whether a caller registered it with cache.mode "required". Each call for it is then checked.',
   }),

@@ -95,3 +95,11 @@ export const label = z
 export const accountId = z
   .string()
   .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be 1 to 40 lower-case letters, digits and hyphens' })
+
+const REGION = 'must be a region or location such as "eu-west-1"'
+
+/** Region (Bedrock) or location (Vertex) in the address of a provider. */
+export const region = z
+  .string({ error: REGION })
+  .regex(/^[a-z](?:[a-z0-9-]{0,62}[a-z0-9])?$/, { error: REGION })
+  .meta({ description: 'Region (Bedrock) or location (Vertex) to call, in place of the one of the deployment.' })

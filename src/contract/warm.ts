@@ -1,9 +1,10 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
 import { headers } from './headers.ts'
+import { neutralSettings } from './neutral-settings.ts'
 import { keepWarm, plan, advice, planName, keepWarmAnswer } from './keep-warm.ts'
 import { rawJson } from './raw-json.ts'
-import { label } from './scalars.ts'
+import { label, region } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { receiptAnswer, primitive } from './receipt.ts'
 import { failureAnswer } from './failure-answer.ts'
@@ -58,7 +59,7 @@ export const warmBody = z.strictObject({
     .optional()
     .meta({ description: 'A provider id; see GET /providers. Must be absent if `gateway` names a pool.' }),
   request: rawJson(
-    "The provider's own request body. Its bytes are kept, including members that Pilotlight does not know.",
+    "The provider's own request body. Its bytes are kept, including members that Pilotlight does not know; `vars` and `tool_filter` apply to it.",
   ).optional(),
   model: model.optional(),
   base_model: model.optional().meta({
@@ -69,8 +70,9 @@ export const warmBody = z.strictObject({
   vars: z
     .record(z.string(), z.unknown(), { error: 'must be an object' })
     .optional()
-    .meta({ description: 'Values for the template in `system`: every name that it uses, and no others.' }),
+    .meta({ description: 'Values for the templates in the system prompt: every name that they use, and no others.' }),
   tool_filter: toolFilter.optional(),
+  ...neutralSettings,
   gateway: z
     .string({ error: 'must be the name of a pool' })
     .min(1)
@@ -97,6 +99,7 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
+  region: region.optional(),
   lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
     description:
       'What happens with lint findings: `advice` lists them, `error` refuses the request, `off` looks for none. Absent: they are listed, and secrets refused. The setting of the account may be stricter.',
@@ -128,6 +131,10 @@ export const jobAnswer = z.strictObject({
   finished_at: at.nullable(),
   receipt: receiptAnswer.nullable(),
   failure: failureAnswer.nullable(),
+  fallback_job: z
+    .string()
+    .optional()
+    .meta({ description: "Job of the pool's next model, which was warmed because this one failed." }),
 })
 
 export const warmAnswer = z.strictObject({

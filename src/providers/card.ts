@@ -45,6 +45,8 @@ export interface Card {
   baseUrl: string
   /** Other addresses for single values of a variable, keyed `NAME=value`. */
   baseUrlWhen?: Readonly<Record<string, string>>
+  /** Variable of the address that a caller may name: the region or location. Absent: there is none. */
+  region?: string
   /** Header of the credential, and the `scheme` in front of it if there is one. `authorization-bearer` is `Authorization: Bearer`. */
   auth: { header: string; scheme?: string }
   headers: Record<string, string>

@@ -9,6 +9,7 @@ import type { Primitive, ModelFacts } from '../core/model/facts.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { FailureValue } from '../contract/failure.ts'
 import type { Compared } from './compared.ts'
+import type { NeutralSettings } from './neutral-settings.ts'
 import type { Wire } from './wire.ts'
 
 /** What a caller asks of the cache, normalised. An absent member means the provider's default. */
@@ -50,6 +51,7 @@ export interface NeutralRequest {
   systemHead?: number
   tools?: { name: string; description?: string; parametersText: string }[]
   messages?: { role: 'user' | 'assistant'; content: string }[]
+  settings?: NeutralSettings
   cache?: CacheRequest
 }
 
@@ -154,7 +156,7 @@ export interface Dialect {
    * The paths of a body that was cut are those of the whole one.
    */
   faults?(text: string, facts: ModelFacts): Fault[]
-  /** Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. */
+  /** Writes the neutral form as a native body, all of it prefix (`whole`). Throws `unsupported` at a setting that the format cannot say. */
   render(request: NeutralRequest): string
   /** Primitives that this body allows, best first. Example: Anthropic takes no zero output beside enabled thinking. */
   primitives(text: string, facts: ModelFacts): Primitive[]
@@ -178,6 +180,8 @@ export interface Dialect {
   unknownModel: Pick<ModelFacts, 'primitives' | 'writesReported' | 'sharedBy'>
   /** Output tokens of a probe that plans assume: the highest minimum of the format. */
   outputFloor: number
+  /** Settings of the neutral form that it has no member for, at this provider. Absent: none. */
+  lacks?: Wire['lacks']
 }
 
 /** A member of the body that is rendered into the prompt. `names` lists its spellings. */

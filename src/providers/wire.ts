@@ -1,3 +1,4 @@
+import type { SettingName } from '../contract/neutral-settings.ts'
 import type { Advice } from '../core/model/advice.ts'
 
 /**
@@ -30,6 +31,10 @@ export interface Wire {
   readonly uniqueTail: boolean
   /** Header of an answer with the tokens read from the cache, for answers whose usage does not count them; null: none. */
   readonly cachedHeader: string | null
+  /** Settings of the neutral form that the format, or this provider, has no member for. */
+  readonly lacks: readonly SettingName[]
+  /** How Chat Completions take thinking here: `thinking: {type}`, or in `reasoning` together with the effort. Null: not at all. */
+  readonly thinking: 'type' | 'reasoning' | null
   /** Value of `anthropic_version` in the body, where a provider takes it there and the model in the path; null: neither. */
   readonly versionInBody: string | null
   /** Prefix of all paths, such as `/v1beta`. */
@@ -56,6 +61,8 @@ export const PLAIN: Wire = {
   markedModels: [],
   uniqueTail: false,
   cachedHeader: null,
+  lacks: [],
+  thinking: null,
   versionInBody: null,
   version: '',
   advice: [],

@@ -76,6 +76,8 @@ export function faultFindings(faults: readonly Fault[], isNeutral: boolean): Fin
 /** The field that the caller wrote. In the neutral form a message is one text, whatever it was rendered to. */
 function fieldOf({ path }: Fault, isNeutral: boolean): string {
   if (!isNeutral) return `request.${path}`
+  const [setting] = /thinking(?:\.budget_tokens)?/.exec(path) ?? []
+  if (setting !== undefined) return setting
   const [, index] = /^\w+\[(\d+)\]/.exec(path) ?? []
   return index === undefined ? 'request' : `messages[${index}].content`
 }

@@ -17,6 +17,8 @@ export interface Destination {
   credential?: CredentialUse | undefined
   /** Absent: the address of the card. */
   placeOf?: PlaceOf
+  /** Region or location in that address; absent: the deployment's. */
+  region?: string | undefined
 }
 
 /** What keeps two prefixes of one text apart: card, credential, headers and address. */

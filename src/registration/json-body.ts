@@ -19,7 +19,8 @@ export type RawPath = (path: readonly (string | number)[]) => boolean
 
 /** In the body of `POST /warm`: the provider's body, and the schemas inside the neutral form. */
 export const WARM_RAW: RawPath = (path) =>
-  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
+  (path.length === 1 && (path[0] === 'request' || path[0] === 'response_schema')) ||
+  (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
 
 /** Reads a text against a schema; values at `raw` paths keep their exact text. `deep`: how deep such a value may lie. */
 export function parseBody<Schema extends z.ZodType>(

@@ -3,15 +3,17 @@ import { cacheValue } from '../contract/cache.ts'
 import { invalid } from '../contract/failure.ts'
 import type { RawJson } from '../contract/raw-json.ts'
 import type { WarmBody } from '../contract/warm.ts'
+import type { Advice } from '../core/model/advice.ts'
 import { member, readJson } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { withoutCredentials } from '../providers/dialects/shared/credentials.ts'
+import { filled } from '../providers/prefix/native-form.ts'
 import { renderNeutral } from '../providers/prefix/neutral.ts'
 import { cards, dialectOf, servesAlone } from '../providers/registry.ts'
 import { allCards, cardById } from '../runtime/cards.ts'
 import { factsOf } from '../runtime/facts.ts'
-import { neutralRequest } from './neutral-form.ts'
+import { neutralRequest } from './neutral/form.ts'
 import { refuseDisabled, refuseMisplaced, unknownProvider } from './refuse.ts'
 
 /** The card of a provider id. Throws `invalid_request` at `field`. */
@@ -58,6 +60,8 @@ export interface Source {
   cache: CacheRequest | undefined
   /** The neutral form that the text is rendered from; null where the body came in the native form. */
   neutral: NeutralRequest | null
+  /** Advice about what of the caller's form is not sent. */
+  advice: readonly Advice[]
   native: (cache: CacheRequest | undefined) => NativeRequest
 }
 
@@ -65,17 +69,27 @@ export interface Source {
  * Reads a body of either form. `systemHead`: as in `NeutralRequest`; a native body stays as it is. Throws `invalid_request` or
  * `unsupported` for what cannot be rendered.
  */
-export function sourceOf(body: WarmBody, systemHead = 0): Source {
+export function sourceOf(body: WarmBody, now: number, systemHead = 0): Source {
   refuseMisplaced(body)
   const { provider, request, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
   const card = cardOf({ provider, request, model }, 'provider')
   const cache = cacheOf(body.cache)
   if (request !== undefined) {
-    return { card, cache, neutral: null, native: (wanted) => nativeRequest({ request, model }, wanted) }
+    const text = filled(request.text, dialectOf(card), { vars: body.vars, filter: body.tool_filter })
+    const native = { text, ...(model === undefined ? {} : { model }) }
+    return { card, cache, neutral: null, advice: [], native: (wanted) => withCache(native, wanted) }
   }
-  const neutral = { ...neutralRequest(card, body, cache), ...(systemHead === 0 ? {} : { systemHead }) }
-  return { card, cache, neutral, native: (wanted) => renderNeutral(dialectOf(card), withCache(neutral, wanted)) }
+  const read = neutralRequest(card, body, cache, now)
+  const { advice } = read
+  const neutral = { ...read.neutral, ...(systemHead === 0 ? {} : { systemHead }) }
+  return {
+    card,
+    cache,
+    neutral,
+    advice,
+    native: (wanted) => renderNeutral(dialectOf(card), withCache(neutral, wanted)),
+  }
 }
 
 /** A native body as its dialect takes it. */

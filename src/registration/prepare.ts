@@ -59,7 +59,7 @@ export type PrepareOptions = Destination & {
  * Throws the first `Failure` in that order.
  */
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
-  const source = sourceOf(body, options.systemHead)
+  const source = sourceOf(body, now, options.systemHead)
   const { card } = source
   const checked = (cache: Source['cache']): CheckedCut => checkedCut(card, source.native(cache), now, body.base_model)
   const { prefix: asked, faults } = atOfferedRetention(checked(source.cache), source, (retention) =>
@@ -102,6 +102,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       cacheKey: prefix.cacheKey,
       ...(prefix.routing === undefined ? {} : { routing: prefix.routing }),
       place,
+      ...(options.region === undefined ? {} : { region: options.region }),
       ...(headers === null ? {} : { headers }),
       retention: prefix.retention,
       ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
@@ -125,7 +126,7 @@ function shownOnly(wish: WarmBody['lint']): LintPolicy {
 /** Advice of the wire format, then lint findings. Throws `invalid_request` where the policy refuses them. */
 function adviceOf(
   policy: LintPolicy,
-  { card, neutral }: Source,
+  { card, neutral, advice }: Source,
   { prefix, faults }: CheckedCut,
   facts: ModelFacts,
 ): Advice[] {
@@ -136,7 +137,7 @@ function adviceOf(
   const findings = policy === 'off' ? [] : found()
   if (policy === 'refuse') refuseFindings(findings, prefix.advice)
   if (policy === 'secrets') refuseSecrets(findings)
-  return [...prefix.advice, ...findings]
+  return [...prefix.advice, ...advice, ...findings]
 }
 
 function shapeOf({ breakpoint, estimatedTokens, text }: PreparedPrefix) {

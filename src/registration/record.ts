@@ -33,6 +33,8 @@ export interface PrefixRecord {
   required?: boolean
   /** Hash of the provider's address at registration; null: the address of its card. Absent in older rows. */
   place?: string | null
+  /** Region or location that a caller named; absent: the deployment's. */
+  region?: string
   /** Headers of the caller's requests that probes carry; absent: none. */
   headers?: Record<string, string>
   /** The retention at registration. The one in force is in the state. */
@@ -85,6 +87,7 @@ export interface StoredPrefix {
   cacheKey: string | null
   headers: Record<string, string>
   place?: string | null
+  region?: string
   /** The credentials that the body holds placeholders for; absent: none. */
   credentials?: SealedCredentials
 }

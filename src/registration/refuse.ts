@@ -1,4 +1,5 @@
 import { Failure, invalid } from '../contract/failure.ts'
+import { SETTING_NAMES } from '../contract/neutral-settings.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
@@ -16,7 +17,7 @@ export function refuseMisplaced(body: WarmBody): void {
       throw new Failure('unsupported', `${field}: is supported only by POST /warm.`, { field })
   }
   if (body.request === undefined) return
-  for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter'] as const) {
+  for (const field of ['system', 'tools', 'messages', ...SETTING_NAMES] as const) {
     if (body[field] !== undefined)
       throw invalid(field, 'must be absent if request is given, because request is the whole body')
   }

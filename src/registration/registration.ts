@@ -9,6 +9,8 @@ export type Registration = Omit<
 > & {
   /** Whether the cache is required; null or absent: a known prefix keeps its own answer. */
   required?: boolean | null
+  /** The pool that it is warmed through, and its model there; absent: none. */
+  pool?: { gateway: string; model: string }
   /** Null: a new prefix gets the default plan, and a known one keeps its own. */
   keepWarm: KeepWarm | null
   body: Uint8Array

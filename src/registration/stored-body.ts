@@ -10,7 +10,7 @@ import type { StoredPrefix } from './record.ts'
  * and nowhere else. Throws `not_configured` where the deployment cannot open them.
  */
 export function storedBody(
-  { bytes, breakpoint, cacheKey, headers, place, credentials }: StoredPrefix,
+  { bytes, breakpoint, cacheKey, headers, place, region, credentials }: StoredPrefix,
   vars: Vars,
 ): StoredBody {
   const text = unpack(bytes)
@@ -20,5 +20,6 @@ export function storedBody(
     cacheKey,
     headers,
     ...(place === undefined ? {} : { place }),
+    ...(region === undefined ? {} : { region }),
   }
 }

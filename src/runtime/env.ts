@@ -60,6 +60,8 @@ export interface Access {
   card: Card
   /** Address of the API. The card's template if the variables that complete it are not set. */
   baseUrl: string
+  /** The address without the region that a caller named. */
+  homeUrl: string
   /** Reason why nothing may be sent there; null when it may. */
   refusal: FailureValue | null
   /** Worker secret of the card; null when the deployment has none. */
@@ -72,10 +74,24 @@ export interface Access {
 
 const LAB_TOKEN_PATH = '/vertex/token'
 
-/** Returns address and default credential of a provider. In development the lab replaces the providers of LAB_PROVIDERS. */
-export function accessTo(card: Card, vars: Vars): Access {
+/**
+ * Returns address and default credential of a provider. In development the lab replaces the providers of LAB_PROVIDERS. `region`: the
+ * region or location in the address, in place of the Worker variable.
+ */
+export function accessTo(card: Card, vars: Vars, region?: string): Access {
+  const home = accessIn(card, vars)
+  return region === undefined || !takesRegion(card) ? home : { ...accessIn(card, vars, region), homeUrl: home.baseUrl }
+}
+
+/** Whether a caller may name a region of a provider: it is in the card's address, and the administrator has not moved it. */
+export function takesRegion({ id, region, like }: Card): boolean {
+  return region !== undefined && like === undefined && overrides().providers[id]?.baseUrl === undefined
+}
+
+function accessIn(card: Card, vars: Vars, region?: string): Access {
   const moved = overrides().providers[card.id]?.baseUrl
   const value = (name: string): string | undefined => {
+    if (region !== undefined && name === card.region) return region
     const found = (vars as unknown as Record<string, unknown>)[name]
     return typeof found === 'string' && found.trim() !== '' ? found.trim() : undefined
   }
@@ -84,13 +100,15 @@ export function accessTo(card: Card, vars: Vars): Access {
   if (labPath !== undefined && isReplacedByLab(card, vars)) {
     const lab = vars.LAB_URL ?? ''
     const tokenUrl = card.serviceAccounts === true ? lab + LAB_TOKEN_PATH : null
-    return { card, baseUrl: moved ?? lab + labPath, refusal: refused, credential: 'lab', tokenUrl, lab: true }
+    const baseUrl = moved ?? lab + labPath
+    return { card, baseUrl, homeUrl: baseUrl, refusal: refused, credential: 'lab', tokenUrl, lab: true }
   }
   const { url, failure } =
     moved === undefined ? addressOf(card, value, isDevelopment(vars)) : { url: moved, failure: null }
   return {
     card,
     baseUrl: url ?? card.baseUrl,
+    homeUrl: url ?? card.baseUrl,
     refusal: refused ?? failure,
     credential: value(card.secret) ?? null,
     tokenUrl: card.serviceAccounts === true ? TOKEN_URL : null,
@@ -103,16 +121,22 @@ export function accessTo(card: Card, vars: Vars): Access {
  * address of the card (or the lab), and for a provider that left the registry. The name is a hash, because the variables in the
  * address belong to the administrator.
  */
-export function placeOf(card: Card | undefined, vars: Vars): string | null {
+export function placeOf(card: Card | undefined, vars: Vars, region?: string): string | null {
   if (card === undefined) return null
-  const { baseUrl, lab } = accessTo(card, vars)
+  const { baseUrl, lab } = accessTo(card, vars, region)
+  // The lab has one address for all regions, and they share nothing all the same.
+  if (lab && region !== undefined && takesRegion(card)) return hashOf(`${baseUrl} ${region}`)
   // An added provider has no address but the administrator's, which may move.
   const isFixed =
     card.like === undefined &&
     overrides().providers[card.id]?.baseUrl === undefined &&
     (lab || variablesOf(card).length === 0)
   if (isFixed || baseUrl === card.baseUrl) return null
-  return createHash('sha256').update(baseUrl.replace(/\/+$/, '')).digest('hex').slice(0, 24)
+  return hashOf(baseUrl.replace(/\/+$/, ''))
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 24)
 }
 
 function refusedCard({ id, refusal }: Card, vars: Vars): FailureValue | null {

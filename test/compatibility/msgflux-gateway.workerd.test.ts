@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { ADMIN, call, get, longText, newAccount, pick, post, received, useLab } from '../http/support.ts'
+import { evictDurableObject } from 'cloudflare:test'
+import { describe, expect, test, vi } from 'vitest'
+import { ADMIN, bindings, call, get, longText, newAccount, pick, post, received, useLab } from '../http/support.ts'
 import { gatewayAnswer, poolWarmAnswer } from '../../src/contract/model-pool.ts'
 import { HOUR_MS } from '../../src/core/time/time.ts'
 
@@ -58,7 +59,9 @@ describe('a pool', () => {
         { name: 'slow', provider: 'openai-chat', model: 'gpt-5.6-sol', description: 'For hard questions.' },
       ],
     })
-    expect(pick(await get('/gateways'), 'data')).toContainEqual(one)
+    // A list does not say what is warm.
+    const models = one.models.map((model) => ({ ...model, prefixes: undefined }))
+    expect(pick(await get('/gateways'), 'data')).toContainEqual({ ...one, models })
     const changed = await call('PUT', `/gateways/${name}`, { models: [slow, fast], fallback: false })
     expect([changed.status, pick(changed, 'fallback'), pick(changed, 'models', 0, 'name')]).toEqual([
       200,
@@ -219,7 +222,6 @@ describe('a warm through a pool', () => {
     ['provider', 'anthropic'],
     ['model', 'claude-opus-5'],
     ['credential', 'mine'],
-    ['request', { model: 'claude-opus-5' }],
   ])('refuses %s beside it, which the pool sets', async (field, value) => {
     const given = body(await pool(), { [field]: value })
     expect((await post('/warm', given)).json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
@@ -235,5 +237,175 @@ describe('a warm through a pool', () => {
     const shown = poolWarmAnswer.parse((await post('/warm', body(name, { dry_run: true, gateway_models: 'all' }))).json)
     expect(shown.models.map(({ status }) => status)).toEqual(['shown', 'shown', 'shown'])
     expect(models()).toHaveLength(sent)
+  })
+
+  test('in the background goes on to the next model by itself, also after an eviction', async () => {
+    world.lab.faults.add({ kind: 'insufficient_quota', provider: 'anthropic', times: 9 })
+    const name = await pool({ models: [fast, third, slow] })
+    const provider = world.hold()
+    const queued = await post(
+      '/warm',
+      body(name, { name: 'desk', background: true, keep_warm: { plan: { probes: 2 } } }),
+    )
+    expect([queued.status, poolWarmAnswer.parse(queued.json).models.map(({ status }) => status)]).toEqual([
+      202,
+      ['queued', 'standby', 'standby'],
+    ])
+    await evictDurableObject(bindings.REGISTRY.getByName('dev'))
+    provider.release()
+    let job = String(pick(queued, 'models', 0, 'result', 'job', 'id'))
+    const ended: unknown[] = []
+    for (const _ of [fast, third, slow]) {
+      const state = async () => (await get(`/jobs/${job}`)).json
+      await expect.poll(async () => (await state())['finished_at'], { timeout: 20_000 }).not.toBeNull()
+      const json = await state()
+      ended.push(json['status'])
+      job = String(json['fallback_job'])
+    }
+    expect([ended, job]).toEqual([['failed', 'failed', 'succeeded'], 'undefined'])
+    expect(models()).toEqual(['claude-opus-5', 'claude-sonnet-5-5', 'gpt-5.6-sol'])
+    const shown = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
+    expect(shown.models.map(({ prefixes }) => prefixes?.map((one) => [one.name, one.state]))).toEqual([
+      [['desk/fast', 'unknown']],
+      [['desk/third', 'unknown']],
+      [['desk/slow', 'warm']],
+    ])
+    const last = await get(`/prefixes/${shown.models[2]?.prefixes?.[0]?.id}`)
+    expect(last.json).toMatchObject({ name: 'desk/slow', keep_warm: { plan: { probes: 2 } } })
+  })
+
+  test('in the background keeps nothing of the models that it did not need', async () => {
+    const name = await pool()
+    const queued = await post('/warm', body(name, { system: `Alone. ${longText(300)}`, background: true }))
+    const { json } = await get(`/jobs/${pick(queued, 'models', 0, 'result', 'job', 'id')}?wait=30s`)
+    expect(json).toMatchObject({ status: 'succeeded' })
+    expect(json).not.toHaveProperty('fallback_job')
+    await expect
+      .poll(async () => {
+        const shown = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
+        return shown.models.map(({ prefixes }) => prefixes?.map((one) => one.why))
+      })
+      .toEqual([[expect.any(String)], [], []])
+    expect(models()).toEqual(['claude-opus-5'])
+  })
+
+  test('in the background names the models that cannot be sent, and warms the first that can', async () => {
+    const mini = { name: 'mini', model: 'openai/gpt-5.6-sol' }
+    const queued = await post(
+      '/warm',
+      body(await pool({ models: [mini, fast] }), { thinking: 'adaptive', background: true }),
+    )
+    expect(poolWarmAnswer.parse(queued.json)).toMatchObject({
+      fell_back: true,
+      models: [
+        { name: 'mini', status: 'failed', failure: { kind: 'unsupported', detail: { field: 'thinking' } } },
+        { name: 'fast', status: 'queued' },
+      ],
+    })
+  })
+
+  const native = {
+    model: 'my-alias',
+    max_tokens: 9,
+    system: [{ type: 'text', text: `Native. ${longText(300)}`, cache_control: { type: 'ephemeral' } }],
+    messages: [{ role: 'user', content: 'Hi' }],
+  }
+
+  test('takes a native body where its models share a format, each with its own model', async () => {
+    const name = await pool({ models: [fast, third] })
+    const {
+      model: _,
+      messages: __,
+      system: ___,
+      ...rest
+    } = body(name, { gateway_models: 'all' }) as Record<string, unknown>
+    const warm = poolWarmAnswer.parse((await post('/warm', { ...rest, request: native })).json)
+    expect(warm.warmed).toEqual(['fast', 'third'])
+    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-sonnet-5-5'])
+    const shown = await get(`/prefixes/${warm.models[1]?.result?.id}/request`)
+    expect(pick(shown, 'request')).toEqual({ ...native, model: 'claude-sonnet-5-5', messages: [] })
+  })
+
+  test('refuses a native body where its models take several formats', async () => {
+    const refused = await post('/warm', { gateway: await pool(), request: native })
+    expect(refused.json).toMatchObject({
+      error: {
+        kind: 'invalid_request',
+        detail: { field: 'request' },
+        message: expect.stringContaining('anthropic-messages and openai-chat'),
+      },
+    })
+    expect(models()).toEqual([])
+  })
+})
+
+describe('regions', () => {
+  const claude = { provider: 'bedrock', model: 'anthropic.claude-sonnet-4-5' }
+  const pair = { models: ['eu-west-1', 'us-east-1'].map((region) => ({ name: region, ...claude, region })) }
+
+  test('of one model are warmed by one registration, as prefixes of their own', async () => {
+    const name = await pool(pair)
+    const given = body(name, { gateway_models: 'all', name: 'regions' })
+    const warm = poolWarmAnswer.parse((await post('/warm', given)).json)
+    expect(warm.models.map(({ status }) => status)).toEqual(['warmed', 'warmed'])
+    const ids = warm.models.map(({ result }) => result?.id)
+    expect(new Set(ids).size).toBe(2)
+    expect((await get(`/prefixes/${ids[0]}`)).json).toMatchObject({ region: 'eu-west-1', name: 'regions/eu-west-1' })
+    const again = poolWarmAnswer.parse((await post('/warm', given)).json)
+    expect(again.models.map(({ result }) => result?.id)).toEqual(ids)
+    expect(gatewayAnswer.parse((await get(`/gateways/${name}`)).json).models).toMatchObject([
+      { region: 'eu-west-1', prefixes: [{ id: ids[0], state: 'warm' }] },
+      { region: 'us-east-1', prefixes: [{ id: ids[1], state: 'warm' }] },
+    ])
+    const { provider, model } = claude
+    const alone = await post('/warm', {
+      provider,
+      model,
+      system: given.system,
+      messages: given.messages,
+      region: 'us-east-1',
+    })
+    expect(alone.json).toMatchObject({ id: ids[1], created: false })
+  })
+
+  test('are refused where the address holds none, and where they are none', async () => {
+    for (const [models, field] of [
+      [[{ ...fast, region: 'eu-west-1' }], 'models[0].region'],
+      [[{ name: 'a', ...claude, region: 'evil.example/' }], 'models[0].region'],
+    ] as const) {
+      expect((await call('PUT', '/gateways/wrong', { models })).json).toMatchObject({
+        error: { kind: 'invalid_request', detail: { field } },
+      })
+    }
+    const direct = await post('/warm', {
+      provider: 'anthropic',
+      model: 'claude-opus-5',
+      system: longText(300),
+      region: 'eu',
+    })
+    expect(direct.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field: 'region' } } })
+    expect(models()).toEqual([])
+  })
+
+  test('of a credential are where its calls go', async () => {
+    const path = '/accounts/dev/credentials/frankfurt'
+    const secret = 'a-key-of-frankfurt'
+    const put = await call('PUT', path, { provider: 'bedrock-openai', secret, region: 'eu-central-1' }, { key: ADMIN })
+    expect(put.json).toMatchObject({ region: 'eu-central-1', host: 'bedrock-mantle.eu-central-1.api.aws' })
+    let url = ''
+    vi.mocked(globalThis.fetch).mockImplementationOnce(async (input) => {
+      url = String(input)
+      return Response.json({ error: { message: 'no', type: 'x', code: 'x', param: null } }, { status: 400 })
+    })
+    const warmed = await post('/warm', {
+      provider: 'bedrock-openai',
+      model: 'openai.gpt-5.6-sol',
+      credential: 'frankfurt',
+      system: longText(300),
+      keep_warm: { plan: 'off' },
+    })
+    expect(url).toBe('https://bedrock-mantle.eu-central-1.api.aws/openai/v1/responses')
+    expect(warmed.json).toMatchObject({ error: { kind: 'provider_rejected' } })
+    await call('DELETE', path, undefined, { key: ADMIN })
   })
 })

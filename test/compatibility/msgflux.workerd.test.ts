@@ -68,6 +68,52 @@ describe('the call', () => {
     expect(one.json['fingerprint']).not.toBe(all.json['fingerprint'])
   })
 
+  it('takes vars, a filter and the settings of the agent together, and shows the body', async () => {
+    const agent = {
+      ...neutral({ model: 'claude-opus-4-8', tools: ['book', 'find'].map((name) => ({ name })) }),
+      tool_filter: { deny: ['book'] },
+      tool_choice: 'auto',
+      parallel_tool_calls: false,
+      effort: 'medium',
+      thinking: 'adaptive',
+      response_schema: { type: 'object', properties: {}, additionalProperties: false },
+      stop: ['END'],
+      temperature: 0.2,
+    }
+    const warmed = await post('/warm', agent)
+    expect(warmed.json).toMatchObject({ receipt: { kind: 'written' }, warmth: { state: 'warm' } })
+    const settings = {
+      tools: [{ name: 'find' }],
+      tool_choice: { type: 'auto', disable_parallel_tool_use: true },
+      output_config: { effort: 'medium', format: { type: 'json_schema' } },
+      thinking: { type: 'adaptive' },
+    }
+    expect(json()).toMatchObject(settings)
+    expect(json()).not.toHaveProperty('stop_sequences')
+    const shown = await get(`/prefixes/${pick(warmed, 'id')}/request`)
+    expect(pick(shown, 'request')).toMatchObject({ ...settings, stop_sequences: ['END'] })
+    expect(pick(shown, 'request')).not.toHaveProperty('temperature')
+    expect(shown.json['advice']).toContainEqual(
+      expect.objectContaining({ cause: 'sampling_left_out', at: 'temperature' }),
+    )
+  })
+
+  it('fills a native body, and keeps its other bytes', async () => {
+    const kept = `"system":"You serve caf\\u00e9 {{ tenant }}. ${longText()}", "tools":[ {"name":"find", "input_schema":{"type":"object","maximum":1e400}}`
+    const request = `{ "model":"${MODEL}",${kept}, {"name":"book","input_schema":{"type":"object"}} ],"messages":[],"max_tokens":9}`
+    const body = `{"provider":"anthropic","vars":{"tenant":"acme"},"tool_filter":{"allow":["find"]},"keep_warm":{"plan":"off"},"request":${request}}`
+    const warmed = await post('/warm', body)
+    expect(warmed.json).toMatchObject({ receipt: { kind: 'written' } })
+    const shown = await get(`/prefixes/${pick(warmed, 'id')}/request`)
+    expect(shown.json['body']).toBe(
+      `{ "model":"${MODEL}",${kept.replace('{{ tenant }}', 'acme')} ],"messages":[],"max_tokens":9}`,
+    )
+    const unknown = await post('/warm', body.replace('"find"]', '"lose"]'))
+    expect(unknown.json).toMatchObject({
+      error: { kind: 'invalid_request', detail: { field: 'tool_filter.allow[0]' } },
+    })
+  })
+
   it('returns the provider’s own answer in the foreground, usage and all', async () => {
     const [claude, gpt] = [await post('/warm', warmOf(anthropicBody())), await post('/warm', chat())]
     expect(pick(claude, 'receipt', 'provider_response', 'usage')).toMatchObject({

@@ -89,7 +89,10 @@ export const buildings: Building[] = [
     path: 'src/providers',
     steps: [
       [room('compared', 'what a provider compares of a body beside its blocks')],
-      [room('wire', 'what a card may say of its wire format, as flat values')],
+      [
+        room('wire', 'what a card may say of its wire format, as flat values'),
+        room('neutral-settings', 'settings of the neutral form, as a wire format renders them'),
+      ],
       [room('dialect', 'what a wire format can do, as a type')],
       [room('dialects', 'one folder for each family of wire formats; the two of OpenAI share one')],
       [room('managed-cache', 'requests about managed caches, one file for each wire format')],

@@ -76,7 +76,10 @@ export interface ModelFacts {
    * everything, or not known.
    */
   settingsBeforeMessages?: true
-  /** Parameters that the provider answers with 400; absent: none is known. `thinking`: a budget for thinking. */
-  refuses?: readonly ('thinking' | 'sampling')[]
+  /**
+   * Parameters that the provider answers with 400; absent: none is known. `thinking`: a budget for thinking. `adaptive`: every other kind of
+   * thinking.
+   */
+  refuses?: readonly ('thinking' | 'adaptive' | 'effort' | 'sampling' | 'top_k' | 'parallel_tool_calls')[]
   price: Price | null
 }

@@ -7,6 +7,8 @@ export interface PoolModel {
   provider: string
   model: string
   credential: string | null
+  /** Region or location; absent: that of the credential, else of the deployment. */
+  region?: string
   description: string | null
   /** Minutes of the UTC day in which the model must not be used. `toMinute` at or before `fromMinute`: until that minute of the next day. */
   constraints: { fromMinute: number; toMinute: number }[]

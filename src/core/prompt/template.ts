@@ -11,29 +11,73 @@ import { Failure } from '../../contract/failure.ts'
  * time, because a Worker's clock does not advance while it computes.
  */
 export function renderTemplate(template: string, vars: Readonly<Record<string, unknown>>, field: string): string {
-  const guard = <Result>(work: () => Result): Result => translatingErrors(field, work)
-  const expression = guard(() => longestExpression(template, field))
-  const parsed = guard(() => ENGINE.parse(template))
-  const names = guard(() => namesUsed(parsed))
-  for (const name of names) if (!Object.hasOwn(vars, name)) throw missing(name, field)
-  const unused = Object.keys(vars).find((name) => !names.has(name))
-  if (unused !== undefined) {
-    const name = shownName(unused)
-    throw refusal(`vars.${name}`, `the template in ${field} does not use it`)
-  }
-  return guard(() => {
-    const context = new Context(vars, ENGINE.options, { sync: true })
-    let steps = 0
-    context.renderLimit.use = (count) => {
-      steps += count
-      if (steps > MAX_STEPS) throw refusal(field, `the template takes more than ${MAX_STEPS} steps to render`)
+  return renderTemplates([{ template, field }], vars)[0] ?? ''
+}
+
+/** A template, and its name for messages. */
+export interface NamedTemplate {
+  template: string
+  field: string
+}
+
+/** The same for several templates of one body: together they use every name, and share the limits. */
+export function renderTemplates(
+  templates: readonly NamedTemplate[],
+  vars: Readonly<Record<string, unknown>>,
+): string[] {
+  const count = { tokens: 0, steps: 0, written: 0 }
+  const used = new Set<string>()
+  const read = templates.map(({ template, field }) => {
+    const guard = <Result>(work: () => Result): Result => translatingErrors(field, work)
+    const expression = guard(() => longestExpression(template, field, count))
+    const parsed = guard(() => ENGINE.parse(template))
+    const names = guard(() => namesUsed(parsed))
+    for (const name of names) {
+      if (!Object.hasOwn(vars, name)) throw missing(name, field)
+      used.add(name)
     }
-    const perElement = 1 + Math.floor(expression / EXPRESSION_CHARS)
-    // The engine calls this before each element that it renders, also in each turn of a loop.
-    context.renderLimit.check = () => context.renderLimit.use(perElement)
-    const output = new BoundedOutput(field)
-    toValueSync(ENGINE.renderer.renderTemplates(parsed, context, output))
-    return output.buffer
+    return { field, parsed, expression, guard }
+  })
+  const unused = Object.keys(vars).find((name) => !used.has(name))
+  if (unused !== undefined) {
+    const [only] = templates.length === 1 ? templates : []
+    const why = only === undefined ? 'no template uses it' : `the template in ${only.field} does not use it`
+    throw refusal(`vars.${shownName(unused)}`, why)
+  }
+  return read.map(({ field, parsed, expression, guard }) =>
+    guard(() => {
+      const context = new Context(vars, ENGINE.options, { sync: true })
+      context.renderLimit.use = (steps) => {
+        count.steps += steps
+        if (count.steps > MAX_STEPS) throw refusal(field, `the template takes more than ${MAX_STEPS} steps to render`)
+      }
+      const perElement = 1 + Math.floor(expression / EXPRESSION_CHARS)
+      // The engine calls this before each element that it renders, also in each turn of a loop.
+      context.renderLimit.check = () => context.renderLimit.use(perElement)
+      const output = new BoundedOutput(field, count)
+      toValueSync(ENGINE.renderer.renderTemplates(parsed, context, output))
+      return output.buffer
+    }),
+  )
+}
+
+/** A part of a template: text that stays as it is, or a tag. Spaces that a tag strips belong to no part. */
+export interface TemplatePart {
+  isText: boolean
+  begin: number
+  end: number
+}
+
+/** The parts of a template, in their order. */
+export function templateParts({ template, field }: NamedTemplate): TemplatePart[] {
+  const tokens = translatingErrors(field, () =>
+    new Tokenizer(template, ENGINE.options.operators).readTopLevelTokens(ENGINE.options),
+  )
+  return tokens.map((token): TemplatePart => {
+    const { kind, begin, end } = token
+    if (kind !== TokenKind.HTML) return { isText: false, begin, end }
+    const { trimLeft, trimRight } = token as unknown as { trimLeft: number; trimRight: number }
+    return { isText: true, begin: begin + trimLeft, end: end - trimRight }
   })
 }
 
@@ -126,9 +170,10 @@ function weightOf(value: unknown): number {
 }
 
 /** Characters of the longest tag or output. The engine reads each again whenever it renders it. */
-function longestExpression(template: string, field: string): number {
+function longestExpression(template: string, field: string, count: { tokens: number }): number {
   const tokens = new Tokenizer(template, ENGINE.options.operators).readTopLevelTokens(ENGINE.options)
-  if (tokens.length > MAX_TOKENS)
+  count.tokens += tokens.length
+  if (count.tokens > MAX_TOKENS)
     throw refusal(field, `the template has more than ${MAX_TOKENS} tags, outputs and texts between them`)
   let longest = 0
   for (const { kind, begin, end } of tokens) if (kind !== TokenKind.HTML) longest = Math.max(longest, end - begin)
@@ -143,25 +188,31 @@ function printable(value: unknown): string {
 
 class Unprintable extends Error {}
 
-/** Output of the engine, limited to MAX_OUTPUT characters. */
+/** Output of the engine; all outputs of a body together are limited to MAX_OUTPUT characters. */
 class BoundedOutput {
   buffer = ''
   readonly #field: string
+  readonly #count: { written: number }
 
-  constructor(field: string) {
+  constructor(field: string, count: { written: number }) {
     this.#field = field
+    this.#count = count
   }
 
   write(text: unknown): void {
     const added = typeof text === 'string' ? text : printable(text)
-    if (this.buffer.length + added.length > MAX_OUTPUT) {
-      throw new Failure('payload_too_large', `${this.#field}: becomes longer than ${MAX_OUTPUT} characters.`, {
-        field: this.#field,
-        limit_bytes: MAX_OUTPUT,
-      })
-    }
+    this.#count.written += added.length
+    if (this.#count.written > MAX_OUTPUT) throw tooLong(this.#field)
     this.buffer += added
   }
+}
+
+/** Failure about a text that became too long. */
+export function tooLong(field: string): Failure {
+  return new Failure('payload_too_large', `${field}: becomes longer than ${MAX_OUTPUT} characters.`, {
+    field,
+    limit_bytes: MAX_OUTPUT,
+  })
 }
 
 /** Translates the engine's errors, which quote the template. Ours give the line, the column and identifiers only. */

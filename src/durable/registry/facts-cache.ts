@@ -27,20 +27,21 @@ export function rememberFacts(
 
 /** Caches `placeOf`, the address where a provider is reached, for one version of the overrides. */
 export function rememberPlaces(
-  placeOf: (provider: string) => string | null,
+  placeOf: (provider: string, region?: string) => string | null,
   version: () => number,
 ): NonNullable<ProbeSchedulerPorts['placeOf']> {
   let cachedFor: number | null = null
   const known = new Map<string, string | null>()
-  return (provider) => {
+  return (provider, region) => {
     if (version() !== cachedFor) {
       cachedFor = version()
       known.clear()
     }
-    let place = known.get(provider)
+    const key = `${provider} ${region ?? ''}`
+    let place = known.get(key)
     if (place === undefined) {
-      place = placeOf(provider)
-      known.set(provider, place)
+      place = placeOf(provider, region)
+      known.set(key, place)
     }
     return place
   }

@@ -45,6 +45,7 @@ import { ManagedCacheStore } from './tables/managed-caches.ts'
 import { RegistryStore } from './tables/tables.ts'
 import { Barriers } from './warming/barriers.ts'
 import { Crews } from './warming/crews.ts'
+import { Fallbacks } from './warming/fallbacks.ts'
 import { WarmingRpc } from './warming/rpc.ts'
 import { SingleFlight } from './warming/single-flight.ts'
 
@@ -97,6 +98,7 @@ export class Registry extends Delegating {
   readonly #cacheScheduler: ManagedCacheScheduler
   readonly #flights: SingleFlight
   readonly #crews: Crews
+  readonly #fallbacks: Fallbacks
   readonly #barriers: Barriers
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -113,7 +115,7 @@ export class Registry extends Delegating {
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
       placeOf: rememberPlaces(
-        (provider) => placeOf(cardById(provider), env),
+        (provider, region) => placeOf(cardById(provider), env, region),
         () => overrides().version,
       ),
       timeoutOf: answerTimeoutOf,
@@ -150,10 +152,11 @@ export class Registry extends Delegating {
       send: (messages: readonly Message[]) => this.#send(messages),
       requireAccount: () => this.#requireAccount(),
       requireStorage: (advice?: string) => this.#requireStorage(advice),
-      advanceCrews: () => this.#crews.advance(),
+      advanceCrews: () => this.#fallbacks.advance().then(() => this.#crews.advance()),
     }
     this.#flights = new SingleFlight(store, this.#scheduler, registrar, shared)
     this.#crews = new Crews(store, registrar, this.#flights, shared)
+    this.#fallbacks = new Fallbacks(store, registrar, this.#flights, { ...shared, lookup: this.#lookup })
     this.#barriers = new Barriers(store, this.#scheduler, clock)
     this.#delegates = {
       account: new AccountRpc({
@@ -176,6 +179,7 @@ export class Registry extends Delegating {
         ...shared,
         flights: this.#flights,
         crews: this.#crews,
+        fallbacks: this.#fallbacks,
         barriers: this.#barriers,
       }),
       probes: new ProbeRpc({
@@ -238,6 +242,7 @@ export class Registry extends Delegating {
 
   async #sweep(now: number, horizonAt: number): Promise<void> {
     const probes = this.#scheduler.sweep(now, horizonAt)
+    await this.#fallbacks.advance()
     this.#wake(probes.ended)
     await this.#send(probes.messages)
     await this.#crews.advance()
@@ -249,6 +254,8 @@ export class Registry extends Delegating {
   }
 
   async #settled(ended: readonly Ended[]): Promise<void> {
+    // Before callers are woken, so that a job that failed names the one that follows.
+    await this.#fallbacks.advance()
     this.#wake(ended)
     await this.#flights.checkAgain(ended.map(({ k }) => k))
   }

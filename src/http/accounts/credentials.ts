@@ -9,6 +9,7 @@ import { existing } from './routes.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { registryOf, router } from '../server/context.ts'
+import { refuseRegion } from '../server/credential.ts'
 import type { Call } from '../server/context.ts'
 import { iso } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -20,9 +21,17 @@ export const credentials = router()
     const name = nameOf(c)
     const card = cardFor(given.provider, 'provider')
     refuseKeyFile(card, given.secret)
-    const host = given.host ?? hostOf(accessTo(card, c.env).baseUrl)
+    refuseRegion(card, given.region)
+    const { region } = given
+    const host = given.host ?? hostOf(accessTo(card, c.env, region).baseUrl)
     const registry = registryOf(c, await existing(c))
-    const stored = await registry.putCredential({ name, provider: card.id, host, secret: given.secret })
+    const stored = await registry.putCredential({
+      name,
+      provider: card.id,
+      host,
+      ...(region === undefined ? {} : { region }),
+      secret: given.secret,
+    })
     return c.json(credentialJson(stored), stored.generation === 1 ? 201 : 200)
   })
   .get('/accounts/:id/credentials', admin, async (c) => {
@@ -63,6 +72,7 @@ function credentialJson(stored: CredentialView) {
     name: stored.name,
     provider: stored.provider,
     host: stored.host,
+    ...(stored.region === null ? {} : { region: stored.region }),
     generation: stored.generation,
     created_at: iso(stored.createdAt),
     sealed_with: stored.sealedWith,

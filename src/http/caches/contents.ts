@@ -7,7 +7,7 @@ import type { ManagedCacheDialect, PreparedManagedCache } from '../../providers/
 import { withoutManagedCaches } from '../../providers/managed-cache/unsupported.ts'
 import { dialectOf } from '../../providers/registry.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from '../../registration/json-body.ts'
-import { neutralTool } from '../../registration/neutral-form.ts'
+import { neutralTool } from '../../registration/neutral/form.ts'
 
 /** How a provider's managed caches are called. Throws `unsupported` for a provider that has none. */
 export function supported(card: Card): ManagedCacheDialect {

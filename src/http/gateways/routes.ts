@@ -11,7 +11,9 @@ import type { Call } from '../server/context.ts'
 import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { iso } from '../present/format.ts'
-import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import { warmthJson } from '../present/prefix.ts'
+import type { ReceivedView } from '../present/prefix.ts'
+import { credentialsNamed, refuseElsewhere, refuseRegion } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -23,7 +25,12 @@ export const gateways = router()
     const now = clockOf(c).now()
     return c.json({ data: pools.map((pool) => poolJson(pool, now)), next_cursor: null })
   })
-  .get('/gateways/:name', account, async (c) => c.json(poolJson(await poolNamed(c, nameOf(c)), clockOf(c).now())))
+  .get('/gateways/:name', account, async (c) => {
+    const pool = await poolNamed(c, nameOf(c))
+    const names = pool.models.map(({ name }) => name)
+    const warmed = await registryOf(c).pooled(pool.name, names)
+    return c.json(poolJson(pool, clockOf(c).now(), warmed))
+  })
   .put('/gateways/:name', account, async (c) => {
     const name = nameOf(c)
     const { description, fallback, models } = await readBody(c, gatewayBody)
@@ -72,14 +79,16 @@ function memberOf(c: Call, given: GatewayBody['models'][number], index: number, 
     throw invalid(`${at}.model`, what)
   }
   const card = cardFor(provider, `${at}.provider`)
+  refuseRegion(card, given.region, `${at}.region`)
   const { name } = useOf(given.credential, known, `${at}.credential`)
   const own = known.get(name)
-  if (own !== undefined) refuseElsewhere(c, card, own, `${at}.credential`)
+  if (own !== undefined) refuseElsewhere(c, card, own, `${at}.credential`, given.region ?? own.region ?? undefined)
   return {
     name: given.name,
     provider: card.id,
     model,
     credential: own === undefined ? null : name,
+    ...(given.region === undefined ? {} : { region: given.region }),
     description: given.description ?? null,
     constraints: given.time_constraints ?? [],
   }
@@ -92,7 +101,12 @@ function providerAndModel({ provider, model }: GatewayBody['models'][number], at
   throw invalid(`${at}.provider`, 'is missing; give it, or write model as "provider/id"')
 }
 
-function poolJson({ name, description, fallback, models, createdAt, changedAt }: ModelPool, now: number) {
+/** `warmed`: prefixes that were warmed through it, by model. */
+function poolJson(
+  { name, description, fallback, models, createdAt, changedAt }: ModelPool,
+  now: number,
+  warmed?: Readonly<Record<string, readonly ReceivedView[]>>,
+) {
   return {
     name,
     description,
@@ -102,17 +116,24 @@ function poolJson({ name, description, fallback, models, createdAt, changedAt }:
       provider: one.provider,
       model: one.model,
       credential: one.credential ?? DEFAULT_CREDENTIAL,
+      ...(one.region === undefined ? {} : { region: one.region }),
       description: one.description,
       time_constraints: one.constraints.map(({ fromMinute, toMinute }) => ({
         from: timeOf(fromMinute),
         to: timeOf(toMinute),
       })),
       usable_at: iso(barredUntil(one, now)),
+      ...(warmed === undefined ? {} : { prefixes: (warmed[one.name] ?? []).map(pooledJson) }),
     })),
     created_at: iso(createdAt),
     changed_at: iso(changedAt),
     advice: adviceOf(models),
   }
+}
+
+function pooledJson({ record, belief }: ReceivedView) {
+  const { state, p_warm, warm_until, why } = warmthJson(belief)
+  return { id: record.id, name: record.name, state, p_warm, warm_until, why }
 }
 
 function timeOf(minute: number): string {

@@ -15,7 +15,7 @@ import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
-import { credentialsNamed } from '../server/credential.ts'
+import { credentialsNamed, refuseRegion } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
 import { hasNoCacheCount, observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
 import type { ObservedBody } from '../../registration/observation.ts'
@@ -44,7 +44,13 @@ export const observations = router().post('/observations', account, idempotent, 
     given.map(({ credential }) => credential),
   )
   const bodies = given.map((one, index) =>
-    attempt(() => observedBody(one, index, now, credentials, (card) => placeOf(card, c.env))),
+    attempt(() => {
+      const region = one.region ?? credentials.get(one.credential ?? '')?.region ?? undefined
+      return observedBody(one, index, now, credentials, (card) => {
+        refuseRegion(card, region, `[${index}].region`)
+        return placeOf(card, c.env, region)
+      })
+    }),
   )
   const found = await prefixesOf(c, bodies)
   const ids = [

@@ -106,6 +106,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     provider: record.provider,
     model: record.model,
     credential: record.credential,
+    ...(record.region === undefined ? {} : { region: record.region }),
     required: record.required ?? false,
     fingerprint: record.fingerprint,
     created_at: iso(record.createdAt),
@@ -274,5 +275,6 @@ export function jobJson(job: Job) {
     finished_at: iso(job.finishedAt),
     receipt: job.receipt === null ? null : receiptJson(job.receipt),
     failure: job.failure === null ? null : failureJson(job.failure),
+    ...(job.fallback === undefined ? {} : { fallback_job: job.fallback }),
   }
 }

@@ -1,8 +1,8 @@
 import { accessRefusal, DEFAULT_CREDENTIAL, elsewhere } from '../../calls/credential.ts'
 import type { NamedCredential } from '../../calls/credential.ts'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import type { Card } from '../../providers/card.ts'
-import { accessTo } from '../../runtime/env.ts'
+import { accessTo, takesRegion } from '../../runtime/env.ts'
 import { registryOf } from './context.ts'
 import type { Call } from './context.ts'
 
@@ -16,8 +16,14 @@ export async function credentialsNamed(c: Call, names: readonly (string | undefi
 }
 
 /** Refuses a credential of the account that was stored for another provider or another host. */
-export function refuseElsewhere(c: Call, card: Card, credential: NamedCredential, field = 'credential'): void {
-  const refused = elsewhere(credential, accessTo(card, c.env))
+export function refuseElsewhere(
+  c: Call,
+  card: Card,
+  credential: NamedCredential,
+  field = 'credential',
+  region?: string,
+): void {
+  const refused = elsewhere(credential, accessTo(card, c.env, region))
   if (refused !== null) throw new Failure('provider_key_refused', `${refused}.`, { field })
 }
 
@@ -40,4 +46,9 @@ export async function refuseWithoutSecret(c: Call, card: Card): Promise<void> {
 export async function refuseUnsendable(c: Call, card: Card, credential: NamedCredential | undefined): Promise<void> {
   if (credential === undefined) await refuseWithoutSecret(c, card)
   else refuseElsewhere(c, card, credential)
+}
+
+/** Refuses a region or location for a provider whose address holds none. */
+export function refuseRegion(card: Card, region: string | undefined, field = 'region'): void {
+  if (region !== undefined && !takesRegion(card)) throw invalid(field, `is not part of the address of ${card.id}`)
 }

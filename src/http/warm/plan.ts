@@ -3,10 +3,11 @@ import type { WarmBody } from '../../contract/warm.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { prepareWarm } from '../../registration/prepare.ts'
 import type { Preparation, PrepareOptions } from '../../registration/prepare.ts'
+import type { Card } from '../../providers/card.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { refuseElsewhere, refuseUnwarmed, refuseWithoutSecret } from '../server/credential.ts'
+import { refuseElsewhere, refuseRegion, refuseUnwarmed, refuseWithoutSecret } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { requireSameTerms } from './required.ts'
 
@@ -18,19 +19,27 @@ export function prepared(
   how: Pick<PrepareOptions, 'anySize' | 'systemHead'> = {},
 ): Preparation {
   const credential = useOf(body.credential, known)
+  const region = body.region ?? known.get(credential.name)?.region ?? undefined
   return prepareWarm(body, clockOf(c).now(), {
     credential,
-    placeOf: (card) => placeOf(card, c.env),
+    region,
+    placeOf: (card) => placedIn(c, card, region),
     lint: c.var.lint,
     ...how,
   })
+}
+
+/** Names the place of a provider in a region. Throws `invalid_request` where its address holds none. */
+function placedIn(c: Call, card: Card, region: string | undefined): string | null {
+  refuseRegion(card, region)
+  return placeOf(card, c.env, region)
 }
 
 /** The same, with a provider and a credential that this deployment can send to. */
 export function planned(c: Call, body: WarmBody, known: KnownCredentials): Preparation {
   const preparation = prepared(c, body, known)
   const own = known.get(preparation.registration.credential)
-  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own, 'credential', preparation.registration.region)
   refuseUnwarmed(c, preparation.card)
   return preparation
 }

@@ -2,6 +2,7 @@ import type { WarmBody } from '../../contract/warm.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import { registrationOf } from '../../registration/prepare.ts'
 import type { Preparation } from '../../registration/prepare.ts'
+import type { Registration } from '../../registration/registration.ts'
 import { withCredentials } from '../../providers/dialects/shared/credentials.ts'
 import { newId } from '../../runtime/ids.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
@@ -28,14 +29,19 @@ export interface Warmed {
 
 /**
  * Registers and warms one prefix, as its body asks: plan, then a dry run, or register, follow, judge, present. `known`: the
- * credentials that the body may name. `chosen`: a pool chose the model, and not the caller. Throws the first refusal, and the failure of the
- * call.
+ * credentials that the body may name; `pool`: the pool that chose the model, and not the caller. Throws the first refusal, and the failure of
+ * the call.
  */
-export async function warmOne(c: Call, body: WarmBody, known: KnownCredentials, chosen = false): Promise<Warmed> {
+export async function warmOne(
+  c: Call,
+  body: WarmBody,
+  known: KnownCredentials,
+  pool?: Registration['pool'],
+): Promise<Warmed> {
   const clock = clockOf(c)
   const preparation = planned(c, body, known)
   if (body.dry_run === true) return { status: 200, json: await dryRun(c, preparation) }
-  const word = { given: body.allow_unpriced, waits: body.background !== true && !chosen }
+  const word = { given: body.allow_unpriced, waits: body.background !== true && pool === undefined }
   refuseUnpriced(preparation, word)
   const required = await requireSendable(c, preparation, known)
   const burst = burstOf(c, preparation)
@@ -47,6 +53,7 @@ export async function warmOne(c: Call, body: WarmBody, known: KnownCredentials, 
       burst,
       required,
       isUnpricedAllowed(word),
+      pool,
     )
     const { view, result } = await judged(c, registered, registered.stored, required)
     const advice = [...callAdvice(view, preparation), ...retentionAdvice(view, clock.now(), clock.grainMs)]
@@ -73,13 +80,19 @@ async function register(
   { askedAt }: Burst,
   required: Asked | null,
   unpriced: boolean,
+  pool: Registration['pool'],
 ) {
   const how = background ? 'later' : 'now'
-  const registration = registrationOf(preparation)
+  const registration = { ...registrationOf(preparation), ...(pool === undefined ? {} : { pool }) }
   const warmed = await registryOf(c).register(registration, how, newId('job'), askedAt, required, unpriced)
   const { text: bare, breakpoint, cacheKey, credentials = [] } = preparation.prefix
   const text = withCredentials(bare, credentials)
-  const { headers = {}, place = null } = preparation.registration
+  const { headers = {}, place = null, region } = preparation.registration
   // A known prefix keeps its first body, whose spacing may differ from this one's.
-  return { ...warmed, stored: warmed.created ? { text, breakpoint, cacheKey, headers, place } : null }
+  return {
+    ...warmed,
+    stored: warmed.created
+      ? { text, breakpoint, cacheKey, headers, place, ...(region === undefined ? {} : { region }) }
+      : null,
+  }
 }

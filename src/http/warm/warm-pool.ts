@@ -4,9 +4,13 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { LONGEST_LABEL } from '../../contract/scalars.ts'
 import type { WarmBody } from '../../contract/warm.ts'
 import { routeOf } from '../../core/model/model-pool.ts'
-import type { PoolModel, Route } from '../../core/model/model-pool.ts'
+import type { ModelPool, PoolModel, Route } from '../../core/model/model-pool.ts'
 import type { Call } from '../server/context.ts'
 import { clockOf } from '../server/context.ts'
+import { RawJson } from '../../contract/raw-json.ts'
+import { withModel } from '../../providers/prefix/native-form.ts'
+import { cardOf } from '../../registration/native.ts'
+import { queueInOrder } from './pool-background.ts'
 import { poolNamed } from '../gateways/routes.ts'
 import { warmOne } from './warm-one.ts'
 import type { Warmed } from './warm-one.ts'
@@ -45,9 +49,16 @@ export async function warmPool(c: Call, body: WarmBody) {
     c,
     pool.models.map(({ credential }) => credential ?? undefined),
   )
-  const warmModel = (model: PoolModel): Promise<ModelOutcome> => outcomeOf(c, body, model, known)
-  const results =
-    which === 'all' ? await all(route.reachable, warmModel) : await firstThatWorks(route.reachable, warmModel)
+  refuseOtherFormats(body, pool)
+  const warmModel = (model: PoolModel): Promise<ModelOutcome> =>
+    outcomeOf(c, gateway, bodyFor(body, model), model, known)
+  const bodies = route.reachable.map((model) => ({ model, body: bodyFor(body, model) }))
+  const inOrder = body.background === true && body.dry_run !== true && which === 'first'
+  const results = inOrder
+    ? await queueInOrder(c, gateway, bodies, known)
+    : which === 'all'
+      ? await all(route.reachable, warmModel)
+      : await firstThatWorks(route.reachable, warmModel)
   if (results.every(({ warmed }) => warmed === null)) throw allFailed(gateway, results)
   return {
     status: results.some(({ warmed }) => warmed?.status === 202) ? 202 : 200,
@@ -55,13 +66,35 @@ export async function warmPool(c: Call, body: WarmBody) {
   } as const
 }
 
-/** Refuses fields that the pool sets itself, and a native body, which only one provider understands. */
+/** Refuses fields that the pool sets itself. */
 function refuseBeside(body: WarmBody): void {
-  for (const field of ['provider', 'model', 'credential', 'request'] as const) {
-    if (body[field] === undefined) continue
-    const why =
-      field === 'request' ? 'is in the format of one provider; give system, tools and messages' : 'is set by the pool'
-    throw invalid(field, `${why}; it cannot be combined with gateway`)
+  for (const field of ['provider', 'model', 'credential', 'region'] as const) {
+    if (body[field] !== undefined) throw invalid(field, 'is set by the pool; it cannot be combined with gateway')
+  }
+}
+
+/** Refuses a native body for a pool whose models take several formats: it would be another body for some of them. */
+function refuseOtherFormats({ request }: WarmBody, { models }: ModelPool): void {
+  if (request === undefined) return
+  const formats = new Set(
+    models.map(({ provider, model }) => cardOf({ provider, request, model }, 'gateway').dialect.id),
+  )
+  if (formats.size < 2) return
+  const text = `is in one format, but the models of the pool take ${[...formats].join(' and ')}; give system, tools and messages`
+  throw invalid('request', text)
+}
+
+/** The body for one model of the pool: with its provider, its credential, and a label of its own, which has its own versions. */
+function bodyFor(body: WarmBody, { provider, model, credential, region, name: own }: PoolModel): WarmBody {
+  const { gateway: _, model_preference: __, gateway_models: ___, name, request, ...rest } = body
+  return {
+    ...rest,
+    provider,
+    model,
+    ...(request === undefined ? {} : { request: new RawJson(withModel(request.text, model)) }),
+    ...(credential === null ? {} : { credential }),
+    ...(region === undefined ? {} : { region }),
+    ...(name === undefined ? {} : { name: `${name}/${own}` }),
   }
 }
 
@@ -97,18 +130,15 @@ async function firstThatWorks(
   return results
 }
 
-async function outcomeOf(c: Call, body: WarmBody, model: PoolModel, known: KnownCredentials): Promise<ModelOutcome> {
-  const { gateway: _, model_preference: __, gateway_models: ___, name, ...rest } = body
-  const own: WarmBody = {
-    ...rest,
-    provider: model.provider,
-    model: model.model,
-    ...(model.credential === null ? {} : { credential: model.credential }),
-    // Each model gets a label of its own, with its own versions.
-    ...(name === undefined ? {} : { name: `${name}/${model.name}` }),
-  }
+async function outcomeOf(
+  c: Call,
+  gateway: string,
+  body: WarmBody,
+  model: PoolModel,
+  known: KnownCredentials,
+): Promise<ModelOutcome> {
   try {
-    return { model, warmed: await warmOne(c, own, known, true), failure: null }
+    return { model, warmed: await warmOne(c, body, known, { gateway, model: model.name }), failure: null }
   } catch (thrown) {
     const failure = readFailure(thrown)
     if (failure === null) throw thrown
@@ -134,9 +164,14 @@ function allFailed(gateway: string, results: readonly ModelOutcome[]): Failure {
   return new Failure(first?.kind ?? 'internal', text, { ...first?.detail, gateway, models, kinds })
 }
 
+const STANDBY = 'traffic reaches it only if the models before it fail; "gateway_models": "all" warms it too'
+const IN_TURN = 'it is warmed if the models before it fail; "gateway_models": "all" warms it now'
+
 function answer(body: WarmBody, { first, reachable, barred, out }: Route, results: readonly ModelOutcome[]) {
   const shown = (model: PoolModel) => ({ name: model.name, provider: model.provider, model: model.model })
   const nothing = { usable_at: null, result: null, failure: null }
+  const known = results.filter((one) => one.warmed !== null || one.failure !== null)
+  const follows = body.background === true ? IN_TURN : STANDBY
   const warmed = results.filter((one) => statusOf(one) === 'warmed').map(({ model }) => model.name)
   return {
     gateway: body.gateway ?? '',
@@ -144,7 +179,7 @@ function answer(body: WarmBody, { first, reachable, barred, out }: Route, result
     warmed,
     fell_back: !results.some(({ model, warmed: done }) => done !== null && model === first),
     models: [
-      ...results.map((one) => ({
+      ...known.map((one) => ({
         ...shown(one.model),
         status: statusOf(one),
         why: '',
@@ -153,12 +188,12 @@ function answer(body: WarmBody, { first, reachable, barred, out }: Route, result
         failure: one.failure === null ? null : failureJson(one.failure),
       })),
       ...reachable
-        .filter((model) => !results.some((one) => one.model === model))
+        .filter((model) => !known.some((one) => one.model === model))
         .map((model) => ({
           ...shown(model),
           ...nothing,
           status: 'standby' as const,
-          why: 'traffic reaches it only if the models before it fail; "gateway_models": "all" warms it too',
+          why: follows,
         })),
       ...barred.map(({ model, until }) => ({
         ...shown(model),

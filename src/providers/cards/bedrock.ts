@@ -68,6 +68,9 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
   ]
 }
 
+/** Parameters of Claude's own, which no other model takes. */
+const NOT_ITS_OWN = ['thinking', 'adaptive', 'effort', 'top_k', 'parallel_tool_calls'] as const
+
 /** Nova takes cache points of five minutes, and writes are free. */
 function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
   const row = automatic(
@@ -75,7 +78,7 @@ function nova(id: string, rates: { input: number; read: number; output: number }
     { retention: stated('5m', 'sliding', 5 * MINUTE_MS), sharedBy: 'blocks', rates: [rates] },
     DOCS,
   )
-  return { ...row, facts: { ...row.facts, writesReported: true } }
+  return { ...row, facts: { ...row.facts, writesReported: true, refuses: NOT_ITS_OWN } }
 }
 
 /** Converse, with a Bedrock API key. */
@@ -85,6 +88,7 @@ export const bedrock: Card = {
   aliases: ['aws.bedrock', 'aws', 'amazon-bedrock', 'bedrock_converse'],
   name: 'Amazon Bedrock Converse',
   baseUrl: `https://bedrock-runtime.${REGION}.amazonaws.com`,
+  region: 'BEDROCK_REGION',
   auth: { header: 'authorization-bearer' },
   headers: {},
   dialect: bedrockConverse,
@@ -143,6 +147,7 @@ export const bedrockOpenai: Card = {
   name: 'OpenAI on Amazon Bedrock',
   knownAs,
   baseUrl: `https://bedrock-mantle.${REGION}.api.aws/openai/v1`,
+  region: 'BEDROCK_REGION',
   secret: 'AWS_BEARER_TOKEN_BEDROCK',
   models: [
     model(

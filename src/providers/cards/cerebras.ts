@@ -10,7 +10,7 @@ export const cerebras: Card = {
   name: 'Cerebras',
   baseUrl: 'https://api.cerebras.ai/v1',
   secret: 'CEREBRAS_API_KEY',
-  wire: { cap: 'max_completion_tokens' },
+  wire: { cap: 'max_completion_tokens', lacks: ['top_k', 'presence_penalty', 'frequency_penalty', 'thinking'] },
   models: [
     automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS), blockTokens: 600 }, DOCS),
   ],

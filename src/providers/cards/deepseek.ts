@@ -32,6 +32,9 @@ export const deepseek: Card = {
   wire: {
     keyMember: 'user_id',
     uniqueTail: true,
+    // Answers in JSON follow no schema. Source: api-docs.deepseek.com chat completion, checked 2026-11-30.
+    lacks: ['top_k', 'seed', 'response_schema', 'parallel_tool_calls'],
+    thinking: 'type',
     spentWords: ['insufficient balance'],
     advice: [
       {

@@ -20,6 +20,7 @@ export const fireworks: Card = {
     keyHeader: 'x-session-affinity',
     routing: ['prompt_cache_key', 'user'],
     cachedHeader: 'fireworks-cached-prompt-tokens',
+    lacks: ['thinking'],
   },
   models: [
     row('gpt-oss-120b', { input: 0.15, read: 0.014, output: 0.6 }),

@@ -32,6 +32,8 @@ function row(names: string[], minimumTokens: number | null, rates: Rates[], thin
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
     sharedBy: 'tokens',
+    // Levels began with 3; before, thinking takes a budget. Source: ai.google.dev thinking, checked 2026-11-30.
+    ...(names.every((name) => name.startsWith('gemini-2.5')) ? { refuses: ['effort'] as const } : {}),
   }
   const prices = rates.map(({ input, output, long, ...rest }) => {
     const usd = { input, output, read: input * 0.1, writes: { implicit: input } }
@@ -70,7 +72,8 @@ export const gemini: Card = {
     row(['gemini-3.5-flash-lite'], null, [{ input: 0.3, output: 2.5 }], MINIMAL),
     row(ids('gemini-3.6-flash', 'gemini-3.7-flash', 'gemini-3.8-flash'), 4096, FLASH_PROMOTION, MEDIUM),
     // All models from 2.5 on have the implicit cache. Nothing more is known of these.
-    row(['gemini-2.5*', 'gemini-3*', 'gemini-4*'], null, []),
+    row(['gemini-2.5*'], null, []),
+    row(['gemini-3*', 'gemini-4*'], null, []),
   ],
   facts: facts(DOCS, {
     mechanism: 'Implicit prefix cache from 2.5 on, and handles (cachedContents). Gemini 4 takes no handles.',

@@ -17,7 +17,8 @@ export const mistral: Card = {
   baseUrl: 'https://api.mistral.ai/v1',
   secret: 'MISTRAL_API_KEY',
   streams: false, // a stream cannot be asked for its usage
-  wire: { keyMember: 'prompt_cache_key' },
+  // Its seed is `random_seed`: sampling, which no probe carries.
+  wire: { keyMember: 'prompt_cache_key', lacks: ['top_k', 'seed', 'thinking'] },
   models: [
     row(['mistral-large-2512'], { input: 0.5, read: 0.05, output: 1.5 }),
     row(['mistral-medium-3-5', 'mistral-medium-latest'], { input: 1.5, read: 0.15, output: 7.5, from: '2026-06-16' }),

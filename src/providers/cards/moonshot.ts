@@ -39,6 +39,8 @@ export const moonshot: Card = {
   secret: 'MOONSHOT_API_KEY',
   wire: {
     controls: 'ttl',
+    lacks: ['top_k'],
+    thinking: 'type',
     keyMember: 'prompt_cache_key',
     retentions: ['5m', '1h'],
     spentTokens: ['exceeded_current_quota_error'],

@@ -37,6 +37,8 @@ export const openrouter: Card = {
     // Pins a conversation to one upstream. So does `provider`, which is sent as it is: upstreams share no cache.
     keyMember: 'session_id',
     routing: ['provider.order', 'provider.only'],
+    lacks: [],
+    thinking: 'reasoning',
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,
     advice: [

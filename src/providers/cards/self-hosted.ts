@@ -27,7 +27,7 @@ export const vllm: Card = {
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
   labPath: '/vllm/v1',
-  wire: { keyMember: 'cache_salt' },
+  wire: { keyMember: 'cache_salt', lacks: ['thinking'] },
   models: [automatic(['*'], { retention: LRU, blockTokens: 16, rates: FREE, untilDisplaced: true }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
     mechanism: 'Automatic prefix cache, on by default, of hashed blocks.',
@@ -58,7 +58,7 @@ export const sglang: Card = {
   baseUrl: '{SGLANG_BASE_URL}',
   secret: 'SGLANG_API_KEY',
   labPath: '/sglang/v1',
-  wire: {},
+  wire: { lacks: ['thinking'] },
   models: [automatic(['*'], { retention: LRU, rates: FREE, untilDisplaced: true }, SGLANG_DOCS)],
   facts: facts(SGLANG_DOCS, {
     mechanism: 'Radix cache, on by default.',
@@ -89,7 +89,7 @@ export const llamaCpp: Card = {
   secret: 'LLAMA_CPP_API_KEY',
   labPath: '/llama-cpp/v1',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
-  wire: {},
+  wire: { lacks: ['thinking'] },
   models: [automatic(['*'], { retention: LRU, blockTokens: 1, rates: FREE, untilDisplaced: true }, LLAMA_DOCS)],
   facts: facts(LLAMA_DOCS, {
     mechanism: 'Reuse of what a slot holds, and of prompts kept in memory.',
@@ -125,7 +125,8 @@ export const ollama: Card = {
   name: 'Ollama',
   baseUrl: '{OLLAMA_BASE_URL}',
   secret: 'OLLAMA_API_KEY',
-  wire: {},
+  // Source: docs.ollama.com OpenAI compatibility, checked 2026-11-30.
+  wire: { lacks: ['top_k', 'thinking', 'tool_choice', 'parallel_tool_calls'] },
   models: [automatic(['*'], { retention: WHILE_LOADED, rates: FREE, untilDisplaced: true }, OLLAMA_DOCS)],
   facts: facts(OLLAMA_DOCS, {
     mechanism: 'Reuse of what a slot of the loaded model holds.',

@@ -11,7 +11,7 @@ export const together: Card = {
   name: 'Together',
   baseUrl: 'https://api.together.ai/v1',
   secret: 'TOGETHER_API_KEY',
-  wire: { keyMember: 'prompt_cache_key' },
+  wire: { keyMember: 'prompt_cache_key', lacks: ['thinking'] },
   // About an hour is typical and not promised. Each model's page has its discount.
   models: [automatic(['*'], { retention: assumed('implicit', 30 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS) }, DOCS)],
   facts: facts(DOCS, {

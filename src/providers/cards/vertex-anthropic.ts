@@ -46,6 +46,7 @@ export const vertexAnthropic: Card = {
   baseUrlWhen: Object.fromEntries(
     Object.entries(vertex.baseUrlWhen ?? {}).map(([when, url]) => [when, url.replace(/google$/, 'anthropic/models')]),
   ),
+  region: 'VERTEX_LOCATION',
   auth: vertex.auth,
   headers: {},
   callerHeaders: ['anthropic-beta'],

@@ -26,6 +26,7 @@ export const vertex: Card = {
     'VERTEX_LOCATION=global':
       'https://aiplatform.googleapis.com/v1/projects/{VERTEX_PROJECT}/locations/global/publishers/google',
   },
+  region: 'VERTEX_LOCATION',
   auth: { header: 'authorization-bearer' },
   wire: { version: '' },
   managedCaches: vertexManagedCaches,

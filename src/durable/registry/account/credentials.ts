@@ -22,11 +22,14 @@ export class Credentials {
   }
 
   /** Seals and stores a secret. Throws `not_configured` where the deployment has no key-encryption secret. */
-  put(given: { name: string; provider: string; host: string; secret: string }, now: number): CredentialView {
-    const { name, provider, host, secret } = given
+  put(
+    given: { name: string; provider: string; host: string; region?: string; secret: string },
+    now: number,
+  ): CredentialView {
+    const { name, provider, host, region = null, secret } = given
     const generation = (this.#all().get(name)?.generation ?? 0) + 1
     const sealed = seal(secret, { account: this.#account, name, generation, host }, this.#vars)
-    const row: CredentialRow = { name, provider, host, generation, createdAt: now, sealed }
+    const row: CredentialRow = { name, provider, host, region, generation, createdAt: now, sealed }
     this.#save(row)
     return view(row, sealed, this.#vars)
   }
@@ -66,11 +69,12 @@ export class Credentials {
 
   /** The same credentials without the sealed secrets. */
   named(names: Iterable<string>): NamedCredential[] {
-    return this.stored(names).map(({ account, name, provider, host, generation, createdAt }) => ({
+    return this.stored(names).map(({ account, name, provider, host, region = null, generation, createdAt }) => ({
       account,
       name,
       provider,
       host,
+      region,
       generation,
       createdAt,
     }))
@@ -100,6 +104,6 @@ export class Credentials {
 }
 
 function view(row: CredentialRow, sealed: string, vars: Vars): CredentialView {
-  const { name, provider, host, generation, createdAt } = row
-  return { name, provider, host, generation, createdAt, sealedWith: sealedWith(sealed, vars) }
+  const { name, provider, host, region = null, generation, createdAt } = row
+  return { name, provider, host, region, generation, createdAt, sealedWith: sealedWith(sealed, vars) }
 }

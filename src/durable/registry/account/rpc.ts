@@ -2,6 +2,7 @@ import type { NamedCredential, StoredCredential } from '../../../calls/credentia
 import type { WebhookTarget } from '../../../calls/webhook-message.ts'
 import { Failure } from '../../../contract/failure.ts'
 import type { ModelPool } from '../../../core/model/model-pool.ts'
+import type { PrefixView } from '../records/prefix-view.ts'
 import type { Overrides } from '../../../core/model/overrides.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { useOverrides } from '../../../runtime/overrides.ts'
@@ -27,6 +28,7 @@ export interface GivenCredential {
   name: string
   provider: string
   host: string
+  region?: string
   secret: string
 }
 
@@ -49,6 +51,9 @@ export interface AccountRpcPorts {
   /** The overrides of the whole deployment, from the Directory. */
   deploymentOverrides: () => Promise<Overrides>
 }
+
+/** Prefixes of each model that a pool shows. */
+const POOLED_SHOWN = 20
 
 /** RPC methods about the account itself: settings, keys, credentials, bots, model pools, webhook and idempotency. */
 export class AccountRpc {
@@ -189,6 +194,14 @@ export class AccountRpc {
 
   pool(name: string): ModelPool | null {
     return this.#store.pools.load(name)
+  }
+
+  /** The newest prefixes that were warmed through a pool, by the name of the model there. */
+  pooled(name: string, models: readonly string[]): Record<string, PrefixView[]> {
+    const now = this.#clock.now()
+    const { registrar } = this.#ports
+    const of = (model: string) => this.#store.pools.linked(name, model, POOLED_SHOWN)
+    return Object.fromEntries(models.map((model) => [model, of(model).map((k) => registrar.viewByKey(k, now))]))
   }
 
   removePool(name: string): boolean {

@@ -78,7 +78,7 @@ export class Registrar {
   }
 
   #create(registration: Registration, now: number): number {
-    const { body, keepWarm, required = null, credentials, ...given } = registration
+    const { body, keepWarm, required = null, credentials, pool: _, ...given } = registration
     if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
       throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
     }

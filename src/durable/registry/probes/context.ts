@@ -32,7 +32,7 @@ export interface ProbeSchedulerPorts {
   /** Generation in force of a credential of the account; null when there is none of that name. */
   generationOf?: (credential: string) => number | null
   /** Address of a provider as prefix records store it; null: the address in its card. */
-  placeOf?: (provider: string) => string | null
+  placeOf?: (provider: string, region?: string) => string | null
   /** Whether there is a card of a provider: an administrator removes those that were added. Absent: there is. */
   isKnown?: (provider: string) => boolean
   /** Time that a provider is given for an answer, in ms; null: the usual one. */
@@ -152,10 +152,10 @@ export class PlanningContext {
   }
 
   /** Why the entry of a prefix cannot be reached: its provider was removed, or has another address; null where it can. */
-  unreachable({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): string | null {
+  unreachable({ provider, place, region }: Pick<PrefixRecord, 'provider' | 'place' | 'region'>): string | null {
     const { placeOf, isKnown } = this.ports
     if (isKnown?.(provider) === false) return REMOVED
-    return place !== undefined && placeOf !== undefined && placeOf(provider) !== place ? MOVED : null
+    return place !== undefined && placeOf !== undefined && placeOf(provider, region) !== place ? MOVED : null
   }
 
   #gone(record: PrefixRecord): { gone?: Gone } {

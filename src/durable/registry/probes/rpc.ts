@@ -76,7 +76,7 @@ export class ProbeRpc {
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
-    const { breakpoint, cacheKey, headers = {}, place } = record
+    const { breakpoint, cacheKey, headers = {}, place, region } = record
     const credentials = this.#ports.bodyCredentials.of(k, record)
     return {
       bytes,
@@ -84,6 +84,7 @@ export class ProbeRpc {
       cacheKey,
       headers,
       ...(place === undefined ? {} : { place }),
+      ...(region === undefined ? {} : { region }),
       ...(credentials === null ? {} : { credentials }),
     }
   }

@@ -32,6 +32,7 @@ export interface CredentialView {
   name: string
   provider: string
   host: string
+  region: string | null
   generation: number
   createdAt: number
   sealedWith: SealedWith

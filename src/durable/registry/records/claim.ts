@@ -47,6 +47,8 @@ export interface Job {
   unpriced?: true
   /** Where the cache is required: what the receipt is judged by, and the last receipt that left it in doubt. */
   required?: Asked & { doubt: Receipt | null }
+  /** The job of the pool's next model, which was warmed because this one failed. */
+  fallback?: string
 }
 
 /** A message on the probe queue: a claim of an account. Its entries are read when the message arrives. */

@@ -15,20 +15,21 @@ export class CredentialStore {
   /** Every row, deleted credentials included, ordered by name. */
   all(): CredentialRow[] {
     return this.#sql.all<CredentialRow>(
-      'SELECT name, provider, host, generation, created_at AS createdAt, sealed FROM credential ORDER BY name',
+      'SELECT name, provider, host, region, generation, created_at AS createdAt, sealed FROM credential ORDER BY name',
     )
   }
 
-  save({ name, provider, host, generation, createdAt, sealed }: CredentialRow): void {
+  save({ name, provider, host, region = null, generation, createdAt, sealed }: CredentialRow): void {
     this.#sql.all(
-      `INSERT INTO credential VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET provider = excluded.provider,
-        host = excluded.host, generation = excluded.generation, created_at = excluded.created_at, sealed = excluded.sealed`,
+      `INSERT INTO credential (name, provider, host, generation, created_at, sealed, region) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, host = excluded.host, region = excluded.region, generation = excluded.generation, created_at = excluded.created_at, sealed = excluded.sealed`,
       name,
       provider,
       host,
       generation,
       createdAt,
       sealed,
+      region,
     )
   }
 }

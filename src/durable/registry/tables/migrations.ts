@@ -75,4 +75,12 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE body_credential (k INTEGER PRIMARY KEY, sealed TEXT NOT NULL)'],
   // Prefixes whose drift is shown, to count and to list them without reading all states.
   ['CREATE TABLE drifted (k INTEGER PRIMARY KEY)'],
+  // Background warms through a pool, with the models that follow if one fails; and which prefixes were warmed through which pool.
+  [
+    'CREATE TABLE fallback (job TEXT PRIMARY KEY, wake_at INTEGER NOT NULL, links TEXT NOT NULL) WITHOUT ROWID',
+    'CREATE TABLE gateway_prefix (gateway TEXT NOT NULL, k INTEGER NOT NULL, model TEXT NOT NULL, PRIMARY KEY (gateway, k)) WITHOUT ROWID',
+    'CREATE INDEX gateway_prefix_of ON gateway_prefix (k)',
+  ],
+  // Region or location of calls with a credential.
+  ['ALTER TABLE credential ADD COLUMN region TEXT'],
 ]

@@ -136,7 +136,7 @@ export class PrefixStore {
 
   delete(k: number): void {
     this.#lookups.remove(k, this.record(k)?.lookups ?? [])
-    for (const table of ['prefix', 'body', 'body_credential', 'history', 'name', 'job', 'barrier'])
+    for (const table of ['prefix', 'body', 'body_credential', 'history', 'name', 'job', 'barrier', 'gateway_prefix'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#cache.delete(k)
     this.#states.delete(k)

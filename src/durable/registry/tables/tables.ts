@@ -4,6 +4,7 @@ import { BodyCredentialStore } from './body-credentials.ts'
 import { BotCallStore } from './bot-calls.ts'
 import { ClaimStore } from './claims.ts'
 import { CrewStore } from './crews.ts'
+import { FallbackStore } from './fallbacks.ts'
 import { DayStore } from './days.ts'
 import { HistoryStore } from './history.ts'
 import { JobStore } from './jobs.ts'
@@ -38,6 +39,7 @@ export class RegistryStore {
   readonly trials: HoldoutStore
   readonly access: KeyStore
   readonly crews: CrewStore
+  readonly fallbacks: FallbackStore
   readonly pools: ModelPoolStore
   readonly barriers: BarrierStore
   readonly botCalls: BotCallStore
@@ -58,6 +60,7 @@ export class RegistryStore {
     this.days = new DayStore(sql)
     this.access = new KeyStore(sql)
     this.crews = new CrewStore(sql)
+    this.fallbacks = new FallbackStore(sql)
     this.pools = new ModelPoolStore(sql)
     this.barriers = new BarrierStore(sql)
     this.botCalls = new BotCallStore(sql)
@@ -131,11 +134,11 @@ export class RegistryStore {
     return totals === null ? 0 : totals.costNanos + totals.botCostNanos
   }
 
-  /** Earliest time of a due slot, an expiring claim, a crew's check or a webhook message; null: there is none. */
+  /** Earliest time of a due slot, an expiring claim, the check of a crew or of a fallback, or a webhook message; null: there is none. */
   nextAt(): number | null {
-    const row = this.#sql.all<{ slot: number | null; claim: number | null; crew: number | null }>(
+    const row = this.#sql.all<Record<'slot' | 'claim' | 'crew' | 'fallback', number | null>>(
       `SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim,
-        (SELECT min(wake_at) FROM crew) AS crew`,
+        (SELECT min(wake_at) FROM crew) AS crew, (SELECT min(wake_at) FROM fallback) AS fallback`,
     )[0]
     const times = [...Object.values(row ?? {}), this.outbox.nextAt()].filter((at) => at !== null)
     return times.length === 0 ? null : Math.min(...times)

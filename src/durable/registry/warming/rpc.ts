@@ -8,6 +8,8 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { BarrierAnswer } from '../records/barrier.ts'
 import type { Barriers } from './barriers.ts'
 import type { Crews } from './crews.ts'
+import type { Fallbacks } from './fallbacks.ts'
+import type { FallbackOrder } from '../records/fallback.ts'
 import type { Warmed } from '../records/warmed.ts'
 import type { SingleFlight, WarmWish } from './single-flight.ts'
 
@@ -18,6 +20,7 @@ export interface WarmingRpcPorts {
   registrar: Registrar
   flights: SingleFlight
   crews: Crews
+  fallbacks: Fallbacks
   barriers: Barriers
   /** Resolves once bodies can be sealed and opened. */
   bodyKeyReady: () => Promise<void>
@@ -60,7 +63,22 @@ export class WarmingRpc {
     this.#ports.requireStorage(STORAGE_ADVICE)
     await this.#ports.bodyKeyReady()
     const { k, created } = this.#registrar.register(registration, this.#ports.clock.now())
+    this.#store.pools.link(k, registration.pool)
     return this.#warmed(k, created, how, { jobId, askedAt, required, unpriced })
+  }
+
+  /** Registers a prefix and queues its warm, as `register` does. Should it fail, the fallbacks are warmed instead, one after the other. */
+  async registerInPool(
+    registration: Registration,
+    jobId: string,
+    askedAt: number,
+    required: Asked | null,
+    fallbacks: readonly FallbackOrder[],
+    unpriced: boolean,
+  ): Promise<Warmed> {
+    const warmed = await this.register(registration, 'later', jobId, askedAt, required, unpriced)
+    if (warmed.flight.role === 'queued') await this.#ports.fallbacks.follow(warmed.flight.job.id, fallbacks)
+    return warmed
   }
 
   /** Warms a registered prefix; the other parameters are those of `register`. */

@@ -49,6 +49,7 @@ import {
 } from './markers.ts'
 import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
+import { settingMembers } from './neutral.ts'
 import { messagesFaults } from './faults.ts'
 import { LINT, LOOKBACK, SECTIONS } from './layout.ts'
 import { placed } from './placed.ts'
@@ -64,7 +65,12 @@ import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, Prepare
  */
 export const anthropicMessages: DialectDefinition = {
   id: 'anthropic-messages',
-  wire: { ...PLAIN, retentions: ['5m', '1h'], markers: [MARKER] },
+  wire: {
+    ...PLAIN,
+    retentions: ['5m', '1h'],
+    markers: [MARKER],
+    lacks: ['seed', 'presence_penalty', 'frequency_penalty'],
+  },
   client: 'anthropic-sdk',
   labPath: '/anthropic',
   recognises: (root) =>
@@ -95,6 +101,7 @@ function create(wire: Wire): Dialect {
     },
     unknownModel: { primitives: ['zero_output', 'one_token'], writesReported: true, sharedBy: 'blocks' },
     outputFloor: 1,
+    lacks: wire.lacks,
   }
 }
 
@@ -225,7 +232,7 @@ function primitives(text: string, facts: ModelFacts): Primitive[] {
 }
 
 function render(request: NeutralRequest): string {
-  const members = [`"model":${JSON.stringify(request.model)}`, '"max_tokens":1024']
+  const members = [`"model":${JSON.stringify(request.model)}`, ...settingMembers(request.settings)]
   if (request.tools !== undefined && request.tools.length > 0) {
     const tools = request.tools.map((tool) => {
       const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`

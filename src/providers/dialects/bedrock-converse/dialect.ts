@@ -54,6 +54,7 @@ import { MARKERS } from './end.ts'
 import { converseFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
 import { LOOKBACK } from '../anthropic-messages/layout.ts'
+import { choiceMember, settingMembers } from './neutral.ts'
 import { primitives, probe, thinkingBudget } from './probe.ts'
 import { converseTurns } from './turn.ts'
 import type { Compared } from '../../compared.ts'
@@ -65,7 +66,7 @@ import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, Prepare
  */
 export const bedrockConverse: DialectDefinition = {
   id: 'bedrock-converse',
-  wire: { ...PLAIN, retentions: ['5m', '1h'] },
+  wire: { ...PLAIN, retentions: ['5m', '1h'], lacks: ['seed', 'presence_penalty', 'frequency_penalty'] },
   client: 'fetch',
   labPath: '/bedrock',
   recognises,
@@ -108,6 +109,7 @@ function create(wire: Wire): Dialect {
     turns: converseTurns,
     unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: true, sharedBy: 'blocks' },
     outputFloor: 1,
+    lacks: wire.lacks,
   }
 }
 
@@ -220,7 +222,7 @@ function endAdvice({ path }: End, retention: string): Advice {
 function render(request: NeutralRequest): string {
   const point = pointText(request.cache?.retention === '1h' || request.cache?.retention === 'extended' ? '1h' : '5m')
   const messages = request.messages ?? []
-  const members: string[] = []
+  const members = settingMembers(request.settings)
   const tools = (request.tools ?? []).map(({ name, description, parametersText }) => {
     const says = description === undefined ? '' : `,"description":${JSON.stringify(description)}`
     return `{"toolSpec":{"name":${JSON.stringify(name)}${says},"inputSchema":{"json":${parametersText}}}}`
@@ -228,7 +230,8 @@ function render(request: NeutralRequest): string {
   const system = systemTexts(request).map((text) => `{"text":${JSON.stringify(text)}}`)
   if (tools.length > 0) {
     const last = system.length === 0 && messages.length === 0 ? [point] : []
-    members.push(`"toolConfig":{"tools":[${[...tools, ...last].join(',')}]}`)
+    const listed = `"tools":[${[...tools, ...last].join(',')}]`
+    members.push(`"toolConfig":{${[listed, ...choiceMember(request.settings)].join(',')}}`)
   }
   if (system.length > 0) {
     const last = messages.length === 0 ? [point] : []

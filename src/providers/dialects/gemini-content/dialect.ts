@@ -42,6 +42,7 @@ import type {
 import { readAnswer, readUsage } from './answer.ts'
 import { geminiFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
+import { settingMembers } from './neutral.ts'
 import {
   contentSettings,
   GENERATION,
@@ -62,7 +63,7 @@ import { geminiTurns } from './turn.ts'
 export const geminiContent: DialectDefinition = {
   id: 'gemini-content',
   // The Gemini API has its version in the path; Vertex has it in the address.
-  wire: { ...PLAIN, version: '/v1beta' },
+  wire: { ...PLAIN, version: '/v1beta', lacks: ['parallel_tool_calls'] },
   client: 'fetch',
   labPath: '/gemini',
   recognises: (root) => member(root, 'contents') !== undefined || member(root, 'systemInstruction') !== undefined,
@@ -88,6 +89,7 @@ function create(wire: Wire): Dialect {
     turns: geminiTurns(wire),
     unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: false, sharedBy: 'tokens' },
     outputFloor: FLOOR_TOKENS,
+    lacks: wire.lacks,
   }
 }
 
@@ -256,7 +258,7 @@ function probe(
 }
 
 function render(request: NeutralRequest): string {
-  const members: string[] = []
+  const members = settingMembers(request.settings)
   if (request.system !== undefined && request.system !== '') {
     members.push(`"systemInstruction":{"parts":[{"text":${JSON.stringify(request.system)}}]}`)
   }

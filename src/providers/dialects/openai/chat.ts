@@ -14,6 +14,7 @@ import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
 import { isAmong, markEnd, markerKindOf } from './mark.ts'
+import { chatMembers } from './neutral.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { openaiFaults } from './faults.ts'
 import { comparedOpenai, lastElement, prepareOpenai } from './prefix.ts'
@@ -33,7 +34,7 @@ import type {
 export const chatCompletions: DialectDefinition = {
   id: 'openai-chat',
   // Most providers of this format have no cache settings. OpenAI's own cards name theirs.
-  wire: PLAIN,
+  wire: { ...PLAIN, lacks: ['top_k', 'thinking'] },
   client: 'openai-sdk',
   labPath: '/openai/v1',
   recognises: () => true, // the format of most providers
@@ -46,7 +47,7 @@ function create(wire: Wire): Dialect {
     prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
     compared: (request, facts) => comparedOpenai(readBody(request.text), request, facts, shape),
     faults: (text, facts) => openaiFaults(text, facts, shape),
-    render,
+    render: (request) => render(request, wire),
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
     readAnswer: (text, contentType, headers) => {
@@ -61,6 +62,7 @@ function create(wire: Wire): Dialect {
     turns: chatTurns(wire),
     unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: false },
     outputFloor: FLOOR_TOKENS,
+    lacks: wire.lacks,
   }
 }
 
@@ -171,8 +173,8 @@ function probe(
 
 const CAPS = ['max_completion_tokens', 'max_tokens'] as const
 
-function render(request: NeutralRequest): string {
-  const members = [`"model":${JSON.stringify(request.model)}`]
+function render(request: NeutralRequest, wire: Wire): string {
+  const members = [`"model":${JSON.stringify(request.model)}`, ...chatMembers(request.settings, wire)]
   if (request.tools !== undefined && request.tools.length > 0) {
     const tools = request.tools.map((tool) => {
       const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`

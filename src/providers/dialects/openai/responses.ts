@@ -14,6 +14,7 @@ import { responsesTurns } from './responses-turn.ts'
 import { count, fields, inclusive, nature, NO_USAGE, statedCount, writesByRetention } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { markEnd, markerKindOf } from './mark.ts'
+import { responsesMembers } from './neutral.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
 import { openaiFaults } from './faults.ts'
 import type { OpenaiShape } from './breakpoints.ts'
@@ -41,6 +42,7 @@ export const openaiResponses: DialectDefinition = {
     keyMember: 'prompt_cache_key',
     retentions: ['in_memory', '24h', '30m', '12h'],
     markers: [MARKER],
+    lacks: ['top_k', 'seed', 'presence_penalty', 'frequency_penalty', 'stop', 'thinking'],
   },
   client: 'openai-sdk',
   labPath: '/openai/v1',
@@ -66,6 +68,7 @@ function create(wire: Wire): Dialect {
     turns: responsesTurns(wire),
     unknownModel: { primitives: ['floor_tokens'], writesReported: false },
     outputFloor: FLOOR_TOKENS,
+    lacks: wire.lacks,
   }
 }
 
@@ -147,7 +150,7 @@ function probe(
 }
 
 function render(request: NeutralRequest): string {
-  const members = [`"model":${JSON.stringify(request.model)}`]
+  const members = [`"model":${JSON.stringify(request.model)}`, ...responsesMembers(request.settings)]
   if (request.tools !== undefined && request.tools.length > 0) {
     const tools = request.tools.map((tool) => {
       const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`

@@ -1,0 +1,127 @@
+import { readFailure } from '../../../contract/failure.ts'
+import type { Clock } from '../../../runtime/clock.ts'
+import { newId } from '../../../runtime/ids.ts'
+import type { PrefixLookup } from '../prefixes/prefix-lookup.ts'
+import type { Registrar } from '../prefixes/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../../registration/registration.ts'
+import type { Message } from '../records/claim.ts'
+import type { FallbackChain, FallbackLink, FallbackOrder } from '../records/fallback.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import type { SingleFlight } from './single-flight.ts'
+
+/** A chain whose job has not ended is checked at this interval, which finds whatever was missed. */
+const CHECK_AGAIN_MS = 15_000
+
+/** Collaborators that `Fallbacks` needs. */
+export interface FallbackPorts {
+  clock: Clock
+  send: (messages: readonly Message[]) => Promise<void>
+  rearm: () => Promise<void>
+  lookup: Pick<PrefixLookup, 'keyOf'>
+}
+
+/** Warms the next model of a pool when the background warm of one has failed. All state is in the tables. */
+export class Fallbacks {
+  readonly #store: RegistryStore
+  readonly #registrar: Registrar
+  readonly #flights: SingleFlight
+  readonly #ports: FallbackPorts
+  /** When each open chain is checked next, if nothing happens before, by its job. */
+  readonly #open: Map<string, number>
+
+  constructor(store: RegistryStore, registrar: Registrar, flights: SingleFlight, ports: FallbackPorts) {
+    this.#store = store
+    this.#registrar = registrar
+    this.#flights = flights
+    this.#ports = ports
+    this.#open = new Map(store.fallbacks.open().map(({ job, wakeAt }) => [job, wakeAt]))
+  }
+
+  /** Lets these models follow a job that fails. A job that others have given a chain keeps it. */
+  async follow(job: string, orders: readonly FallbackOrder[]): Promise<void> {
+    if (orders.length === 0 || this.#open.has(job)) return
+    const now = this.#ports.clock.now()
+    this.#store.transaction(() => {
+      this.#save({ job, links: orders.flatMap((order) => this.#registered(order, now)) }, now)
+    })
+    await this.advance()
+  }
+
+  /** A prefix without label. A new one has no plan yet, because a plan would warm it; a known one keeps its own. */
+  #registered({ registration, required, unpriced }: FallbackOrder, now: number): FallbackLink[] {
+    const { name, keepWarm: asked } = registration
+    const isKnown = this.#ports.lookup.keyOf(registration, now) !== null
+    const keepWarm = isKnown ? null : { ...DEFAULT_KEEP_WARM, plan: 'off' as const }
+    try {
+      const { k, created } = this.#registrar.register({ ...registration, name: null, keepWarm, required: null }, now)
+      this.#store.pools.link(k, registration.pool)
+      const { id } = this.#registrar.viewByKey(k, now).record
+      return [
+        { prefixId: id, created, name, keepWarm: asked ?? (created ? DEFAULT_KEEP_WARM : null), unpriced, required },
+      ]
+    } catch (thrown) {
+      if (readFailure(thrown) === null) throw thrown
+      return []
+    }
+  }
+
+  /** Goes on where a job has ended. Called whenever a call may have ended. */
+  async advance(): Promise<void> {
+    if (this.#open.size === 0) return
+    const now = this.#ports.clock.now()
+    const messages: Message[] = []
+    for (const [job, wakeAt] of this.#open) {
+      this.#store.transaction(() => messages.push(...this.#advanceOne(job, wakeAt, now)))
+    }
+    await this.#ports.send(messages)
+    await this.#ports.rearm()
+  }
+
+  #advanceOne(id: string, wakeAt: number, now: number): Message[] {
+    const chain = this.#store.fallbacks.load(id)
+    const job = this.#store.jobs.load(id)
+    if (job !== null && job.finishedAt === null) {
+      if (chain !== null && now >= wakeAt) this.#save(chain, now)
+      return []
+    }
+    this.#store.fallbacks.delete(id)
+    this.#open.delete(id)
+    const links = chain?.links ?? []
+    // A job is gone with its prefix: its caller has deleted what it was to warm.
+    if (job !== null && job.failure !== null) {
+      for (const [index, link] of links.entries()) {
+        const k = this.#store.prefixes.keyOf('id', link.prefixId)
+        if (k === null) continue
+        this.#take(link, now)
+        const next = this.#flights.queue(k, newId('job'), now, { required: link.required, unpriced: link.unpriced })
+        const before = this.#store.prefixes.keyOf('id', job.prefixId)
+        if (before !== null) this.#store.jobs.save(before, { ...job, fallback: next.job.id })
+        this.#save({ job: next.job.id, links: links.slice(index + 1) }, now)
+        return next.messages
+      }
+    }
+    for (const link of links) this.#dropUnused(link, now)
+    return []
+  }
+
+  /** Gives a prefix the label and the plan that its caller asked for. */
+  #take({ prefixId, name, keepWarm }: FallbackLink, now: number): void {
+    const change = { ...(name === null ? {} : { name }), ...(keepWarm === null ? {} : { keepWarm }) }
+    if (Object.keys(change).length > 0) this.#registrar.change(prefixId, change, now)
+  }
+
+  /** Deletes a prefix that this chain registered, and that nobody has used since. */
+  #dropUnused({ prefixId, created }: FallbackLink, now: number): void {
+    const k = created ? this.#store.prefixes.keyOf('id', prefixId) : null
+    if (k === null) return
+    const { record, state, inFlight } = this.#registrar.viewByKey(k, now)
+    const isUsed = inFlight || state.jobs.length > 0 || state.lastReceipt !== null || state.hits + state.misses > 0
+    if (!isUsed && record.name === null) this.#registrar.remove(prefixId, now)
+  }
+
+  #save(chain: FallbackChain, now: number): void {
+    const wakeAt = now + CHECK_AGAIN_MS
+    this.#store.fallbacks.save(chain, wakeAt)
+    this.#open.set(chain.job, wakeAt)
+  }
+}
