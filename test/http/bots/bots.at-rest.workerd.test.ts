@@ -2,12 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { expect, it, vi } from 'vitest'
 import { botName } from '../../../src/durable/registry/records/bot.ts'
 import { LiveStore } from '../../../src/durable/live/tables.ts'
-import { bindings, get, longText, newAccount, pick, post, useLab } from '../support.ts'
-import { tick } from '../../support/worker.ts'
-import { begin, hear, objectOf, say } from './support.ts'
+import { bindings, get, pick, post, useLab } from '../support.ts'
 import { DAY_MS } from '../../../src/core/time/time.ts'
 
-const world = useLab()
+useLab()
 
 const BOTS = 1_000
 const AT_ONCE = 50
@@ -44,76 +42,4 @@ it('of 1,000 evicted bots, only one with a message or a due alarm is built again
 
   expect(await runDurableObjectAlarm(stubOf(second))).toBe(true)
   expect(woken()).toBe(2)
-}, 300_000)
-
-/** All rows of an object, table by table. */
-const rowsOf = (state: DurableObjectState): string => {
-  const { sql } = state.storage
-  const tables = [...sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")]
-  const names = tables.map(({ name }) => name).filter((name) => !name.startsWith('_cf_'))
-  return JSON.stringify(names.map((name) => [name, [...sql.exec(`SELECT * FROM "${name}"`)]]))
-}
-
-it('1,000 bots at rest have no alarm and no socket, and no row of theirs is written', async () => {
-  const { id: account, key } = await newAccount()
-  const plain = { provider: 'anthropic', model: 'claude-opus-5', system_prompt: 'You sell tents.' }
-  const ids: string[] = []
-  for (let n = 0; n < BOTS - 4; n += AT_ONCE) {
-    const many = Math.min(AT_ONCE, BOTS - 4 - n)
-    const made = await Promise.all(Array.from({ length: many }, () => post('/bots', plain, { key })))
-    ids.push(...made.map((answer) => pick(answer, 'id') as string))
-  }
-  // Four that have worked: a turn, a turn that was given up, a tool in another Worker, a handle.
-  const warmless = { ...plain, keep_warm: { plan: 'off' } }
-  const told = await begin(warmless)
-  await say(told, 'Which tent for two?')
-  const stopped = await begin(warmless)
-  world.lab.faults.add({ kind: 'stalls', times: 1 })
-  const { deltas, socket } = await hear(stopped)
-  await post(`/bots/${stopped}/messages`, { text: 'Which tent for two?' })
-  await vi.waitFor(() => expect(deltas.length).toBeGreaterThan(0), 60_000)
-  expect(pick(await post(`/bots/${stopped}/cancel`), 'cancelled')).toBe(true)
-  socket.close(1000)
-  const tool = { name: 'stock', description: 'How many are left.', service: 'STOCK_SERVICE' }
-  const served = await begin({ ...warmless, tools: [tool] })
-  await say(served, 'How many?\nlab: call stock {}')
-  const contents = { provider: 'gemini', model: 'gemini-3.8-flash', system: longText() }
-  const handle = pick(await post('/caches', contents), 'handle')
-  const cached = await begin({ provider: 'gemini', model: 'gemini-3.8-flash', cache: { handle } })
-  await say(cached, 'Which lamp?')
-
-  const stubs = [
-    ...ids.map((id) => objectOf(id, account)),
-    ...[told, stopped, served, cached].map((id) => objectOf(id)),
-  ]
-  expect(stubs).toHaveLength(BOTS)
-  const seen = (stub: (typeof stubs)[number]) =>
-    runInDurableObject(stub, async (_, state) => ({
-      alarm: await state.storage.getAlarm(),
-      sockets: state.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN).length,
-      rows: rowsOf(state),
-    }))
-  const before: string[] = []
-  for (let n = 0; n < BOTS; n += AT_ONCE) {
-    const some = stubs.slice(n, n + AT_ONCE)
-    for (const { alarm, sockets, rows } of await Promise.all(some.map(seen))) {
-      expect([alarm, sockets]).toEqual([null, 0])
-      before.push(rows)
-    }
-    await Promise.all(some.map((stub) => evictDurableObject(stub)))
-  }
-
-  // A while of their accounts' lives: ticks of cron, other bots, the ledger.
-  const built = vi.spyOn(LiveStore.prototype, 'exists')
-  for (let minute = 0; minute < 3; minute += 1) {
-    await tick()
-    expect((await get('/ledger', { key })).status).toBe(200)
-    expect((await get('/metrics', { key })).status).toBe(200)
-  }
-  expect(built.mock.contexts).toEqual([])
-  for (let n = 0; n < BOTS; n += AT_ONCE) {
-    const after = await Promise.all(stubs.slice(n, n + AT_ONCE).map(seen))
-    expect(after.map(({ rows }) => rows)).toEqual(before.slice(n, n + AT_ONCE))
-    expect(after.every(({ alarm, sockets }) => alarm === null && sockets === 0)).toBe(true)
-  }
 }, 300_000)
