@@ -6,7 +6,7 @@ import { router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
 import { handleBodyOf, warmHandle } from './handle.ts'
-import { warmPool } from './warm-pool.ts'
+import { warmPool } from './pool/warm-pool.ts'
 import { warmOne } from './warm-one.ts'
 import { credentialsNamed } from '../server/credential.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cardById } from '../../../src/providers/registry.ts'
-import { withRetention } from '../../../src/providers/prefix/with-retention.ts'
+import { withRetention } from '../../../src/providers/prefix/with-markers.ts'
 
 const byteOf = (text: string, behind: string): number =>
   Buffer.byteLength(text.slice(0, text.indexOf(behind) + behind.length))
