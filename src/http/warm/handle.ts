@@ -33,6 +33,9 @@ export interface HandleBody {
   wanted: WantedHandle
 }
 
+/** The field of a handle that the provider's own request names. */
+const IN_BODY = 'request.cachedContent'
+
 /** Members that say how probes are sent or when: a handle has none. */
 const WITHOUT_EFFECT = ['headers', 'max_output_tokens', 'base_model', 'lint'] as const
 const KEEP_WITHOUT_EFFECT = ['windows', 'latency_value_usd', 'holdout'] as const
@@ -52,7 +55,7 @@ export function handleBodyOf(body: WarmBody): HandleBody | null {
   if (asked !== null && own !== null && asked.name !== own)
     throw invalid(asked.at, 'differs from the handle in request')
   cacheOf(body.cache)
-  return { card, dialect, wanted: asked ?? { name: own ?? '', at: 'request.cachedContent' } }
+  return { card, dialect, wanted: asked ?? { name: own ?? '', at: IN_BODY } }
 }
 
 /** Renews the managed cache of a handle, or creates it again, and answers as a warm does. */
@@ -125,11 +128,16 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
     const text = 'keep_warm.plan: a handle is renewed, not probed; use "auto", "always" or "off".'
     throw new Failure('unsupported', text, { field: 'keep_warm.plan' })
   }
+  const own = body.request?.text
+  const { refer } = dialect.references
+  const at = wanted.at === IN_BODY ? undefined : wanted.at
+  // A native body that has what the handle contains is refused before the handle is looked up, as in the neutral form.
+  if (own !== undefined) refer(own, wanted.name, at)
   const { model, messages = [], credential } = body
   const known = await managedCacheNamed(c, card, wanted, { model, credential })
-  const text = body.request?.text ?? renderNeutral(dialectOf(card), { model: known.record.model, messages }).text
-  // Refused here for what the handle contains, before anything is changed or sent.
-  dialect.references.refer(text, wanted.name)
+  if (own !== undefined) return { known, text: own }
+  const { text } = renderNeutral(dialectOf(card), { model: known.record.model, messages })
+  refer(text, wanted.name, at)
   return { known, text }
 }
 

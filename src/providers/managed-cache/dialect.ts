@@ -30,8 +30,11 @@ export interface ManagedCacheError extends ErrorReading {
 export interface HandleReferences {
   /** The handle that a native body refers to; null: none. Throws `invalid_request` for one that is not a text. */
   handleIn(text: string): string | null
-  /** A body that refers to the handle; the rest of its bytes stay. Throws `invalid_request` where it has a part that the handle contains. */
-  refer(text: string, handle: string): string
+  /**
+   * A body that refers to the handle; the rest of its bytes stay. Throws `invalid_request` where it has a part that the handle contains: at `at`,
+   * the field outside of the body that names the handle, or else at that part.
+   */
+  refer(text: string, handle: string, at?: string): string
   /** A body with the contents themselves in front of its turns, for a request without a handle. */
   inline(text: string, contents: string): string
   /** Names of the functions that contents declare. */

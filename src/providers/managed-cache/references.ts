@@ -24,9 +24,11 @@ function handleIn(text: string): string | null {
   return found.node.value
 }
 
-function refer(text: string, handle: string): string {
+function refer(text: string, handle: string, at?: string): string {
   const { root } = readBody(text)
   const beside = CONTAINED.find((name) => named(root, [name]) !== null)
+  if (beside !== undefined && at !== undefined)
+    throw invalid(at, `cannot be combined with request.${beside}, which a handle already contains`)
   if (beside !== undefined)
     throw invalid(`request.${beside}`, 'cannot be combined with a handle, which already contains it')
   const key = named(root, HANDLE)?.key ?? 'cachedContent'

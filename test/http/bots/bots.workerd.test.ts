@@ -52,7 +52,7 @@ describe.each([
 
 describe('a failed turn', () => {
   it('is reported when the provider refuses it, and leaves the conversation unchanged', async () => {
-    const id = await begin({ ...anthropic, model: 'claude-of-nobody' })
+    const id = await begin({ ...anthropic, model: 'claude-of-nobody', allow_unpriced: true })
     const { heard } = await hear(id)
     await say(id, 'Which tent for two?')
     await vi.waitFor(() => expect(heard).toHaveLength(1), 60_000)

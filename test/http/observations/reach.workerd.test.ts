@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { listOf } from '../../../src/contract/values.ts'
 import { observedAnswer } from '../../../src/contract/warm.ts'
-import { get, longText, post, useLab, warmedId } from '../support.ts'
+import { bindings, get, longText, post, useLab, warmedId } from '../support.ts'
 
 useLab()
 
@@ -71,6 +71,14 @@ describe('a request that could not read the entry', () => {
 })
 
 describe('a request that another upstream answers', () => {
+  const before = bindings.LAB_PROVIDERS ?? ''
+  beforeAll(() => {
+    bindings.LAB_PROVIDERS = `${before},openrouter`
+  })
+  afterAll(() => {
+    bindings.LAB_PROVIDERS = before
+  })
+
   const router = (text: string, more: object = {}) => ({
     model: 'lab-router',
     messages: [

@@ -1,6 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import type { Directory } from '../../../src/durable/directory/directory.ts'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
+import { openBytes } from '../../../src/runtime/body-seal.ts'
+import { unpack } from '../../../src/runtime/bytes.ts'
 import { ACCOUNT, bindings, get, longText, pick, post, received, useLab } from '../support.ts'
 
 const world = useLab()
@@ -14,25 +17,23 @@ const claude = (text: string, authorization_token: string) => ({
   messages: [],
 })
 
-/** All that the account stores, as one text. */
+/** All that the account stores, as one text. Bodies are opened with the account's key: what is sealed inside of them stays so. */
 async function storedText(): Promise<string> {
   const account = (await get('/ledger')).status === 200 ? 'dev' : ACCOUNT
+  const directory = bindings.DIRECTORY.getByName('directory') as unknown as DurableObjectStub<Directory>
+  const key = await directory.bodyKey(account)
   const stub = bindings.REGISTRY.getByName(account)
-  return runInDurableObject(stub as unknown as DurableObjectStub<Registry>, async (_object, state) => {
+  return runInDurableObject(stub as unknown as DurableObjectStub<Registry>, async (_object, { storage: { sql } }) => {
     const rows: string[] = []
-    const tables = state.storage.sql
-      .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
-      .toArray()
+    const tables = sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray()
     for (const { name } of tables) {
-      if (name.startsWith('_cf') || name.startsWith('sqlite_')) continue
-      for (const row of state.storage.sql.exec(`SELECT * FROM "${name}"`)) {
-        for (const value of Object.values(row)) {
-          if (value instanceof ArrayBuffer) {
-            const plain = new Response(value).body?.pipeThrough(new DecompressionStream('gzip'))
-            rows.push(await new Response(plain).text().catch(() => ''))
-          } else rows.push(String(value))
-        }
-      }
+      if (name.startsWith('_cf') || name.startsWith('sqlite_') || name === 'body') continue
+      for (const row of sql.exec(`SELECT * FROM "${name}"`)) rows.push(...Object.values(row).map(String))
+    }
+    const parts = sql.exec<{ k: number; bytes: ArrayBuffer }>('SELECT k, bytes FROM body ORDER BY k, part').toArray()
+    for (const [k, own] of Map.groupBy(parts, (part) => part.k)) {
+      const sealed = Buffer.concat(own.map(({ bytes }) => new Uint8Array(bytes)))
+      rows.push(unpack(openBytes(sealed, key, `prefix ${k}`)))
     }
     return rows.join('\n')
   })
