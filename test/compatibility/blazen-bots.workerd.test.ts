@@ -321,7 +321,7 @@ describe('Bot', () => {
     const secret = { provider: 'perplexity', secret: 'pplx-of-a-test' }
     const stored = await call('PUT', '/accounts/dev/credentials/pplx', secret, { key: ADMIN })
     expect(stored.status).toBe(201)
-    const sonar = { provider: 'perplexity', model: 'sonar-pro', credential: 'pplx' }
+    const sonar = { provider: 'perplexity', model: 'sonar-pro', credential: 'pplx', allow_unpriced: true }
     const none = await post('/bots', { ...sonar, exit_tool: true })
     expect([none.status, pick(none, 'error', 'detail', 'field')]).toEqual([422, 'exit_tool'])
     await say(await begin(), 'Which?\nlab: call finish {"result":"This one."}')
