@@ -81,7 +81,10 @@ export default defineConfig({
                   compatibilityDate: '2026-10-20',
                 },
               ],
-              compatibilityFlags: ['service_binding_extra_handlers'], // lets a test call the Worker's own queue() and scheduled()
+              compatibilityFlags: [
+                'service_binding_extra_handlers', // lets a test call the Worker's own queue() and scheduled()
+                'increase_websocket_message_size', // a file gets all modules that earlier ones loaded as one message
+              ],
               // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
               queueConsumers: {
                 'pilotlight-probes': {

@@ -1,5 +1,5 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
 import worker from '../../../src/worker.ts'
 import { spanRecorder } from '../../support/spans.ts'
@@ -68,8 +68,10 @@ it('a warm, one that the provider refuses, and a call of the queue are spans wit
   for (const secret of [id, key, warmed.id, 'mountains', 'Edition', '"lab"']) expect(told).not.toContain(secret)
 })
 
-it('the platform has the tracing that calls use, on the context of each request', () => {
-  const { tracing } = createExecutionContext()
-  const seen = tracing.enterSpan('a test', (span) => [typeof span.isTraced, typeof span.setAttributes])
+it('the platform has the tracing that calls use, on the context of each request', async () => {
+  const taken = vi.spyOn(worker, 'fetch')
+  expect((await call('GET', '/health')).status).toBe(200)
+  const context = taken.mock.calls[0]?.[2] as ExecutionContext
+  const seen = context.tracing.enterSpan('a test', (span) => [typeof span.isTraced, typeof span.setAttributes])
   expect(seen).toEqual(['boolean', 'function'])
 })
