@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { listOf } from '../../../src/contract/values.ts'
 import { observedAnswer } from '../../../src/contract/warm.ts'
 import { bindings, get, longText, post, useLab, warmedId } from '../support.ts'
@@ -47,6 +47,7 @@ describe('a request that could not read the entry', () => {
     const text = longText()
     const head = cause === 'behind_marker' ? [part('Be kind.'), part(text, marker)] : [part(text, marker)]
     const id = await warmedId(claude(head), { keep_warm: { plan: 'always' } })
+    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 1_000) // p_warm falls with time alone
     const before = await standing(id)
     for (const usage of [missed, wrote, missed, missed]) {
       expect(await observed('anthropic', sent(text), usage)).toEqual({ id, matched: true, causes: [cause] })
