@@ -84,10 +84,9 @@ function leaseOf(name: string): Lease {
 const NEWER: string[] = ['lookup', 'body_credential', 'drifted', 'body_key', 'fallback', 'gateway_prefix']
 
 /** Members that answers have since then: those about older rows say nothing there. */
-const NEWER_MEMBERS: ReadonlySet<string> = new Set([
-  ...['drift', 'written_by', 'pace', 'ttft', 'ttft_target_ms', 'ttft_share', 'max_usd_per_call', 'lint', 'handle'],
-  'prefixes',
-])
+const NEWER_MEMBERS: ReadonlySet<string> = new Set(
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes'.split(' '),
+)
 
 /** Counts that answers have since then, of what older rows hold. */
 const NEWER_COUNTS: ReadonlySet<string> = new Set(['succeeded', 'skipped'])
