@@ -83,7 +83,7 @@ export default defineConfig({
               ],
               compatibilityFlags: [
                 'service_binding_extra_handlers', // lets a test call the Worker's own queue() and scheduled()
-                'increase_websocket_message_size', // a file gets all modules that earlier ones loaded as one message
+                'increase_websocket_message_size', // vitest sends modules by WebSocket, and a runtime ends at a message over 1 MiB
               ],
               // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
               queueConsumers: {
