@@ -81,7 +81,10 @@ export default defineConfig({
                   compatibilityDate: '2026-10-20',
                 },
               ],
-              compatibilityFlags: ['service_binding_extra_handlers'], // lets a test call the Worker's own queue() and scheduled()
+              compatibilityFlags: [
+                'service_binding_extra_handlers', // lets a test call the Worker's own queue() and scheduled()
+                'increase_websocket_message_size', // vitest sends modules by WebSocket, and a runtime ends at a message over 1 MiB
+              ],
               // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
               queueConsumers: {
                 'pilotlight-probes': {
