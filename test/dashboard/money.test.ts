@@ -300,6 +300,7 @@ describe('what other plans would have cost', () => {
     idle_timeout: null,
     windows: [],
     budget_usd_per_day: 1,
+    max_usd_per_call: null,
     latency_value_usd: 0,
     ttft_target_ms: null,
     ttft_share: null,

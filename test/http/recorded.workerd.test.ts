@@ -105,8 +105,8 @@ describe('the recorded script', () => {
     const { components } = document as { components: { responses: { Failure: { description: string } } } }
     const kinds = [...components.responses.Failure.description.matchAll(/(\w+): \d{3}/g)].map(([, kind]) => kind)
     const seen = new Set(hits.map(({ kind }) => kind))
-    // A defect, a deployment without its secrets, a provider that is silent for longer than a test may take.
-    const others = ['internal', 'not_configured', 'provider_timeout']
+    // A turn given up in the middle of a call, a defect, a deployment without its secrets, a provider that is silent for longer than a test may take.
+    const others = ['cancelled', 'internal', 'not_configured', 'provider_timeout']
     expect(kinds.filter((kind) => !seen.has(kind ?? null)).toSorted()).toEqual(others)
   })
 })

@@ -165,7 +165,7 @@ describe('a crew that is not of one kind', () => {
     const two = ROLES.slice(0, 2)
     const agents = [
       ...neutral('anthropic', 'claude-opus-5', two),
-      ...neutral('anthropic', 'claude-sonnet-5-5', two),
+      ...neutral('anthropic', 'claude-sonnet-5', two),
       ...neutral('gemini', 'gemini-2.5-flash', two),
       ...neutral('anthropic', 'claude-opus-5', two).map((agent) => ({ ...agent, tools })),
       ...neutral('openai-chat', 'gpt-4.1', two).map((agent) => ({ ...agent, cache: { key: 'one' } })),

@@ -4,6 +4,7 @@ import { NO_COUNTS } from '../../core/model/usage.ts'
 import { storageNanos } from '../../core/model/storage-price.ts'
 import { renewLeadMs } from '../../core/managed-cache/plan.ts'
 import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
+import { planKind, probesAsked } from '../../core/planning/plan-kinds.ts'
 import { DAY_MS, SECOND_MS } from '../../core/time/time.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import type { ManagedCacheView } from '../../durable/registry/records/managed-cache.ts'
@@ -35,7 +36,14 @@ export interface HandleBody {
 
 /** Members that say how probes are sent or when: a handle has none. */
 const WITHOUT_EFFECT = ['headers', 'max_output_tokens', 'base_model', 'lint'] as const
-const KEEP_WITHOUT_EFFECT = ['windows', 'latency_value_usd', 'holdout'] as const
+const KEEP_WITHOUT_EFFECT = [
+  'windows',
+  'max_usd_per_call',
+  'latency_value_usd',
+  'ttft_target_ms',
+  'ttft_share',
+  'holdout',
+] as const
 
 /**
  * Whether a body refers to a handle, by `cache` or as the provider's own request does. Null: it does not, or its provider has no
@@ -67,8 +75,8 @@ export async function warmHandle(c: Call, body: WarmBody, refers: HandleBody) {
     await registryOf(c).changeHandle(id, { keep, ...(body.name === undefined ? {} : { name: body.name }) })
   }
   const startedAt = clock.now()
-  const wish =
-    plan === 'off' ? { want: 'confirmed' as const, freshSinceAt: c.var.askedAt } : { want: 'renewed' as const }
+  const isOff = !planKind(plan).sends
+  const wish = isOff ? { want: 'confirmed' as const, freshSinceAt: c.var.askedAt } : { want: 'renewed' as const }
   const { view } = await obtain(c, id, wish, 'thrown')
   const handle = view.state.live?.name ?? refers.wanted.name
   return {
@@ -76,7 +84,7 @@ export async function warmHandle(c: Call, body: WarmBody, refers: HandleBody) {
     name: view.record.name,
     version: 1,
     warmth: warmthOf(view),
-    receipt: receiptOf(known, view, startedAt, clock.now() - startedAt, plan === 'off'),
+    receipt: receiptOf(known, view, startedAt, clock.now() - startedAt, isOff),
     plan: planOf(view, plan),
     advice: adviceFor(body, refers, view),
     handle,
@@ -121,7 +129,7 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
     const text = 'background: is not supported with a handle, which is renewed by one short call.'
     throw new Failure('unsupported', text, { field: 'background' })
   }
-  if (typeof body.keep_warm?.plan === 'object') {
+  if (probesAsked(body.keep_warm?.plan ?? 'auto') !== null) {
     const text = 'keep_warm.plan: a handle is renewed, not probed; use "auto", "always" or "off".'
     throw new Failure('unsupported', text, { field: 'keep_warm.plan' })
   }
@@ -136,9 +144,9 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
 /** What a plan says about how long to keep the managed cache. */
 function keepOf({ keep_warm: given }: WarmBody, now: number): Partial<ManagedCacheKeep> {
   if (given === undefined) return {}
-  const { plan, until, idle_timeout: idle, budget_usd_per_day: budget } = given
+  const { plan = 'auto', until, idle_timeout: idle, budget_usd_per_day: budget } = given
   if (until != null && until <= now) throw invalid('keep_warm.until', 'must not be in the past')
-  const idleMs = idle ?? (plan === 'always' || idle === null ? null : undefined)
+  const idleMs = idle ?? (planKind(plan).revives || idle === null ? null : undefined)
   return {
     ...(until === undefined ? {} : { untilAt: until }),
     ...(idleMs === undefined ? {} : { idleMs }),
@@ -167,7 +175,7 @@ function warmthOf({ state, now }: ManagedCacheView) {
 function planOf({ record, state }: ManagedCacheView, plan: 'auto' | 'always' | 'off' | { probes: number }) {
   const { stopped } = state
   return {
-    plan: plan === 'auto' && record.keep.idleMs === null ? ('always' as const) : plan,
+    plan: planKind(plan).stopsAtBreakEven && record.keep.idleMs === null ? ('always' as const) : plan,
     retention: durationJson(state.ttlMs),
     retention_seconds: state.ttlMs / SECOND_MS,
     next_probe_at: iso(state.nextAt),
@@ -244,6 +252,7 @@ function dryRunJson(
   const tokens = state.live?.tokens ?? record.estimatedTokens
   const perDay = storageNanos(tokens, now, now + DAY_MS, dialect.storageRates(record.model))
   const renewals = DAY_MS / (state.ttlMs - renewLeadMs(state.ttlMs))
+  const isOff = !planKind(plan).sends
   return {
     ...common(view),
     dry_run: true,
@@ -259,8 +268,8 @@ function dryRunJson(
       assumed: false,
       first_write_cost_usd: 0,
       probe_cost_usd: 0,
-      probes_per_day: plan === 'off' ? 0 : renewals,
-      cost_usd_per_day: plan === 'off' ? 0 : money(perDay),
+      probes_per_day: isOff ? 0 : renewals,
+      cost_usd_per_day: isOff ? 0 : money(perDay),
       how: `storage of ${tokens} tokens for a day; renewals cost nothing`,
     },
     keep_warm: {
@@ -269,7 +278,10 @@ function dryRunJson(
       idle_timeout: record.keep.idleMs === null ? null : durationJson(record.keep.idleMs),
       windows: [],
       budget_usd_per_day: money(record.keep.budgetNanosPerDay),
+      max_usd_per_call: null,
       latency_value_usd: 0,
+      ttft_target_ms: null,
+      ttft_share: null,
       holdout: 0,
     },
     estimated_tokens: tokens,

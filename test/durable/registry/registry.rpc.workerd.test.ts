@@ -25,7 +25,7 @@ const NAMES = [
 ].flatMap((line) => line.split(' '))
 
 /** Names of this release alone. */
-const NEW_NAMES = ['countUnmatched', 'findByLookup', 'nearest']
+const NEW_NAMES = ['countUnmatched', 'findByLookup', 'handleNamed', 'nearest', 'pooled', 'registerInPool']
 
 it('a Registry answers the names of the release before, and those of this one', async () => {
   const declared = await runInDurableObject(registry(), (object) =>

@@ -195,13 +195,16 @@ describe('a handle is refused, and nothing is sent,', () => {
 
 it('a handle tells what of a warm has no effect on it', async () => {
   const { handle } = await cached()
-  const more = { cache: { handle, key: 'a', retention: '1h' }, keep_warm: { holdout: 0.1 }, max_output_tokens: 4 }
+  const more = {
+    cache: { handle, key: 'a', retention: '1h' },
+    keep_warm: { holdout: 0.1, max_usd_per_call: 1 },
+    max_output_tokens: 4,
+  }
   const { advice } = warmAnswer.parse((await post('/warm', body(handle, more))).json)
   expect(advice.map(({ cause, at }) => [cause, at])).toEqual(
-    ['cache.retention', 'cache.key', 'max_output_tokens', 'keep_warm.holdout'].map((at) => [
-      'no_effect_on_handles',
-      at,
-    ]),
+    ['cache.retention', 'cache.key', 'max_output_tokens', 'keep_warm.max_usd_per_call', 'keep_warm.holdout'].map(
+      (at) => ['no_effect_on_handles', at],
+    ),
   )
 })
 

@@ -18,6 +18,16 @@ function agentsOf(id: string, bodies: unknown[], scope = 'default:1', model?: st
 const heads = (agents: CrewAgent[], minimum?: number) =>
   headsInText(agents, minimum).map(({ members, cut }) => [members.map(({ index, path }) => [index, path]), cut])
 
+/** Agents whose first message has these roles, followed by one that is the same for all. */
+function chatOf(...roles: string[]): CrewAgent[] {
+  const { card, prepare, facts } = provider('openai-chat')
+  return roles.map((role, index) => {
+    const body = { model: 'gpt-5.6-sol', messages: [{ role, content: `${RULES} ${'xy'[index]}`.repeat(2) }] }
+    const prefix = prepare(body, { strategy: { last: 0 } })
+    return { card, prefix, scope: 'default:1', facts: facts(prefix.model) }
+  })
+}
+
 describe('a head inside of one text', () => {
   const systems = ['writer', 'wright', 'editor'].map((role) => claude({ system: `${RULES} You are the ${role}.` }))
 
@@ -90,11 +100,19 @@ describe('a head inside of one text', () => {
       claude({ system: [{ ...text(`${RULES} You are ${role}`), citations: [] }, text('Be kind.')] }),
     )
     expect(heads(agentsOf('anthropic', cited))).toEqual([])
-    const chat = ['system', 'developer'].map((role) => ({
-      model: 'gpt-5.6-sol',
-      messages: [{ role, content: `${RULES} ${role}`.repeat(2) }],
-    }))
-    expect(heads(agentsOf('openai-chat', chat))).toEqual([])
+    expect(heads(chatOf('system', 'user'))).toEqual([])
+  })
+
+  it('is found in a message of the system and one of the developer, which are the same there', () => {
+    expect(heads(chatOf('system', 'developer'))).toEqual([
+      [
+        [
+          [0, 'messages[0].content'],
+          [1, 'messages[0].content'],
+        ],
+        RULES.length,
+      ],
+    ])
   })
 
   it('is no matter of whole texts that are equal, or of caches that compare tokens', () => {
