@@ -17,7 +17,7 @@ interface Given {
 
 const fast = { name: 'fast', provider: 'anthropic', model: 'claude-opus-5' }
 const slow = { name: 'slow', model: 'openai-chat/gpt-5.6-sol', description: 'For hard questions.' }
-const third = { name: 'third', provider: 'anthropic', model: 'claude-sonnet-5-5' }
+const third = { name: 'third', provider: 'anthropic', model: 'claude-opus-5-5' }
 
 async function pool(given: Given = { models: [fast, slow, third] }): Promise<string> {
   counter += 1
@@ -142,13 +142,13 @@ describe('a warm through a pool', () => {
   test('warms the preferred model first', async () => {
     const { json } = await post('/warm', body(await pool(), { model_preference: 'third' }))
     expect(json).toMatchObject({ warmed: ['third'], fell_back: false, model_preference: 'third' })
-    expect(models()).toEqual(['claude-sonnet-5-5'])
+    expect(models()).toEqual(['claude-opus-5-5'])
   })
 
   test('warms all that traffic may fall back to, if that is asked', async () => {
     const warm = poolWarmAnswer.parse((await post('/warm', body(await pool(), { gateway_models: 'all' }))).json)
     expect(warm.warmed).toEqual(['fast', 'slow', 'third'])
-    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-sonnet-5-5', 'gpt-5.6-sol'])
+    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-opus-5-5', 'gpt-5.6-sol'])
     expect(new Set(warm.models.map(({ result }) => result?.id)).size).toBe(3)
   })
 
@@ -263,7 +263,7 @@ describe('a warm through a pool', () => {
       job = String(json['fallback_job'])
     }
     expect([ended, job]).toEqual([['failed', 'failed', 'succeeded'], 'undefined'])
-    expect(models()).toEqual(['claude-opus-5', 'claude-sonnet-5-5', 'gpt-5.6-sol'])
+    expect(models()).toEqual(['claude-opus-5', 'claude-opus-5-5', 'gpt-5.6-sol'])
     const shown = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
     expect(shown.models.map(({ prefixes }) => prefixes?.map((one) => [one.name, one.state]))).toEqual([
       [['desk/fast', 'unknown']],
@@ -302,6 +302,9 @@ describe('a warm through a pool', () => {
         { name: 'fast', status: 'queued' },
       ],
     })
+    const { json } = await get(`/jobs/${pick(queued, 'models', 1, 'result', 'job', 'id')}?wait=30s`)
+    expect(json).toMatchObject({ status: 'succeeded' })
+    expect(models()).toEqual(['claude-opus-5'])
   })
 
   const native = {
@@ -321,9 +324,9 @@ describe('a warm through a pool', () => {
     } = body(name, { gateway_models: 'all' }) as Record<string, unknown>
     const warm = poolWarmAnswer.parse((await post('/warm', { ...rest, request: native })).json)
     expect(warm.warmed).toEqual(['fast', 'third'])
-    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-sonnet-5-5'])
+    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-opus-5-5'])
     const shown = await get(`/prefixes/${warm.models[1]?.result?.id}/request`)
-    expect(pick(shown, 'request')).toEqual({ ...native, model: 'claude-sonnet-5-5', messages: [] })
+    expect(pick(shown, 'request')).toEqual({ ...native, model: 'claude-opus-5-5', messages: [] })
   })
 
   test('refuses a native body where its models take several formats', async () => {

@@ -32,8 +32,10 @@ export const deepseek: Card = {
   wire: {
     keyMember: 'user_id',
     uniqueTail: true,
-    // Answers in JSON follow no schema. Source: api-docs.deepseek.com chat completion, checked 2026-11-30.
+    // Answers in JSON follow no schema. Source: api-docs.deepseek.com, JSON output, checked 2026-11-30. Assumed: no `top_k`, `seed` and
+    // `parallel_tool_calls`.
     lacks: ['top_k', 'seed', 'response_schema', 'parallel_tool_calls'],
+    // Source: api-docs.deepseek.com, thinking mode, checked 2026-11-30.
     thinking: 'type',
     spentWords: ['insufficient balance'],
     advice: [

@@ -17,7 +17,8 @@ export const mistral: Card = {
   baseUrl: 'https://api.mistral.ai/v1',
   secret: 'MISTRAL_API_KEY',
   streams: false, // a stream cannot be asked for its usage
-  // Its seed is `random_seed`: sampling, which no probe carries.
+  // Its seed is `random_seed`: sampling, which no probe carries. Source: types of mistralai/client-python, `ChatCompletionRequest`,
+  // checked 2026-11-30.
   wire: { keyMember: 'prompt_cache_key', lacks: ['top_k', 'seed', 'thinking'] },
   models: [
     row(['mistral-large-2512'], { input: 0.5, read: 0.05, output: 1.5 }),

@@ -39,6 +39,7 @@ export const moonshot: Card = {
   secret: 'MOONSHOT_API_KEY',
   wire: {
     controls: 'ttl',
+    // Assumed: no `top_k`; and `thinking` in the shape that other libraries send for K2.5 and K2.6, which they say K3 does not read.
     lacks: ['top_k'],
     thinking: 'type',
     keyMember: 'prompt_cache_key',

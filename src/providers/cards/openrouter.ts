@@ -38,6 +38,7 @@ export const openrouter: Card = {
     keyMember: 'session_id',
     routing: ['provider.order', 'provider.only'],
     lacks: [],
+    // Source: openrouter.ai, reasoning tokens, checked 2026-11-30.
     thinking: 'reasoning',
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,

@@ -125,7 +125,8 @@ export const ollama: Card = {
   name: 'Ollama',
   baseUrl: '{OLLAMA_BASE_URL}',
   secret: 'OLLAMA_API_KEY',
-  // Source: docs.ollama.com OpenAI compatibility, checked 2026-11-30.
+  // Its list of fields has neither `top_k`, `thinking` nor `parallel_tool_calls`, and marks `tool_choice` as missing. Source:
+  // ollama/ollama, docs/api/openai-compatibility.mdx, and its issue 17921 (0.32.15 ignores `tool_choice`), checked 2026-11-30.
   wire: { lacks: ['top_k', 'thinking', 'tool_choice', 'parallel_tool_calls'] },
   models: [automatic(['*'], { retention: WHILE_LOADED, rates: FREE, untilDisplaced: true }, OLLAMA_DOCS)],
   facts: facts(OLLAMA_DOCS, {

@@ -338,7 +338,13 @@ describe('the prefix', () => {
     [responses, { response_schema: schema }, { text: { format: { type: 'json_schema' } } }],
     [chat, { parallel_tool_calls: false }, { parallel_tool_calls: false }],
     [{ ...claude, model: 'claude-opus-5' }, { effort: 'low' }, { output_config: { effort: 'low' } }],
-    [{ ...claude, model: 'claude-opus-5' }, { thinking: 'adaptive' }, { thinking: { type: 'adaptive' } }],
+    [{ ...claude, model: 'claude-opus-5' }, { thinking: 'disabled' }, { thinking: { type: 'disabled' } }],
+    // Settings of this model stand in front of its messages alone.
+    [
+      { ...claude, model: 'claude-opus-4-8', messages: [{ role: 'user', content: 'Hello' }] },
+      { thinking: 'adaptive' },
+      { thinking: { type: 'adaptive' } },
+    ],
     [flash, { effort: 'low' }, { generationConfig: { thinkingConfig: { thinkingLevel: 'LOW' } } }],
     [flash, { tool_choice: 'required' }, { toolConfig: { functionCallingConfig: { mode: 'ANY' } } }],
   ])('of %j is another one with %j, which probes carry', (model, setting, carried) => {
