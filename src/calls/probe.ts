@@ -1,4 +1,4 @@
-import { failureValue, readFailure } from '../contract/failure.ts'
+import { Failure, failureValue, readFailure } from '../contract/failure.ts'
 import { takenDespite } from '../providers/dialects/shared/errors.ts'
 import { dialectOf } from '../providers/registry.ts'
 import { cardById } from '../runtime/cards.ts'
@@ -67,7 +67,7 @@ export async function runLease(
     // The body is read after the wait, so that a plan that was switched off meanwhile stops the call.
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const card = cardById(lease.provider)
-    const body = await context.bodyOf(lease)
+    const body = await context.bodyOf(lease).catch(unreadable)
     if (body !== null && 'held' in body) return notSent(body.held)
     if (card === undefined || body === null)
       return notSent('the prefix was deleted, or its provider is no longer supported')
@@ -108,6 +108,15 @@ export async function runLease(
     const failure = readFailure(thrown) ?? failureValue('internal', 'the probe could not be built or sent')
     return failedBefore(lease, clock.now(), failure)
   }
+}
+
+/**
+ * A deployment without the secret of the bodies' keys cannot open them now, and can again once it has it: a reason to try later, not to
+ * stop a plan.
+ */
+function unreadable(thrown: unknown): never {
+  if (readFailure(thrown)?.kind !== 'not_configured') throw thrown
+  throw new Failure('internal', 'The stored body cannot be opened: the deployment lacks the secret of its key.')
 }
 
 function failedBefore(

@@ -130,7 +130,8 @@ export function learnt(
     return [limit, before * (found ? isFound : 1 - isFound)]
   })
   const sum = odds.reduce((all, [, one]) => all + one, 0)
-  const limits = odds.map(([limit, one]): [number, number] => [limit, one / sum])
+  // After many losses no limit may be possible any more in figures of this size: nothing is learnt about them.
+  const limits = sum > 0 ? odds.map(([limit, one]): [number, number] => [limit, one / sum]) : known.limits
   // A limit explains a loss as well: only the rest is an eviction. When it came is not known, so in the middle.
   const evicted = oddsWithin(limits, distance)
   const more: Losses = { exposureMs: ageMs * evicted * (found ? 1 : 0.5), losses: found ? 0 : evicted }

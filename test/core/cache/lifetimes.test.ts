@@ -40,6 +40,15 @@ class Model {
 
 const stated = (offer = hour) => new Model(newLifetimes(offer, OFFERS))
 
+describe('the odds of limits', () => {
+  it('stay a distribution after many losses and a find far beyond all of them', () => {
+    const model = new Model(newLifetimes(assumed, [assumed]))
+    model.times(200, () => void model.find(false, SECOND_MS)).find(true, 30 * DAY_MS)
+    expect(model.known.limits.reduce((sum, [, odds]) => sum + odds, 0)).toBeCloseTo(1)
+    expect(model.chance(MINUTE_MS)).toBeGreaterThanOrEqual(0)
+  })
+})
+
 describe('the chance of an entry before its stated time', () => {
   it('is high without evidence, and falls with the time since its last use', () => {
     expect(stated().chance(0)).toBe(1)

@@ -91,6 +91,19 @@ describe('forgetting the key', () => {
     expect((await warm(anthropicBody(), {}, { key })).status).toBe(200)
   })
 
+  it('lets the same body be registered again, which replaces the one that cannot be opened', async () => {
+    const { id, key } = await account()
+    const text = longText()
+    const warmed = await warm(anthropicBody(text), {}, { key })
+    await directory().forgetBodyKey(id)
+    await evictDurableObject(registry(id))
+    const again = await warm(anthropicBody(text), {}, { key })
+    expect([again.status, pick(again, 'id')]).toEqual([200, pick(warmed, 'id')])
+    const path = `/prefixes/${pick(warmed, 'id')}`
+    expect((await get(`${path}/request`, { key })).text).toContain(text.slice(0, 60))
+    expect((await post(`${path}/warm`, undefined, { key })).status).toBe(200)
+  })
+
   it('is part of deleting an account', async () => {
     const { id, key } = await account()
     await warm(anthropicBody(), {}, { key })

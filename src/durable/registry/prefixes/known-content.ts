@@ -1,3 +1,4 @@
+import { readFailure } from '../../../contract/failure.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { restart } from '../../../core/events/restarted.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
@@ -47,7 +48,8 @@ function replaceBody(
   const record = store.prefixes.record(k)
   if (state === null || record === null || scheduler.inFlight(k) !== null) return
   const hasMoved = isElsewhere(record, registration)
-  if ((state.lastReceipt !== null && !hasMoved) || isSame(store.prefixes.body(k), registration.body)) return
+  const held = bodyOf(store, k)
+  if (held !== null && ((state.lastReceipt !== null && !hasMoved) || isSame(held, registration.body))) return
   store.prefixes.replace(k, withContent(record, registration), registration.body)
   const { retentions } = ports.factsOf(record.provider, factsModelOf(record), now)
   const offer = retentions.find(({ name }) => name === registration.retention)
@@ -63,6 +65,16 @@ function replaceBody(
       rows: [{ at: now, type: 'decision', decision: 'body_replaced', why }],
     }
   })
+}
+
+/** The stored body; null where it cannot be opened, because its key was forgotten. Then no call can be made with it. */
+function bodyOf(store: RegistryStore, k: number): ReturnType<RegistryStore['prefixes']['body']> {
+  try {
+    return store.prefixes.body(k)
+  } catch (thrown) {
+    if (readFailure(thrown)?.kind === 'not_found') return null
+    throw thrown
+  }
 }
 
 /** Whether a body names another server than the registered one. Older rows do not say it. */

@@ -28,8 +28,7 @@ export class LifetimeTracker {
   constructor(store: RegistryStore, factsOf: (provider: string, model: string, now: number) => ModelFacts) {
     this.#store = store
     this.#factsOf = factsOf
-    const saved = store.setting('lifetimes')
-    this.#saved = new Map(saved === null ? [] : (JSON.parse(saved) as [string, Lifetimes][]))
+    this.#saved = readSaved(store.setting('lifetimes'))
   }
 
   /** What is known of the model of a prefix at the retention of its entry. */
@@ -87,6 +86,20 @@ export class LifetimeTracker {
     const lifetimes = saved !== undefined && isOfToday(saved, fresh) ? saved : fresh
     this.#known.set(key, lifetimes)
     return { key, lifetimes }
+  }
+}
+
+/** What was saved. A row that cannot be read teaches nothing, and keeps no prefix cold. */
+function readSaved(text: string | null): Map<string, Lifetimes> {
+  try {
+    const rows: unknown = JSON.parse(text ?? '[]')
+    const whole = (row: unknown): row is [string, Lifetimes] =>
+      Array.isArray(row) &&
+      Array.isArray((row[1] as Partial<Lifetimes> | null)?.limits) &&
+      Array.isArray((row[1] as Lifetimes).used)
+    return new Map(Array.isArray(rows) ? rows.filter(whole) : [])
+  } catch {
+    return new Map()
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFailure } from '../../../contract/failure.ts'
+import { planKind } from '../../../core/planning/plan-kinds.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
 import type { PrefixLookup } from '../prefixes/prefix-lookup.ts'
@@ -116,7 +117,15 @@ export class Fallbacks {
     if (k === null) return
     const { record, state, inFlight } = this.#registrar.viewByKey(k, now)
     const isUsed = inFlight || state.jobs.length > 0 || state.lastReceipt !== null || state.hits + state.misses > 0
+    const isWanted = planKind(record.keepWarm.plan).sends || this.#isNamedElsewhere(prefixId)
+    if (isWanted) return
     if (!isUsed && record.name === null) this.#registrar.remove(prefixId, now)
+  }
+
+  /** Whether another open chain may go on to a prefix. */
+  #isNamedElsewhere(prefixId: string): boolean {
+    const links = [...this.#open.keys()].flatMap((job) => this.#store.fallbacks.load(job)?.links ?? [])
+    return links.some((link) => link.prefixId === prefixId)
   }
 
   #save(chain: FallbackChain, now: number): void {

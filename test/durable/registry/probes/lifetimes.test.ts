@@ -78,6 +78,18 @@ describe('losses of some prefixes', () => {
     expect(beliefOf(large, at + AGE_MS).pWarm).toBeGreaterThan(0.95)
   })
 
+  it('that cannot be read any more are forgotten, and stop nothing', () => {
+    const [a, b] = [register('a'), register('b')]
+    const at = lose([a, b], 2)
+    for (const row of ['{"half', 'null', '[["k",{}]]', '[["k",null]]', '[7]']) {
+      account.store.saveSetting('lifetimes', row)
+      account.evict()
+      expect(beliefOf(a, at + MINUTE_MS).pWarm).toBeGreaterThan(0.5)
+    }
+    call(a, at + AGE_MS, false)
+    expect(beliefOf(b, at + AGE_MS).pWarm).toBeGreaterThan(0)
+  })
+
   it('are not forgotten when the object is evicted', () => {
     const other = register('other')
     const at = lose([register('a'), register('b')], 2)
