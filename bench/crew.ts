@@ -141,7 +141,7 @@ async function play(
     if (job.status !== 'succeeded' || job.failed > 0 || job.cost_usd === null || job.head_writes === null)
       throw new Error(JSON.stringify(job))
     warmed = { headWrites: job.head_writes, warmingUsd: job.cost_usd, readyMs: tookMs }
-    // Applications send what is shown for each agent.
+    // Each agent sends the body that the API shows for it.
     bodies = requests.map((text) => {
       const body = JSON.parse(text ?? '{}') as Record<string, unknown[]>
       return { ...body, messages: [...(body['messages'] ?? []), { role: 'user', content: 'Begin.' }] }

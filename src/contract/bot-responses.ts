@@ -8,7 +8,7 @@ const turn = { turn_id: z.string() }
 const at = z.iso.datetime()
 const tokens = z.int().nullable().meta({ description: 'null: the provider did not report it.' })
 
-/** What could not be met of cache settings, and what is done instead. `at`: the field with the wish. */
+/** A cache setting that the provider cannot follow, and what the bot does instead. `at`: the field that asked for it. */
 export const cacheAdvice = z.strictObject({ cause: z.string(), message: z.string(), at: z.string() })
 
 export const botResponse = z.discriminatedUnion('type', [

@@ -29,7 +29,7 @@ function prior(retention: LearnedRetention): [hits: number, colds: number] {
   return retention.assumed ? [4, 1] : [99, 1]
 }
 
-/** What is known beside the state of a prefix. */
+/** Evidence that other prefixes of the same model gave. */
 export interface Known {
   lifetimes: Lifetimes
   /** Number of the prefix in `lifetimes`. */
@@ -41,7 +41,7 @@ const LIKELY = 0.5
 /** Share of requests without a body that carry other text than the prefix they name: a deploy changed it, or each request does. */
 const CHANGED = 0.05
 
-/** The probability at `now` that the entry can be read: as the model keeps its entries, and this prefix of late. */
+/** The probability at `now` that a request reads the entry, from the answers about its model and about this prefix. */
 function fromEvidence(
   state: PrefixState,
   retention: LearnedRetention,

@@ -5,8 +5,8 @@ import type { PrefixState } from '../prefix/state.ts'
 import { DAY_MS } from '../time/time.ts'
 
 /**
- * What is known of how one model keeps entries at one retention: by the answers about all prefixes of an account. An entry ends at a limit
- * that all of them share, or before it by an eviction, which strikes each at any time alike.
+ * How long one model keeps entries at one retention, learned from the answers about all prefixes of an account. An entry ends at a limit
+ * that all entries share, or earlier by an eviction. An eviction is as likely at any time.
  */
 export interface Lifetimes {
   /** `age`: a limit is a time since the last request that used the entry, in ms. `others`: a number of other prefixes used since. */

@@ -101,6 +101,7 @@ describe('forgetting the key', () => {
     expect([again.status, pick(again, 'id')]).toEqual([200, pick(warmed, 'id')])
     const path = `/prefixes/${pick(warmed, 'id')}`
     expect((await get(`${path}/request`, { key })).text).toContain(text.slice(0, 60))
+    expect((await get(`${path}/history?type=decision`, { key })).text).toContain('its key was forgotten')
     expect((await post(`${path}/warm`, undefined, { key })).status).toBe(200)
   })
 

@@ -32,8 +32,8 @@ export function registerAgain(
 }
 
 /**
- * Replaces the body of a prefix by the one that is registered now, where no call with the old one was ever answered, or where the new one names
- * another server. Bodies of one content may differ in what no provider caches by: markers, sampling, limits. What was refused of one says
+ * Replaces the body of a prefix by the one that is registered now, where no call with the old one was ever answered, where the new one names
+ * another server, or where the old one cannot be opened. Bodies of one content may differ in what no provider caches by: markers, sampling, limits. What was refused of one says
  * nothing of the other, and neither does what one server holds.
  */
 function replaceBody(
@@ -55,9 +55,7 @@ function replaceBody(
   const offer = retentions.find(({ name }) => name === registration.retention)
   const learned = offer === undefined ? null : learnedRetention(offer)
   const retention = registration.retention === record.retention ? state.retention : learned
-  const why = hasMoved
-    ? 'the body that is registered now names another server, and servers share no cache: this one replaces it'
-    : 'no call with the body that was registered first was ever answered: this one of the same content replaces it'
+  const why = replacedWhy(held !== null, hasMoved)
   scheduler.applyTransition(k, now, (before) => {
     const kept = hasMoved ? withoutEntry(before) : before
     return {
@@ -65,6 +63,14 @@ function replaceBody(
       rows: [{ at: now, type: 'decision', decision: 'body_replaced', why }],
     }
   })
+}
+
+function replacedWhy(isReadable: boolean, hasMoved: boolean): string {
+  if (!isReadable)
+    return 'the stored body cannot be opened, because its key was forgotten: this one of the same content replaces it'
+  return hasMoved
+    ? 'the body that is registered now names another server, and servers share no cache: this one replaces it'
+    : 'no call with the body that was registered first was ever answered: this one of the same content replaces it'
 }
 
 /** The stored body; null where it cannot be opened, because its key was forgotten. Then no call can be made with it. */
