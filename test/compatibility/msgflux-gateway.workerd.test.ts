@@ -289,6 +289,23 @@ describe('a warm through a pool', () => {
     expect(models()).toEqual(['claude-opus-5'])
   })
 
+  test('in the background keeps a model that it did not need where a caller gave it a plan', async () => {
+    const name = await pool()
+    const provider = world.hold()
+    const queued = await post('/warm', body(name, { system: `Kept. ${longText(300)}`, background: true }))
+    const known = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
+    const [wanted, other] = [1, 2].map((index) => known.models[index]?.prefixes?.[0]?.id ?? 'none')
+    // A caller who keeps it warm from tomorrow on: no call is due before the chain ends.
+    const tomorrow = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][(new Date().getUTCDay() + 2) % 7]
+    const windows = [{ days: tomorrow, from: '12:00', to: '13:00', time_zone: 'UTC' }]
+    expect((await call('PATCH', `/prefixes/${wanted}`, { keep_warm: { plan: 'always', windows } })).status).toBe(200)
+    provider.release()
+    await get(`/jobs/${pick(queued, 'models', 0, 'result', 'job', 'id')}?wait=30s`)
+    await expect.poll(async () => (await get(`/prefixes/${other}`)).status).toBe(404)
+    expect((await get(`/prefixes/${wanted}`)).json).toMatchObject({ keep_warm: { plan: 'always' }, probes: 0 })
+    expect(models()).toEqual(['claude-opus-5'])
+  })
+
   test('in the background names the models that cannot be sent, and warms the first that can', async () => {
     const mini = { name: 'mini', model: 'openai/gpt-5.6-sol' }
     const queued = await post(
