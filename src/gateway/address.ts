@@ -43,6 +43,9 @@ function pathOf({ root, version, own, path }: Parts): string {
   const head = rootVersion === null ? root : root.slice(0, -rootVersion.length - 1)
   // The provider's whole path, as AzureOpenAI and SDKs of Vertex write it.
   if (own === null && head !== '' && (path === head || path.startsWith(`${head}/`))) return withoutDoubled(path)
+  const [, first = '', second = ''] = root.split('/')
+  // The whole path again, but for the version in front: Claude Code for Vertex.
+  if (own === null && VERSION.test(first) && second !== '' && path.startsWith(`/${second}/`)) return `/${first}${path}`
   if (own !== null) return own === rootVersion ? `${root}${path}` : `/${own}${path}`
   if (root !== '') return root + path
   return namesVersion(path) ? path : version + path

@@ -52,38 +52,35 @@ async function sent(request: Request, { url, headers, send }: Onward, signal: Ab
 }
 
 /**
- * The same bytes. When the reader leaves, they are read on to their end, or for `DRAIN_MS`: the provider finishes what it bills anyway.
+ * The same bytes, read here, so that they are read to their end when nobody takes them any more: the provider finishes what it bills anyway.
+ * `waitUntil` is called now: once the caller has left, the platform hears of no new work.
  */
 function drained(body: ReadableStream<Uint8Array>, waitUntil: Onward['waitUntil']): ReadableStream<Uint8Array> {
-  const reader = body.getReader()
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await reader.read()
-        if (done) controller.close()
-        else controller.enqueue(value)
-      },
-      cancel() {
-        waitUntil(readOn(reader))
-      },
-    },
-    { highWaterMark: 0 },
-  )
+  const { readable, writable } = new IdentityTransformStream()
+  waitUntil(pump(body.getReader(), writable.getWriter()))
+  return readable
 }
 
-async function readOn(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+async function pump(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+): Promise<void> {
+  let left = false
   let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), DRAIN_MS)
-  })
+  const leave = (): void => {
+    left = true
+    timer = setTimeout(() => reader.cancel().catch(() => {}), DRAIN_MS)
+  }
   try {
     for (;;) {
-      const read = await Promise.race([reader.read(), late])
-      if (read === 'late') return await reader.cancel()
-      if (read.done) return
+      const { done, value } = await reader.read()
+      if (done) break
+      if (!left) await writer.write(value).catch(leave)
     }
-  } catch {
-    // The provider's stream broke; nobody waits for it.
+    if (!left) await writer.close()
+  } catch (thrown) {
+    // The provider's stream broke, and so does the caller's.
+    await writer.abort(thrown).catch(() => {})
   } finally {
     clearTimeout(timer)
   }

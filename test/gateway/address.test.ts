@@ -60,6 +60,11 @@ describe('a call goes to the path that its client means', () => {
       '/models/g:generateContent',
       'https://eu-aiplatform.googleapis.com/v1/projects/eu/locations/eu/publishers/google/models/g:generateContent',
     ],
+    [
+      'vertex-anthropic',
+      '/projects/p/locations/eu/publishers/anthropic/models/c:streamRawPredict',
+      'https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic/models/c:streamRawPredict',
+    ],
     // A base URL that ends in a slash, and no path at all.
     ['openai', '//v1/responses', 'https://api.openai.com/v1/responses'],
     ['openai', '/v1//responses', 'https://api.openai.com/v1/responses'],

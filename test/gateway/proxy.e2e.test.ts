@@ -73,11 +73,9 @@ function lines(head: string): string[] {
     .toSorted()
 }
 
-const until = (condition: () => boolean, timeout = 30_000): Promise<void> =>
-  expect
-    .poll(condition, { timeout, interval: 5 })
-    .toBe(true)
-    .then(() => undefined)
+async function until(condition: () => boolean, timeout = 30_000): Promise<void> {
+  await expect.poll(condition, { timeout, interval: 5 }).toBe(true)
+}
 
 describe('a request passes unharmed', () => {
   test('its body, byte for byte, and its headers by a list of what stays behind', async () => {
@@ -139,7 +137,8 @@ describe('a request passes unharmed', () => {
     let early = false
     answer = (call) => {
       early = true
-      void until(() => call.body().byteLength === pieces * piece.byteLength, 120_000).then(() =>
+      const total = call.received() - call.body().byteLength + pieces * piece.byteLength
+      void until(() => call.received() === total, 120_000).then(() =>
         call.socket.end(answerOf('200 OK', [], createHash('sha256').update(call.body()).digest('hex'))),
       )
     }
@@ -248,6 +247,7 @@ describe('an answer passes unharmed', () => {
       next.resolve()
     }
     await client.ended
+    expect(client.bytes().toString()).toContain('data: 3')
   })
 
   test('with back-pressure: a caller who does not read stops the provider', async () => {
@@ -305,9 +305,10 @@ describe('a caller who leaves ends the call', () => {
     return { client, call }
   }
 
-  const within = async (call: Arrived, since: number, ms: number): Promise<void> => {
+  /** How long after an instant the provider saw its call end. */
+  async function endedAfterMs(call: Arrived, since: number): Promise<number> {
     await until(() => call.endedAt() !== null)
-    expect((call.endedAt() ?? Number.POSITIVE_INFINITY) - since).toBeLessThan(ms)
+    return (call.endedAt() ?? Number.POSITIVE_INFINITY) - since
   }
 
   // The limits are promises of the documents; beside other work on this machine they are taken ten times as wide.
@@ -319,14 +320,14 @@ describe('a caller who leaves ends the call', () => {
     const { client, call } = await begun(everyMs)
     const since = performance.now()
     client.socket.resetAndDestroy()
-    await within(call, since, 2_500)
+    expect(await endedAfterMs(call, since)).toBeLessThan(2_500)
   })
 
   test('by an end of its connection, while bytes flow', async () => {
     const { client, call } = await begun(50)
     const since = performance.now()
     client.socket.destroy()
-    await within(call, since, 2_500)
+    expect(await endedAfterMs(call, since)).toBeLessThan(2_500)
   })
 
   test('unless it asked for the rest: then the provider writes to its end', async () => {

@@ -1,6 +1,6 @@
 /** The production bundle in workerd alone, without the proxy that `wrangler dev` puts in front: it treats callers who leave otherwise. */
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -18,10 +18,11 @@ export interface RawWorkerd {
   stop: () => Promise<void>
 }
 
-/** Starts the Worker with these variables. Objects keep their rows in memory; messages to the queue go nowhere. */
+/** Starts the Worker with these variables. Messages to the queue go nowhere. */
 export async function rawWorkerd(vars: Record<string, string>): Promise<RawWorkerd> {
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-raw-'))
   bundle(folder)
+  mkdirSync(join(folder, 'state'))
   const port = await freePort()
   writeFileSync(join(folder, 'config.capnp'), configOf(folder, port, vars))
   const workerd = join(dirname(createRequire(import.meta.url).resolve('workerd/package.json')), 'bin/workerd')
@@ -81,6 +82,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
     (name = "queue", worker = .queue),
+    (name = "state", disk = (path = "state", writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
@@ -91,7 +93,7 @@ const main :Workerd.Worker = (
   compatibilityFlags = ["enable_request_signal"],
   bindings = [${bindings.join(', ')}],
   durableObjectNamespaces = [${objects.join(', ')}],
-  durableObjectStorage = (inMemory = void),
+  durableObjectStorage = (localDisk = "state"),
 );
 const queue :Workerd.Worker = (
   serviceWorkerScript = "addEventListener('fetch', (event) => event.respondWith(new Response()))",

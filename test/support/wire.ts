@@ -11,6 +11,8 @@ export interface Arrived {
   head: () => string
   /** Behind the blank line. */
   body: () => Buffer
+  /** Bytes that came so far. */
+  received: () => number
   /** When the connection ended, on the clock of `performance`; null: it has not. */
   endedAt: () => number | null
 }
@@ -29,18 +31,21 @@ export async function provider(answer: (call: Arrived) => void): Promise<Provide
     open.add(socket)
     const pieces: Buffer[] = []
     let endedAt: number | null = null
+    let received = 0
     const bytes = (): Buffer => Buffer.concat(pieces)
     const blank = (): number => bytes().indexOf('\r\n\r\n')
     const call: Arrived = {
       socket,
       bytes,
       head: () => (blank() < 0 ? '' : bytes().subarray(0, blank()).toString('latin1')),
+      received: () => received,
       body: () => (blank() < 0 ? Buffer.alloc(0) : bytes().subarray(blank() + 4)),
       endedAt: () => endedAt,
     }
     let began = false
     socket.on('data', (piece) => {
       pieces.push(piece)
+      received += piece.byteLength
       if (began || blank() < 0) return
       began = true
       calls.push(call)
