@@ -115,9 +115,12 @@ export class PlanningContext {
     now: number,
     accountLeftNanos: number | null,
   ): PlanContext {
+    const facts = this.ports.factsOf(record.provider, factsModelOf(record), now)
+    const curves = this.lifetimes.curves(record, state, facts, now)
     const context: PlanContext = {
       keepWarm: record.keepWarm,
-      facts: this.ports.factsOf(record.provider, factsModelOf(record), now),
+      facts,
+      ...(curves === undefined ? {} : { curves }),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
