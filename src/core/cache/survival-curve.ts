@@ -12,8 +12,10 @@ export const BAND_ENDS_MS: readonly number[] = [
 ]
 /** Ends of the classes of size, in tokens. What is larger is the last class. */
 export const SIZE_ENDS: readonly number[] = [4_096, 16_384, 65_536]
+/** A size in the middle of each class, which stands for it where an amount of money is needed. */
+export const TYPICAL_TOKENS: readonly number[] = [2_048, 8_192, 32_768, 131_072]
 /** Number of classes of size. */
-export const SIZES = SIZE_ENDS.length + 1
+const SIZES = SIZE_ENDS.length + 1
 
 /** Answers that a curve needs before anybody goes by it. */
 export const ENOUGH_SAMPLES = 20

@@ -12,6 +12,7 @@ import { ProbeOutcomes } from './outcomes.ts'
 import type { GuardView } from '../records/guard.ts'
 import { Leases } from './leases.ts'
 import type { Ended, Message, Refused } from '../records/claim.ts'
+import type { LifetimeView } from '../records/lifetime.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Settlement } from './settlement.ts'
 import { PlanningContext } from './context.ts'
@@ -74,6 +75,11 @@ export class ProbeScheduler {
     const facts = ports.factsOf(record.provider, factsModelOf(record), now)
     const curve = lifetimes.curves(record, state, facts, now)?.[state.retention?.name ?? '']
     return { lifetimes: lifetimes.of(record, state, now), curve }
+  }
+
+  /** How long entries of the account's models stay readable, by size. */
+  lifetimes(now: number): LifetimeView[] {
+    return this.#planning.lifetimeViews(now)
   }
 
   // Claims, leases, settlement
