@@ -212,7 +212,8 @@ function wilson(readable: number, samples: number): [lower: number, upper: numbe
   const weight = Z ** 2 / samples
   const middle = (share + weight / 2) / (1 + weight)
   const spread = (Z / (1 + weight)) * Math.sqrt((share * (1 - share)) / samples + weight / (4 * samples))
-  return [Math.max(0, middle - spread), Math.min(1, middle + spread)]
+  // At 0 and 1 a bound is the share itself, but for the rounding of its terms.
+  return [Math.min(share, Math.max(0, middle - spread)), Math.max(share, Math.min(1, middle + spread))]
 }
 
 /** The band of an age; undefined beyond the curve. */
