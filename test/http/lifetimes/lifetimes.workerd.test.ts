@@ -4,28 +4,42 @@ import { lifetimeAnswer } from '../../../src/contract/lifetimes.ts'
 import { listOf } from '../../../src/contract/values.ts'
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../../src/core/time/time.ts'
 import { tick } from '../../support/worker.ts'
-import { ADMIN, anthropicBody, bindings, get, longText, pick, post, received, useLab, warm } from '../support.ts'
+import {
+  ADMIN,
+  anthropicBody,
+  bindings,
+  call,
+  get,
+  longText,
+  newAccount,
+  pick,
+  post,
+  received,
+  useLab,
+  warm,
+} from '../support.ts'
 import type { Answer, CallOptions } from '../support.ts'
 
 const world = useLab()
 /** Ahead of the machine's clock, and another day for each test. */
 let now = Date.UTC(2032, 5, 7, 12)
-/** Accounts of the tests: each begins with nothing seen. */
-let accounts = 0
+/** The account of the test, in which nothing was seen. */
+let id = ''
 let key = ''
 
 const later = (ms: number): void => void vi.setSystemTime((now += ms))
 
-async function newAccount(): Promise<string> {
-  accounts += 1
-  const made = await post('/accounts', { id: `curve-${accounts}` }, { key: ADMIN })
-  return String(pick(made, 'key'))
+/** An account that may use the lab's Anthropic. */
+async function ownAccount() {
+  const made = await newAccount()
+  await call('PATCH', `/accounts/${made.id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
+  return { id: made.id, key: made.key }
 }
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   later(DAY_MS)
-  key = await newAccount()
+  ;({ id, key } = await ownAccount())
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -41,8 +55,8 @@ async function evicted({ prefixes, rounds }: { prefixes: number; rounds: number 
   for (let one = 0; one < prefixes; one++) ids.push(String(pick(await warm(undefined, {}, mine()), 'id')))
   const kinds = new Map<string, number>()
   const warmAll = async () => {
-    for (const id of ids) {
-      const kind = String(pick(await post(`/prefixes/${id}/warm`, {}, mine()), 'receipt', 'kind'))
+    for (const one of ids) {
+      const kind = String(pick(await post(`/prefixes/${one}/warm`, {}, mine()), 'receipt', 'kind'))
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
     }
   }
@@ -124,13 +138,13 @@ describe('GET /lifetimes', () => {
     expect(probeAfterMs(hour)).toBeGreaterThan(50 * MINUTE_MS)
 
     // The keep-alive itself is sent then, and finds the entry.
-    const id = String(pick(after, 'id'))
+    const early = String(pick(after, 'id'))
     const calls = received(world.lab).length
     later(earlyMs)
     await tick()
     const prefix = await vi.waitUntil(
       async () => {
-        const seen = await get(`/prefixes/${id}`, mine())
+        const seen = await get(`/prefixes/${early}`, mine())
         return pick(seen, 'probes') === 2 ? seen : null
       },
       { timeout: 20_000, interval: 25 },
@@ -142,12 +156,11 @@ describe('GET /lifetimes', () => {
   it('survives a restart, and is read by its own account alone', async () => {
     await evicted({ prefixes: 3, rounds: 8 })
     const before = await lifetimes()
-    const name = `curve-${accounts}`
-    await evictDurableObject(bindings.REGISTRY.getByName(name))
+    await evictDurableObject(bindings.REGISTRY.getByName(id))
     const after = await lifetimes()
     expect(after.data[0]?.bands[4]).toEqual(before.data[0]?.bands[4])
     expect(after.data[0]?.interval).toBe(before.data[0]?.interval)
-    const strangers = { key: await newAccount() }
+    const strangers = { key: (await ownAccount()).key }
     expect(await lifetimes('', strangers)).toEqual({ data: [], next_cursor: null })
     const theirs = await warm(anthropicBody(), { keep_warm: { plan: 'always' } }, strangers)
     expect(probeAfterMs(theirs)).toBeGreaterThan(4.4 * MINUTE_MS)
@@ -160,11 +173,11 @@ describe('GET /lifetimes', () => {
     const warmed = await warm(anthropicBody(), { keep_warm: { plan: 'always' } }, mine())
     expect(probeAfterMs(warmed)).toBeGreaterThan(4.4 * MINUTE_MS)
 
-    key = await newAccount()
-    const id = String(pick(await warm(undefined, {}, mine()), 'id'))
+    ;({ key } = await ownAccount())
+    const lasts = String(pick(await warm(undefined, {}, mine()), 'id'))
     for (let turn = 0; turn < 30; turn++) {
       later(turn % 2 === 0 ? 4.5 * MINUTE_MS : 90 * SECOND_MS)
-      await post(`/prefixes/${id}/warm`, {}, mine())
+      await post(`/prefixes/${lasts}/warm`, {}, mine())
     }
     const [lasting] = (await lifetimes()).data
     expect(lasting).toMatchObject({ samples: 30, enough: true, interval_by: 'retention' })
