@@ -31,7 +31,7 @@ const Z = 1.96
 /** Counts of one band, with fractions: older answers count less, and a limit may explain a part of a loss. Stored, as its end in ms leads. */
 export type BandCount = [endMs: number, readable: number, gone: number]
 
-/** Counts of one model and retention, as they were at `at`. Stored. */
+/** Counts of one model and retention, which faded last at `at`. Stored. */
 export interface SurvivalCounts {
   at: number
   sizes: [size: number, bands: BandCount[]][]
@@ -82,7 +82,7 @@ export function counted(
   const others = bands.filter(([end]) => end !== endMs)
   const after = [...others, grown].toSorted(([a], [b]) => a - b)
   const sizes = [...faded.sizes.filter(([one]) => one !== size), [size, after] as [number, BandCount[]]]
-  return { at: Math.max(at, before?.at ?? 0), sizes: sizes.toSorted(([a], [b]) => a - b) }
+  return { at: faded.at, sizes: sizes.toSorted(([a], [b]) => a - b) }
 }
 
 function capped([endMs, readable, gone]: BandCount): BandCount {
@@ -92,17 +92,21 @@ function capped([endMs, readable, gone]: BandCount): BandCount {
 
 const rounded = (count: number): number => Number(count.toFixed(2))
 
-/** The counts as they are worth at `at`. Bands whose answers have faded are gone. */
+/** The counts as they are worth at `at`: they fade by the hour, so that they stay short in their row. Bands whose answers have faded are gone. */
 function countsAt(counts: SurvivalCounts | undefined, at: number): SurvivalCounts {
   if (counts === undefined) return { at, sizes: [] }
-  const kept = Math.exp(-Math.max(0, at - counts.at) / COUNTS_FOR_MS)
+  const fadedMs = Math.floor(Math.max(0, at - counts.at) / HOUR_MS) * HOUR_MS
+  if (fadedMs === 0) return counts
+  const kept = Math.exp(-fadedMs / COUNTS_FOR_MS)
+  // Rounded down: a small count would never fade otherwise.
+  const faded = (count: number): number => Math.floor(count * kept * 100) / 100
   const sizes = counts.sizes.flatMap(([size, bands]): SurvivalCounts['sizes'] => {
     const left = bands
-      .map(([end, readable, gone]): BandCount => [end, readable * kept, gone * kept])
+      .map(([end, readable, gone]): BandCount => [end, faded(readable), faded(gone)])
       .filter(([, readable, gone]) => readable + gone >= 0.05)
     return left.length === 0 ? [] : [[size, left]]
   })
-  return { at, sizes }
+  return { at: counts.at + fadedMs, sizes }
 }
 
 /** The classes of size of which there are answers at `at`, each with their number. */

@@ -106,7 +106,14 @@ describe('an answer', () => {
     const at = (now: number) => curve(counts, { now })?.samples
     expect(at(NOON)).toBe(100)
     expect(at(NOON - DAY_MS)).toBe(100)
+    expect(at(NOON + HOUR_MS - 1)).toBe(100)
     expect(at(NOON + 7 * DAY_MS)).toBeCloseTo(100 / Math.E, 1)
+    // Step by step as well as at once.
+    let stepped = counts
+    for (let hour = 1; hour <= 24 * 7; hour++) stepped = after([[1, MINUTE_MS, true]], NOON + hour * HOUR_MS, stepped)
+    const faded = band(curve(stepped, { now: NOON + 7 * DAY_MS }), 4 * MINUTE_MS)?.samples ?? 0
+    expect(faded).toBeGreaterThan(100 / Math.E - 1.5)
+    expect(faded).toBeLessThan(100 / Math.E)
     expect(at(NOON + 70 * DAY_MS)).toBeUndefined()
   })
 

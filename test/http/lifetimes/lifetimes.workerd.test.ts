@@ -180,7 +180,8 @@ describe('GET /lifetimes', () => {
       await post(`/prefixes/${lasts}/warm`, {}, mine())
     }
     const [lasting] = (await lifetimes()).data
-    expect(lasting).toMatchObject({ samples: 30, enough: true, interval_by: 'retention' })
+    expect(lasting?.samples).toBeGreaterThan(29.5)
+    expect(lasting).toMatchObject({ enough: true, interval_by: 'retention' })
     expect(lasting?.bands.every(({ lower }) => lower > 0.85)).toBe(true)
   })
 
