@@ -306,7 +306,7 @@ describe('the curve of a model', () => {
   it('is kept of the models that taught something last, as many as there is room for', () => {
     account = testAccount()
     for (let model = 0; model < MOST_KEPT + 3; model++) {
-      const k = register('one', '5m', `model-${model}`)
+      const k = register(`one-${model}`, '5m', `model-${model}`)
       call(k, NOON + model, false)
       call(k, NOON + model + 2 * MINUTE_MS, false)
     }
