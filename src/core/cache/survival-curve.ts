@@ -73,7 +73,7 @@ export function counted(
   at: number,
 ): SurvivalCounts | undefined {
   const endMs = BAND_ENDS_MS.find((end) => ageMs <= end)
-  if (endMs === undefined || ageMs < YOUNGEST_MS || weight <= 0) return before
+  if (endMs === undefined || ageMs < YOUNGEST_MS || rounded(weight) === 0) return before
   const size = sizeOf(tokens)
   const faded = countsAt(before, at)
   const bands = faded.sizes.find(([one]) => one === size)?.[1] ?? []
@@ -157,7 +157,7 @@ function summed(pool: readonly (readonly BandCount[])[]): BandCount[] {
     const [, before, goneBefore] = sums.get(end) ?? [end, 0, 0]
     sums.set(end, [end, before + readable, goneBefore + gone])
   }
-  return [...sums.values()].toSorted(([a], [b]) => a - b)
+  return [...sums.values()].filter(([, readable, gone]) => readable + gone > 0).toSorted(([a], [b]) => a - b)
 }
 
 /** Neighbouring bands that are counted as one, because the later of them would have the larger share. */

@@ -101,6 +101,14 @@ describe('an answer', () => {
     expect(after([[5, DAY_MS + 1, true]])).toBeUndefined()
   })
 
+  it('that a limit explains all but a trace of counts nowhere, and one that it explains in part counts in part', () => {
+    const gone = (weight: number) =>
+      counted(undefined, { tokens: 10_000, ageMs: MINUTE_MS, found: false, weight }, NOON)
+    expect(gone(0.004)).toBeUndefined()
+    expect(curve({ at: NOON, sizes: [[1, [[MINUTE_MS, 0, 0]]]] })).toBeUndefined()
+    expect(curve(gone(0.25))?.bands[0]).toMatchObject({ samples: 0.25, share: 0 })
+  })
+
   it('counts less as it ages, until it counts no more', () => {
     const counts = after([[100, 4 * MINUTE_MS, true]])
     const at = (now: number) => curve(counts, { now })?.samples
