@@ -101,7 +101,7 @@ describe('an answer', () => {
     expect(after([[5, DAY_MS + 1, true]])).toBeUndefined()
   })
 
-  it('that a limit explains all but a trace of counts nowhere, and one that it explains in part counts in part', () => {
+  it('counts by the part that no limit explains, and nowhere where that is a trace', () => {
     const gone = (weight: number) =>
       counted(undefined, { tokens: 10_000, ageMs: MINUTE_MS, found: false, weight }, NOON)
     expect(gone(0.004)).toBeUndefined()
