@@ -55,7 +55,7 @@ function lifetimeJson(view: LifetimeView) {
 
 function bandJson({ fromMs, endMs, samples, readable, share, lower, upper }: SurvivalBand) {
   return {
-    from: durationJson(fromMs),
+    from: fromMs === 0 ? '0s' : durationJson(fromMs),
     to: durationJson(endMs),
     samples: rounded(samples, 1),
     readable: rounded(readable, 1),
