@@ -21,6 +21,7 @@ import { openapi } from './openapi.ts'
 import { factOverrides } from './providers/overrides.ts'
 import { preload } from './preload/routes.ts'
 import { prefixes } from './prefixes/routes.ts'
+import { prompts } from './accounts/prompts.ts'
 import { providers } from './providers/routes.ts'
 import { render } from './warm/render.ts'
 import { signals } from './prefixes/signals.ts'
@@ -67,6 +68,7 @@ for (const resource of [
   metrics,
   ledger,
   accounts,
+  prompts,
   credentials,
   webhook,
   killSwitch,

@@ -41,6 +41,7 @@ export const buildings: Building[] = [
       ],
       [room('registration', 'from the body of a request to what is stored')],
       [room('durable', 'the Durable Objects and their tables')],
+      [room('erasure', 'deletes accounts, and the prompts of accounts')],
       [
         room('queue', 'consumers of the probe queue and of its dead letters'),
         room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
@@ -118,6 +119,7 @@ export const buildings: Building[] = [
         room('row-cache', 'rows in memory, as copies of the table'),
         room('waiters', 'promises of callers who wait for an event'),
         room('egress', 'the object that sends from another region'),
+        room('body-key', 'the key that seals what an object stores of prompts'),
       ],
       [room('migrate', 'schema steps')],
       [

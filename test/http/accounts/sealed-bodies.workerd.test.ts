@@ -68,7 +68,6 @@ describe('a registered body', () => {
     const body = pick(await get(path, { key }), 'body') as string
     await runInDurableObject(registry(id), (_, { storage: { sql } }) => {
       sql.exec('UPDATE body SET bytes = ?', pack(body))
-      sql.exec("DELETE FROM setting WHERE name = 'unsealed_below'")
     })
     expect(pick(await get(path, { key }), 'body')).toBe(body)
     expect(await firstBytes(id, 'body')).toEqual([31])

@@ -118,6 +118,22 @@ export class PrefixStore {
     return stored.length
   }
 
+  /** Prefixes whose bodies are stored in clear, the newest first. */
+  inClear(limit: number): number[] {
+    const query = "SELECT k FROM body WHERE part = 0 AND substr(bytes, 1, 1) = x'1f' ORDER BY k DESC LIMIT ?"
+    return this.#sql.all<{ k: number }>(query, limit).map((row) => row.k)
+  }
+
+  /** Deletes every body. */
+  eraseBodies(): void {
+    this.#sql.all('DELETE FROM body')
+    this.#sql.all('DELETE FROM body_credential')
+  }
+
+  hasBody(k: number): boolean {
+    return this.#sql.all('SELECT 1 FROM body WHERE k = ? AND part = 0', k).length > 0
+  }
+
   #stored(k: number): Uint8Array | null {
     const parts = this.#sql
       .all<{ bytes: Blob }>('SELECT bytes FROM body WHERE k = ? ORDER BY part', k)

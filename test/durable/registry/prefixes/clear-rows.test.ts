@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest'
-import { BodyKey, sealOldBodies } from '../../../../src/durable/registry/prefixes/body-key.ts'
+import { BodyKey } from '../../../../src/durable/body-key.ts'
+import { sealClearRows } from '../../../../src/durable/registry/prefixes/clear-rows.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { areSealed, newBodyKey } from '../../../../src/runtime/body-seal.ts'
@@ -13,7 +14,7 @@ function older(count: number) {
   for (let index = 0; index < count; index++)
     account.registrar.register(registrationOf('anthropic', anthropicBody(`body ${index}`), null, null), NOON)
   const fetch = vi.fn<() => Promise<string>>(() => Promise.resolve(key))
-  const bodyKey = new BodyKey(fetch)
+  const bodyKey = new BodyKey(fetch, noPrint)
   const store = new RegistryStore(account.sql, bodyKey)
   const caches = new ManagedCacheStore(account.sql, bodyKey)
   const rows = () => account.sql.all<{ bytes: Uint8Array }>('SELECT bytes FROM body ORDER BY k, part')
@@ -22,18 +23,18 @@ function older(count: number) {
 }
 
 const key = newBodyKey()
+const noPrint = { load: () => null, save: () => {}, clear: () => {} }
 
 it('bodies in clear are read, and sealed a part at a time until all are', async () => {
   const { account, store, caches, bodyKey, rows, bodies } = older(70)
   const before = bodies()
-  await sealOldBodies(store, caches, bodyKey)
+  await sealClearRows(store, caches, bodyKey)
   expect(rows().filter(({ bytes }) => areSealed(bytes))).toHaveLength(64)
-  for (let turn = 0; turn < 2; turn++) await sealOldBodies(store, caches, bodyKey)
+  await sealClearRows(store, caches, bodyKey)
   expect(rows().every(({ bytes }) => areSealed(bytes))).toBe(true)
-  expect(store.setting('unsealed_below')).toBe('0')
   expect(bodies()).toEqual(before)
   // Another instance, which has to ask for the key again.
-  const again = new RegistryStore(account.sql, new BodyKey(() => Promise.resolve(key)))
+  const again = new RegistryStore(account.sql, new BodyKey(() => Promise.resolve(key), noPrint))
   expect(() => again.prefixes.body(1)).toThrow('was not fetched')
 })
 
@@ -46,7 +47,7 @@ it('a body of several parts is sealed as one', async () => {
   expect(store.prefixes.body(1)).toEqual(body)
   const clear = new RegistryStore(account.sql)
   clear.prefixes.replace(1, clear.prefixes.record(1)!, new Uint8Array(body).fill(31, 0, 1))
-  await sealOldBodies(store, caches, bodyKey)
+  await sealClearRows(store, caches, bodyKey)
   expect([rows().length, areSealed(rows()[0]!.bytes)]).toEqual([3, true])
   expect(store.prefixes.body(1)?.slice(1)).toEqual(body.slice(1))
 })
@@ -64,8 +65,8 @@ it('a key that does not come leaves bodies as they are, and is only logged', asy
   const { store, caches, bodyKey, fetch, rows } = older(1)
   const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
   fetch.mockRejectedValueOnce(new Error('restarting'))
-  await sealOldBodies(store, caches, bodyKey)
-  expect(logged.mock.calls).toEqual([['bodies could not be sealed', 'Error']])
+  await sealClearRows(store, caches, bodyKey)
+  expect(logged.mock.calls).toEqual([['rows in clear could not be sealed', 'Error']])
   expect(areSealed(rows()[0]!.bytes)).toBe(false)
   logged.mockRestore()
 })
