@@ -13,7 +13,8 @@ export function promptKey(
   requireAccount: () => void,
 ): BodyKey {
   const fetch = async (print: string | null): Promise<string> => {
-    if (store().settings()?.deletingAt !== undefined) requireAccount()
+    // An erased account stores nothing, its key's fingerprint neither.
+    requireAccount()
     return env.DIRECTORY.getByName('directory').bodyKey(account, print)
   }
   return new BodyKey(fetch, {

@@ -23,7 +23,7 @@ export function sealedArrivals(arrivals: readonly Arrival[], k: number, seals: B
 
 /** Arrivals without their differences, where these cannot be sealed. */
 export function withoutDifferences(arrivals: readonly Arrival[]): Arrival[] {
-  return arrivals.map(({ first: _, ...rest }) => rest)
+  return arrivals.map(({ first: _first, ...rest }) => rest)
 }
 
 /** A state whose difference is sealed. */

@@ -3,6 +3,7 @@ import { BodyKey } from '../../../../src/durable/body-key.ts'
 import { sealClearRows } from '../../../../src/durable/registry/prefixes/clear-rows.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
+import { hasSealedDrift, openedDrift } from '../../../../src/durable/registry/prefixes/sealed-drift.ts'
 import { areSealed, newBodyKey } from '../../../../src/runtime/body-seal.ts'
 import { testAccount } from '../../../support/account.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
@@ -69,4 +70,67 @@ it('a key that does not come leaves bodies as they are, and is only logged', asy
   expect(logged.mock.calls).toEqual([['rows in clear could not be sealed', 'Error']])
   expect(areSealed(rows()[0]!.bytes)).toBe(false)
   logged.mockRestore()
+})
+
+it('bodies that an older version stores later, as after a rollback, are sealed too', async () => {
+  const { account, store, caches, bodyKey, rows, bodies } = older(2)
+  await sealClearRows(store, caches, bodyKey)
+  expect(rows().every(({ bytes }) => areSealed(bytes))).toBe(true)
+  // The older version runs again: it registers one body more, and replaces one that was sealed.
+  const old = new RegistryStore(account.sql)
+  const body = account.registrar
+  body.register(registrationOf('anthropic', anthropicBody('body of later'), null, null), NOON)
+  old.prefixes.replace(1, old.prefixes.record(1)!, Uint8Array.of(31, 139, 8))
+  expect(rows().filter(({ bytes }) => areSealed(bytes))).toHaveLength(1)
+  await sealClearRows(store, caches, bodyKey)
+  expect(rows().map(({ bytes }) => areSealed(bytes))).toEqual([true, true, true])
+  expect(bodies()[0]).toEqual(Uint8Array.of(31, 139, 8))
+})
+
+it('rows in clear are found by indexes, which sealed rows are not in', async () => {
+  const { account, store, caches, bodyKey } = older(3)
+  const plan = (query: string): string =>
+    account.sql
+      .all<{ detail: string }>(`EXPLAIN QUERY PLAN ${query}`)
+      .map(({ detail }) => detail)
+      .join(' ')
+  expect(plan("SELECT k FROM body WHERE part = 0 AND substr(bytes, 1, 1) = x'1f' ORDER BY k DESC LIMIT 64")).toContain(
+    'body_in_clear',
+  )
+  expect(plan(`SELECT k FROM state WHERE instr(state, '"first":{"path":') > 0 ORDER BY k DESC LIMIT 9`)).toContain(
+    'state_in_clear',
+  )
+  expect(
+    plan("SELECT k FROM handle_row WHERE json_extract(row, '$.handle') = 'a' ORDER BY seq DESC LIMIT 1"),
+  ).toContain('handle_row_name')
+  expect(plan("SELECT k FROM handle WHERE json_extract(state, '$.live.name') = 'a'")).toContain('handle_name')
+  expect(store.prefixes.inClear(9)).toEqual([3, 2, 1])
+  await sealClearRows(store, caches, bodyKey)
+  expect(store.prefixes.inClear(9)).toEqual([])
+})
+
+it('an excerpt of a drift that an older version stored in clear is sealed, and shown as before', async () => {
+  const { account, store, caches, bodyKey } = older(1)
+  const first = { path: 'system', at: 3, registered: 'the mill by the river', sent: 'the mill by the lake' }
+  const state = store.states.load(1)!
+  const drift = {
+    sinceAt: 1,
+    lastAt: 2,
+    requests: 3,
+    missesInRow: 0,
+    othersInRow: 3,
+    matchesInRow: 0,
+    tokens: 9,
+    reads: 0,
+  }
+  store.states.save(1, { ...state, drift: { ...drift, first } }, [])
+  const text = () => account.sql.all<{ state: string }>('SELECT state FROM state')[0]?.state
+  expect(text()).toContain('by the lake')
+  await sealClearRows(store, caches, bodyKey)
+  expect(text()).not.toContain('by the')
+  const sealed = store.states.load(1)!
+  expect(hasSealedDrift(sealed)).toBe(true)
+  expect(openedDrift(sealed, 1, bodyKey).drift?.first).toEqual(first)
+  // Moved to another prefix, or under another key, it does not open, and the rest of the drift is shown.
+  expect(openedDrift(sealed, 2, bodyKey).drift).toEqual(drift)
 })
