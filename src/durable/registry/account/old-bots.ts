@@ -1,8 +1,7 @@
 import { botName } from '../records/bot.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
-/** Setting: the bots up to this id have sealed what an older version stored in clear; `END`: all have. */
-const SETTING = 'bots_sealed_to'
+/** Value of the setting once all bots have sealed their rows; before, the last id that has. */
 const END = 'end'
 
 /**
@@ -15,7 +14,7 @@ export async function sealOldBots(
   wake: (name: string) => Promise<unknown>,
   limit: number,
 ): Promise<void> {
-  const after = store.setting(SETTING) ?? ''
+  const after = store.setting('bots_sealed_to') ?? ''
   if (after === END) return
   const some = store.access.botsAfter(after, limit)
   for (const id of some) {
@@ -25,7 +24,7 @@ export async function sealOldBots(
       // A bot that never started has nothing in clear. One that cannot be reached seals when it wakes.
       console.warn('a bot could not be woken to seal its rows', thrown instanceof Error ? thrown.name : 'unknown')
     }
-    store.saveSetting(SETTING, id)
+    store.saveSetting('bots_sealed_to', id)
   }
-  if (some.length < limit) store.saveSetting(SETTING, END)
+  if (some.length < limit) store.saveSetting('bots_sealed_to', END)
 }

@@ -7,7 +7,6 @@ import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { Idempotency, IdempotencyVerdict } from '../tables/idempotency.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { PromptErasure } from './prompt-erasure.ts'
-import { PRINT } from './prompt-key.ts'
 
 /** Collaborators that `PromptRpc` needs. */
 export interface PromptRpcPorts {
@@ -59,7 +58,7 @@ export class PromptRpc {
 
   /** Why the account's prompts cannot be sealed or opened; null: they can be. */
   async promptsProblem(): Promise<string | null> {
-    if (this.#store.setting(PRINT) === null) return null
+    if (this.#store.setting('body_key') === null) return null
     try {
       await this.#ports.bodyKeyReady()
       return null

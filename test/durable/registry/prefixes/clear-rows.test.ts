@@ -23,6 +23,10 @@ function older(count: number) {
   return { account, store, caches, bodyKey, fetch, rows, bodies }
 }
 
+/** Compares bytes; a matcher would take minutes for megabytes. */
+const isEqual = (a: Uint8Array | null | undefined, b: Uint8Array): boolean =>
+  Buffer.compare(a ?? new Uint8Array(), b) === 0
+
 const key = newBodyKey()
 const noPrint = { load: () => null, save: () => {}, clear: () => {} }
 
@@ -45,12 +49,12 @@ it('a body of several parts is sealed as one', async () => {
   const body = Uint8Array.from({ length: 3_100_000 }, (_, index) => index % 251)
   store.prefixes.replace(1, store.prefixes.record(1)!, body)
   expect(rows()).toHaveLength(3)
-  expect(store.prefixes.body(1)).toEqual(body)
+  expect(isEqual(store.prefixes.body(1), body)).toBe(true)
   const clear = new RegistryStore(account.sql)
   clear.prefixes.replace(1, clear.prefixes.record(1)!, new Uint8Array(body).fill(31, 0, 1))
   await sealClearRows(store, caches, bodyKey)
   expect([rows().length, areSealed(rows()[0]!.bytes)]).toEqual([3, true])
-  expect(store.prefixes.body(1)?.slice(1)).toEqual(body.slice(1))
+  expect(isEqual(store.prefixes.body(1)?.slice(1), body.slice(1))).toBe(true)
 })
 
 it('callers at once ask for the key once, and a failure is asked about again', async () => {
