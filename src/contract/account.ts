@@ -54,13 +54,10 @@ export const accountWithUse = z.strictObject({
   ...accountAnswer.shape,
   prefixes: z.int(),
   stored_bytes: z.int(),
-  prompts: z.strictObject({
-    readable: z.boolean(),
-    why: z
-      .string()
-      .nullable()
-      .meta({ description: 'Why its stored prompts cannot be opened, nor new ones be sealed.' }),
-  }),
+  prompts_held: z
+    .string()
+    .nullable()
+    .meta({ description: 'Why its stored prompts cannot be opened now, nor new ones be stored; null: they can.' }),
   today: z.strictObject({ calls: z.int(), cost_usd: z.number() }),
   webhook: webhookAnswer.nullable(),
 })

@@ -1,6 +1,6 @@
 import { Failure } from '../contract/failure.ts'
-import { areSealed, openBytes, printOf, sealBytes } from '../runtime/body-seal.ts'
-import type { BodySeals } from '../runtime/body-seal.ts'
+import { areSealed, openBytes, printOf, sealBytes } from '../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../runtime/sealed-bytes.ts'
 
 /** Fingerprint of the key under which this database is sealed, as it stands in the database; null: nothing was sealed yet. */
 export interface StoredPrint {

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest'
 import { BodyKey } from '../../src/durable/body-key.ts'
-import { newBodyKey, printOf } from '../../src/runtime/body-seal.ts'
+import { newBodyKey, printOf } from '../../src/runtime/sealed-bytes.ts'
 
 function keyed(fetch: (print: string | null) => Promise<string>) {
   const stored = { print: null as string | null }

@@ -94,7 +94,7 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes'.split(' '),
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held'.split(' '),
 )
 
 /** Counts that answers have since then, of what older rows hold. */

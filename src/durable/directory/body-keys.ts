@@ -1,5 +1,6 @@
 import { Failure } from '../../contract/failure.ts'
-import { newBodyKey, printOf, rewrapped, unwrapBodyKey, wrapBodyKey } from '../../runtime/body-seal.ts'
+import { rewrapped, unwrapBodyKey, wrapBodyKey } from '../../runtime/body-seal.ts'
+import { newBodyKey, printOf } from '../../runtime/sealed-bytes.ts'
 import type { Vars } from '../../runtime/env.ts'
 import { secretsId } from '../../runtime/seal.ts'
 import type { DirectoryStore } from './tables/accounts.ts'

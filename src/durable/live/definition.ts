@@ -1,5 +1,5 @@
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
-import type { BodySeals } from '../../runtime/body-seal.ts'
+import type { BodySeals } from '../../runtime/sealed-bytes.ts'
 import type { LiveHistoryRow } from './tables.ts'
 
 /** The event that a handler handles, and its requests about it. */

@@ -1,7 +1,7 @@
 import type { LifecycleState } from '../../core/conversation/lifecycle.ts'
 import { migrate } from '../migrate.ts'
-import { openText, printIn, sealText, UNSEALED } from '../../runtime/body-seal.ts'
-import type { BodySeals } from '../../runtime/body-seal.ts'
+import { openText, printIn, sealText, UNSEALED } from '../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../runtime/sealed-bytes.ts'
 import type { Blob, Sql } from '../sql.ts'
 
 /** Schema of a live object. Steps are appended and never edited. */

@@ -69,7 +69,7 @@ export const accounts = router()
       ...account,
       prefixes: counts.prefixes,
       stored_bytes: counts.storedBytes,
-      prompts: { readable: deletingAt === null && problem === null, why: deletingAt === null ? problem : DELETING },
+      prompts_held: deletingAt === null ? problem : DELETING,
       ...(deletingAt === null ? {} : { deleting_since: iso(deletingAt) }),
       today: { calls: today?.calls ?? 0, cost_usd: money(today?.costNanos ?? 0) },
       webhook: webhook === null ? null : webhookJson(webhook),

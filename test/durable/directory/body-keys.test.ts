@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { BodyKeys } from '../../../src/durable/directory/body-keys.ts'
 import { DirectoryStore } from '../../../src/durable/directory/tables/accounts.ts'
 import { BodyKeyStore } from '../../../src/durable/directory/tables/body-keys.ts'
-import { newBodyKey, printOf, unwrapBodyKey } from '../../../src/runtime/body-seal.ts'
+import { unwrapBodyKey } from '../../../src/runtime/body-seal.ts'
+import { newBodyKey, printOf } from '../../../src/runtime/sealed-bytes.ts'
 import { nodeSql } from '../../support/node-sql.ts'
 
 const former = { KEY_ENCRYPTION_SECRET: 'the secret of this deployment, now' }

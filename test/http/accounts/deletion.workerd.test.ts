@@ -64,7 +64,11 @@ it('a deletion that failed leaves an account that stores, seals and sends nothin
 it('its state is told, and only its deletion goes on', async () => {
   const { id, mend } = await failed()
   const shown = await get(`/accounts/${id}`, asAdmin)
-  expect(shown.json).toMatchObject({ id, deleting_since: expect.any(String), prompts: { readable: false } })
+  expect(shown.json).toMatchObject({
+    id,
+    deleting_since: expect.any(String),
+    prompts_held: expect.stringContaining('being deleted'),
+  })
   const listed = pick(await get('/accounts?limit=200', asAdmin), 'data') as Record<string, unknown>[]
   expect(listed.find((one) => one['id'] === id)).toMatchObject({ deleting_since: expect.any(String) })
   for (const refused of [

@@ -207,14 +207,14 @@ describe('a key that is not the one that sealed the account', () => {
     for (const refused of [await get(path, options), await post('/warm', warmOf(anthropicBody(marked())), options)])
       expect([refused.status, refused.text]).toEqual([503, expect.stringContaining('restored to an earlier time')])
     const shown = await get(`/accounts/${account}`, { key: ADMIN })
-    expect(shown.json).toMatchObject({ prompts: { readable: false, why: expect.stringContaining('restored') } })
+    expect(shown.json).toMatchObject({ prompts_held: expect.stringContaining('restored') })
     // Restored to the same time as the account, it opens again.
     await runInDurableObject(directory(), (_, { storage: { sql } }) => {
       sql.exec('INSERT INTO body_key VALUES (?, ?)', account, kept)
     })
     expect((await get(path, options)).text).toContain(MARKER)
     expect((await get(`/accounts/${account}`, { key: ADMIN })).json).toMatchObject({
-      prompts: { readable: true, why: null },
+      prompts_held: null,
     })
     // Lost for good: to give up the prompts lets the account go on.
     await runInDurableObject(directory(), (_, { storage: { sql } }) => {

@@ -1,6 +1,6 @@
 import type { ToolResult } from '../../../core/conversation/turn.ts'
-import { openText, sealText, UNSEALED } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { openText, sealText, UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Blob, Sql } from '../../sql.ts'
 import type { CallOutcome } from '../call-outcome.ts'
 

@@ -1,5 +1,5 @@
 import { Failure, readFailure } from '../../../contract/failure.ts'
-import { printOf } from '../../../runtime/body-seal.ts'
+import { printOf } from '../../../runtime/sealed-bytes.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { BodyKey } from '../../body-key.ts'
 import type { ManagedCacheScheduler } from '../managed-caches/scheduler.ts'

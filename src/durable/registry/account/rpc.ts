@@ -78,9 +78,13 @@ export class AccountRpc {
   async configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
     const now = this.#clock.now()
     const known = this.#store.settings()
-    if (known?.deletingAt !== undefined) throw beingDeleted()
+    // The switch of the whole deployment is set all the same, and changes nothing there.
+    if (known?.deletingAt !== undefined && change.globalKillSwitch === undefined) throw beingDeleted()
     // The Directory pushes overrides to accounts that exist: a new account has to fetch them.
-    if (known === null) await this.setOverrides(await this.#ports.deploymentOverrides())
+    if (known === null) {
+      await this.setOverrides(await this.#ports.deploymentOverrides())
+      this.#store.saveSetting('bots_sealed_to', 'end') // no bot of it is of an older version
+    }
     const before = known ?? { ...this.#ports.accountGrants.settings(), createdAt: now }
     const after: AccountSettings = { ...before, ...change }
     this.#store.saveSettings(after)

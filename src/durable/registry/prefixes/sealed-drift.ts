@@ -2,7 +2,7 @@ import type { Arrival } from '../../../core/events/arrived.ts'
 import type { KeptDifference } from '../../../core/prompt/first-difference.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import { readFailure } from '../../../contract/failure.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 
 /** The first difference of a drift quotes the prompt: it is stored sealed, and opened where the prefix is shown. */
 

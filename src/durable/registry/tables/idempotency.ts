@@ -1,5 +1,5 @@
-import { openText, sealText, UNSEALED } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { openText, sealText, UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Blob, Sql } from '../../sql.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 

@@ -6,8 +6,8 @@ import type {
   ManagedCacheRecord,
   ManagedCacheRow,
 } from '../records/managed-cache.ts'
-import { areSealed, UNSEALED } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { areSealed, UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Sql } from '../../sql.ts'
 
 const BODY_PART_BYTES = 1_500_000

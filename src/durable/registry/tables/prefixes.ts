@@ -1,6 +1,6 @@
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import { areSealed } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { areSealed } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import { RowCache } from '../../row-cache.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'

@@ -4,7 +4,7 @@ import { sealClearRows } from '../../../../src/durable/registry/prefixes/clear-r
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { hasSealedDrift, openedDrift } from '../../../../src/durable/registry/prefixes/sealed-drift.ts'
-import { areSealed, newBodyKey } from '../../../../src/runtime/body-seal.ts'
+import { areSealed, newBodyKey } from '../../../../src/runtime/sealed-bytes.ts'
 import { testAccount } from '../../../support/account.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
 import { NOON } from '../../../support/sample.ts'
