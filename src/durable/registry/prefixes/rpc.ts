@@ -56,8 +56,10 @@ export class PrefixRpc {
     this.#clock = ports.clock
   }
 
-  view(id: string): PrefixView {
-    return this.#registrar.view(id, this.#clock.now())
+  async view(id: string): Promise<PrefixView> {
+    const view = this.#registrar.view(id, this.#clock.now())
+    const [opened = view] = await this.#opened([view])
+    return opened
   }
 
   async list(
@@ -135,9 +137,7 @@ export class PrefixRpc {
 
   async #rearmed(id: string): Promise<PrefixView> {
     await this.#ports.rearm()
-    const view = this.#registrar.view(id, this.#clock.now())
-    const [opened = view] = await this.#opened([view])
-    return opened
+    return this.view(id)
   }
 
   async remove(id: string): Promise<void> {
