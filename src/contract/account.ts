@@ -45,14 +45,28 @@ export const accountAnswer = z.strictObject({
   lint: z.enum(LINT_SETTINGS).nullable(),
   kill_switch: z.boolean(),
   global_kill_switch: z.boolean(),
+  deleting_since: at
+    .optional()
+    .meta({ description: 'When its deletion began, which has not ended: it goes on with the next sweep.' }),
 })
 
 export const accountWithUse = z.strictObject({
   ...accountAnswer.shape,
   prefixes: z.int(),
   stored_bytes: z.int(),
+  prompts_held: z
+    .string()
+    .nullable()
+    .meta({ description: 'Why its stored prompts cannot be opened now, nor new ones be stored; null: they can.' }),
   today: z.strictObject({ calls: z.int(), cost_usd: z.number() }),
   webhook: webhookAnswer.nullable(),
+})
+
+export const erasedPromptsAnswer = z.strictObject({
+  erased: z.literal(true),
+  prefixes: z.int().meta({ description: 'Prefixes that remain, each without a body: register it anew.' }),
+  managed_caches: z.int().meta({ description: 'Managed caches that remain, each without contents and handle.' }),
+  bots: z.int().meta({ description: 'Bots that were erased.' }),
 })
 
 export const keyAnswer = z.strictObject({

@@ -12,9 +12,7 @@ const MAX_PARALLEL = 50
 export async function rollUpDaily(env: Environment): Promise<void> {
   const minute = Math.floor(clockFrom(env).now() / MINUTE_MS)
   if (minute % DAY_MINUTES !== 0) return
-  const directory = env.DIRECTORY.getByName('directory')
-  await directory.rewrapBodyKeys()
-  const accounts = await directory.accounts()
+  const accounts = await env.DIRECTORY.getByName('directory').accounts()
   for (let first = 0; first < accounts.length; first += MAX_PARALLEL) {
     await Promise.all(
       accounts.slice(first, first + MAX_PARALLEL).map(async ({ id }) => {

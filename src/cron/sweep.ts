@@ -1,4 +1,5 @@
 import { SWEEP_HORIZON_MS } from '../core/time/schedule.ts'
+import { resumeDeletions } from '../erasure/account.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 
@@ -28,4 +29,5 @@ export async function sweep(env: Environment): Promise<void> {
     )
   }
   await directory.swept(next, now)
+  await resumeDeletions(env)
 }

@@ -22,6 +22,7 @@ import { openapi } from './openapi.ts'
 import { factOverrides } from './providers/overrides.ts'
 import { preload } from './preload/routes.ts'
 import { prefixes } from './prefixes/routes.ts'
+import { prompts } from './accounts/prompts.ts'
 import { providers } from './providers/routes.ts'
 import { render } from './warm/render.ts'
 import { signals } from './prefixes/signals.ts'
@@ -69,6 +70,7 @@ for (const resource of [
   ledger,
   lifetimes,
   accounts,
+  prompts,
   credentials,
   webhook,
   killSwitch,

@@ -70,6 +70,16 @@ export function canSeal(vars: Vars): boolean {
   return (vars.KEY_ENCRYPTION_SECRET ?? '').trim() !== ''
 }
 
+/** Names the secrets that seal and open now, without revealing them; null: the deployment has none that is usable. */
+export function secretsId(vars: Vars): string | null {
+  try {
+    const { current, previous } = keysOf(vars)
+    return `${current.id}.${previous?.id ?? ''}`
+  } catch {
+    return null
+  }
+}
+
 interface Key {
   /** Identifies the key in the sealed text without revealing it. */
   id: string

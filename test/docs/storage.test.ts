@@ -45,14 +45,19 @@ const objects = [
       'src/durable/registry/probes/latency.ts',
       'src/durable/registry/probes/lifetimes.ts',
       'src/durable/registry/prefixes/prefix-lookup.ts',
-      'src/durable/registry/prefixes/body-key.ts',
+      'src/durable/registry/account/prompt-key.ts',
+      'src/durable/registry/account/old-bots.ts',
       'src/durable/registry/account/webhook.ts',
     ],
   },
   {
     heading: 'Directory: one per deployment',
     steps: DIRECTORY_STEPS,
-    files: ['src/durable/directory/tables/accounts.ts', 'src/durable/directory/directory.ts'],
+    files: [
+      'src/durable/directory/tables/accounts.ts',
+      'src/durable/directory/body-keys.ts',
+      'src/durable/directory/directory.ts',
+    ],
   },
 ]
 

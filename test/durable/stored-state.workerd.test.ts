@@ -81,11 +81,21 @@ function leaseOf(name: string): Lease {
 }
 
 /** Tables that came after a791afb: none of its rows is in them. */
-const NEWER: string[] = ['lookup', 'body_credential', 'drifted', 'body_key', 'fallback', 'gateway_prefix', 'lifetime']
+const NEWER: string[] = [
+  'lookup',
+  'body_credential',
+  'drifted',
+  'body_key',
+  'forgotten_key',
+  'deletion',
+  'fallback',
+  'gateway_prefix',
+  'lifetime',
+]
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes'.split(' '),
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held'.split(' '),
 )
 
 /** Counts that answers have since then, of what older rows hold. */

@@ -44,6 +44,7 @@ export const buildings: Building[] = [
         room('durable', 'the Durable Objects and their tables'),
         room('gateway', "the proxy at `/via`: callers' own requests, on to their providers"),
       ],
+      [room('erasure', 'deletes accounts, and the prompts of accounts')],
       [
         room('queue', 'consumers of the probe queue and of its dead letters'),
         room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
@@ -121,6 +122,7 @@ export const buildings: Building[] = [
         room('row-cache', 'rows in memory, as copies of the table'),
         room('waiters', 'promises of callers who wait for an event'),
         room('egress', 'the object that sends from another region'),
+        room('body-key', 'the key that seals what an object stores of prompts'),
       ],
       [room('migrate', 'schema steps')],
       [

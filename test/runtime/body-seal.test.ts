@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { areSealed, newBodyKey, openBytes, rewrapped, sealBytes } from '../../src/runtime/body-seal.ts'
+import { rewrapped } from '../../src/runtime/body-seal.ts'
+import { areSealed, newBodyKey, openBytes, sealBytes } from '../../src/runtime/sealed-bytes.ts'
 import { unwrapBodyKey, wrapBodyKey } from '../../src/runtime/body-seal.ts'
 import { pack } from '../../src/runtime/bytes.ts'
 

@@ -9,7 +9,7 @@ import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { Finding } from '../prefix/parts.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
-import type { FirstDifference } from '../prompt/first-difference.ts'
+import type { KeptDifference } from '../prompt/first-difference.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
 import type { StopReason } from '../prefix/stop-reasons.ts'
 
@@ -21,7 +21,7 @@ export interface Arrival {
   /** Its body begins with the registered bytes, or is a changed form of them; absent: no body was given. */
   bytes?: 'same' | 'other'
   /** Where its body leaves the registered bytes. */
-  first?: FirstDifference
+  first?: KeptDifference
   /** It could not read the entry, whatever became of that: no marker of its body reaches back so far, or another server answered it. */
   outOfReach?: true
 }

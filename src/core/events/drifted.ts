@@ -13,7 +13,7 @@ import type { Usage } from '../model/usage.ts'
 import type { Drift } from '../prefix/parts.ts'
 import type { ReceiptKind } from '../prefix/receipt.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
-import type { FirstDifference } from '../prompt/first-difference.ts'
+import type { KeptDifference } from '../prompt/first-difference.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 
 /** Where both forms are in use, as with two agents that resemble each other, only a longer run shows that one of them ended. */
@@ -28,7 +28,7 @@ export interface Judged {
   fit: Fit
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
-  first?: FirstDifference
+  first?: KeptDifference
 }
 
 function begun(at: number): Drift {

@@ -17,7 +17,7 @@ import { addFirstToken } from '../prefix/first-token.ts'
 import type { FirstTokenTimes } from '../prefix/first-token.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
-import type { FirstDifference } from '../prompt/first-difference.ts'
+import type { KeptDifference } from '../prompt/first-difference.ts'
 import { afterCacheRead } from './cache-read.ts'
 import { applyToDrift } from './drifted.ts'
 import type { Effect } from './effect.ts'
@@ -31,7 +31,7 @@ export interface RealRequest {
   ttftMs: number | null
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
-  first?: FirstDifference
+  first?: KeptDifference
   /** See `Arrival`. */
   outOfReach?: true
 }

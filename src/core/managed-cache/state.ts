@@ -62,6 +62,7 @@ export type ManagedCacheStop =
   | 'price_unknown'
   | 'provider_refused'
   | 'credential_replaced'
+  | 'prompt_erased'
 
 /** How long to keep a cache: until an instant, or while callers ask for it. */
 export interface ManagedCacheKeep {

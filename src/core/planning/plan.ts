@@ -12,7 +12,7 @@ export type KeepWarm = KeepWarmValue
 
 /** Why no request can reach the entry any more. */
 export interface Gone {
-  reason: Extract<StopReason, 'credential_replaced' | 'address_changed'>
+  reason: Extract<StopReason, 'credential_replaced' | 'address_changed' | 'prompt_erased'>
   why: string
 }
 

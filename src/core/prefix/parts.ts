@@ -1,5 +1,5 @@
 import type { RetentionKind } from '../model/facts.ts'
-import type { FirstDifference } from '../prompt/first-difference.ts'
+import type { KeptDifference } from '../prompt/first-difference.ts'
 import type { StopReason } from './stop-reasons.ts'
 
 export interface Stop {
@@ -75,7 +75,7 @@ export interface Drift {
   /** Start of the last read of the right size. */
   readAt?: number
   /** Where a request leaves the registered text: at most 40 characters of each. Text of the account. */
-  first?: FirstDifference
+  first?: KeptDifference
 }
 
 /**

@@ -38,6 +38,7 @@ const TABLE = {
   provider_refused: { alerts: true, providersWord: true },
   credential_replaced: { alerts: true },
   address_changed: { alerts: true },
+  prompt_erased: {},
   quota_spent: { alerts: true, providersWord: true },
   internal_error: { alerts: true },
   session_over: { yieldsToAnnouncement: true, endedByArrival: true, endedByPending: true },

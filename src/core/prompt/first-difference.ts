@@ -6,6 +6,9 @@ export interface FirstDifference {
   sent: string
 }
 
+/** A first difference as it is stored: its excerpts sealed, or in clear where an older version stored them. */
+export type KeptDifference = FirstDifference | (Pick<FirstDifference, 'path' | 'at'> & { sealed: string })
+
 /** Characters of an excerpt. */
 export const MAX_EXCERPT = 40
 /** Of these, characters in front of the difference. */

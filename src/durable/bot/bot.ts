@@ -1,5 +1,7 @@
 import { Failure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
+import type { Snapshot } from '../../runtime/snapshot.ts'
+import { BotKey } from './bot-key.ts'
 import { BotCallLog } from './tables/calls.ts'
 import type { ModelCall, ToolRun } from './tables/calls.ts'
 import { BotListeners } from './listeners.ts'
@@ -36,7 +38,8 @@ const CALLS_SHOWN = 20
  * model call with an unknown end fails its turn; it is never repeated automatically.
  */
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
-  readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
+  readonly #key: BotKey
+  readonly #calls: BotCallLog
   readonly #nextCache = new NextCacheTable(durableSql(this.ctx.storage))
   readonly #cancelled = new CancelledTurns(durableSql(this.ctx.storage))
   readonly #listeners = new BotListeners(this.ctx)
@@ -50,10 +53,12 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       stopKeepingWarm?: () => Promise<void>
       givenUp?: (turn: Omit<Turn, 'ask'>) => void
     } = {}
+    const key = new BotKey(ctx, env)
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
       version: 2,
       initial: NOT_BEGUN,
+      seals: key,
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
       givenUp: (type, turn) => {
         if (type === 'message') bound.givenUp?.(turn)
@@ -69,6 +74,9 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
         },
       },
     })
+    this.#key = key
+    this.#calls = new BotCallLog(durableSql(ctx.storage), key)
+    key.seals(this.#calls)
     bound.turn = (state, message, turn) => this.#turn(state, message, turn)
     bound.stopKeepingWarm = () => this.#stopKeepingWarm()
     bound.givenUp = (turn) => {
@@ -77,7 +85,9 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     }
   }
 
-  view(): BotView {
+  async view(): Promise<BotView> {
+    this.summary() // an unknown bot needs no key
+    await this.#key.ready()
     const seen = this.look()
     const window = windowOf(seen.state)
     return {
@@ -87,6 +97,13 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       tokenCount: window.tokenCount,
       remaining: window.remaining,
     }
+  }
+
+  /** A snapshot, once the conversation can be opened. */
+  async copy(): Promise<Snapshot> {
+    this.summary()
+    await this.#key.ready()
+    return this.snapshot()
   }
 
   /** Opens a socket or a server-sent stream that receives every event from now on. */
@@ -102,7 +119,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
    * in flight, and after the end.
    */
   setNextCache(cache: BotCache | null | 'own'): void {
-    const { status, why, endedAt, waiting } = this.look()
+    const { status, why, endedAt, waiting } = this.summary()
     if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
     if (waiting > 0) throw busyFailure()
     if (cache === 'own') this.#nextCache.clear()
@@ -114,7 +131,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
    * call has ended and is booked; a waiting turn ends when it is reached. Throws `conflict` where there is no such turn.
    */
   async cancel(wanted?: string): Promise<Cancellation> {
-    const { endedAt, status, why } = this.look()
+    const { endedAt, status, why } = this.summary()
+    await this.#key.ready()
     const turn = turnToCancel(this.waitingEvents(), wanted)
     if (endedAt !== null && this.#running?.id !== turn) {
       throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
@@ -207,7 +225,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   /** After the end, sends the end to the listeners and closes them. */
   #announceEnd(): void {
     if (this.#listeners.count === 0) return
-    const { status, why, endedAt, waiting } = this.look()
+    const { status, why, endedAt, waiting } = this.summary()
     if (endedAt === null) return
     this.#listeners.send({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
     this.#listeners.close(status)

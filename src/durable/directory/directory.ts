@@ -3,7 +3,7 @@ import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
 import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
-import { newBodyKey, rewrapped, unwrapBodyKey, wrapBodyKey } from '../../runtime/body-seal.ts'
+import { BodyKeys } from './body-keys.ts'
 import { BodyKeyStore } from './tables/body-keys.ts'
 import { OverrideStore } from './tables/overrides.ts'
 import { DirectoryStore } from './tables/accounts.ts'
@@ -13,7 +13,8 @@ import { durableSql } from '../sql.ts'
 export class Directory extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #store = new DirectoryStore(durableSql(this.ctx.storage))
-  readonly #bodyKeys = new BodyKeyStore(durableSql(this.ctx.storage))
+  readonly #keyStore = new BodyKeyStore(durableSql(this.ctx.storage))
+  readonly #bodyKeys = new BodyKeys(this.#store, this.#keyStore, this.env)
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
 
   /** Adds an account. True: it is new. */
@@ -21,31 +22,37 @@ export class Directory extends DurableObject<Environment> {
     return this.#store.add(account, this.clock.now())
   }
 
+  /** Removes an account whose Registry was erased. */
   remove(account: string): boolean {
     this.forgetBodyKey(account)
+    this.#keyStore.deleteForgotten(account)
     return this.#store.remove(account)
   }
 
-  /** The key that seals an account's bodies, made at its first use. Throws `not_configured` where the deployment cannot open it. */
-  bodyKey(account: string): string {
-    const known = this.#bodyKeys.load(account)
-    if (known !== null) return unwrapBodyKey(known, account, this.env)
-    const key = newBodyKey()
-    this.#bodyKeys.save(account, wrapBodyKey(key, account, this.env))
-    return key
+  /** Records that an account is being deleted, until `remove`: its key is given out no more. Returns when that began. */
+  beginDeletion(account: string): number {
+    this.#store.beginDeletion(account, this.clock.now())
+    return this.#store.deletingAt(account) ?? this.clock.now()
+  }
+
+  /** When the deletion of an account began; null: it did not. */
+  deletingAt(account: string): number | null {
+    return this.#store.deletingAt(account)
+  }
+
+  /** Accounts whose deletion has begun and not ended. */
+  deleting(): { id: string; at: number }[] {
+    return this.#store.deleting()
+  }
+
+  /** The key that seals what an account stores of prompts: see `BodyKeys.of`. */
+  bodyKey(account: string, print: string | null = null): string {
+    return this.#bodyKeys.of(account, print)
   }
 
   /** Forgets that key. What it sealed cannot be opened any more, whatever copies of it there are. */
   forgetBodyKey(account: string): void {
-    this.#bodyKeys.delete(account)
-  }
-
-  /** Wraps keys again that the former secret wrapped, or none. */
-  rewrapBodyKeys(): void {
-    for (const { account, key } of this.#bodyKeys.all()) {
-      const next = rewrapped(key, account, this.env)
-      if (next !== null) this.#bodyKeys.save(account, next)
-    }
+    this.#bodyKeys.forget(account, this.clock.now())
   }
 
   has(account: string): boolean {
@@ -66,12 +73,13 @@ export class Directory extends DurableObject<Environment> {
     return this.#store.due(upToAt)
   }
 
-  /** Stores the end of a tick: the next due time of each swept Registry, and the time of the sweep. */
+  /** Stores the end of a tick: the next due time of each swept Registry, and the time of the sweep. Wraps some keys again where the secret has changed. */
   swept(next: { account: string; nextAt: number | null }[], at: number): void {
     this.#store.transaction(() => {
       for (const one of next) this.#store.setNext(one.account, one.nextAt)
       this.#store.saveSetting('swept_at', String(at))
     })
+    this.#bodyKeys.rewrapSome()
   }
 
   health(): { sweptAt: number | null; oldestDueAt: number | null; accounts: number; killSwitch: boolean } {

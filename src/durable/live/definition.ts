@@ -1,4 +1,5 @@
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
+import type { BodySeals } from '../../runtime/sealed-bytes.ts'
 import type { LiveHistoryRow } from './tables.ts'
 
 /** The event that a handler handles, and its requests about it. */
@@ -28,6 +29,8 @@ export interface LiveDefinition<State, Events> {
   limits?: Partial<LiveLimits>
   startsItself?: boolean
   snapshotSecret: string
+  /** Seals what is stored of state and events, with the key that `ready` fetches. Absent: it is stored in clear. */
+  seals?: BodySeals & { ready(): Promise<void> }
   /** Called for an event that was cut off in each attempt and is given up, so that its cost is counted. */
   givenUp?: (type: string, turn: Omit<Turn, 'ask'>) => void
   handlers: { [Type in keyof Events]?: Handler<State, Events[Type]> }

@@ -1,7 +1,8 @@
 import { DurableObject } from 'cloudflare:workers'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, FAILURES, readFailure } from '../../contract/failure.ts'
 import { LIVE_LIMITS, nextStep } from '../../core/conversation/lifecycle.ts'
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
+import { HOUR_MS } from '../../core/time/time.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import type { ClockVars } from '../../runtime/clock.ts'
 import { newId } from '../../runtime/ids.ts'
@@ -10,8 +11,8 @@ import type { Snapshot } from '../../runtime/snapshot.ts'
 import type { LiveDefinition, LiveView } from './definition.ts'
 import { busyFailure, endedFailure, eventData } from './errors.ts'
 import { endLife, EventHandling } from './event-handling.ts'
-import { restoreInto, savedOf, viewOf } from './snapshot.ts'
-import type { SavedObject } from './snapshot.ts'
+import { restoreInto, savedOf, summaryOf, viewOf } from './snapshot.ts'
+import type { LiveSummary, SavedObject } from './snapshot.ts'
 import { LiveStore } from './tables.ts'
 import type { LiveRecord } from './tables.ts'
 import { durableSql } from '../sql.ts'
@@ -28,20 +29,27 @@ const EVENTS_PER_ALARM = 100
 export class LiveObject<Env extends object, State, Events> extends DurableObject<Env> {
   clock = clockFrom(this.env as ClockVars)
   readonly #definition: LiveDefinition<State, Events>
-  readonly #store = new LiveStore(durableSql(this.ctx.storage))
+  readonly #store: LiveStore
   readonly #events: EventHandling<State, Events>
   #running = false
 
   constructor(ctx: DurableObjectState, env: Env, definition: LiveDefinition<State, Events>) {
     super(ctx, env)
     this.#definition = definition
+    this.#store = new LiveStore(durableSql(ctx.storage), definition.seals)
     this.#events = new EventHandling(this.#store, definition, () => this.clock.now())
   }
 
   /** Starts the object. Throws `conflict` where it was started before. */
   async start(limits: Partial<LiveLimits> = {}, state: State = this.#definition.initial): Promise<void> {
+    await this.#keyReady()
     this.#begin(limits, state)
     await this.#rearm()
+  }
+
+  /** Resolves once state and events can be sealed and opened. */
+  async #keyReady(): Promise<void> {
+    await this.#definition.seals?.ready()
   }
 
   /**
@@ -55,6 +63,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     id?: string
     alone?: boolean
   }): Promise<{ id: string; duplicate: boolean }> {
+    await this.#keyReady()
     const now = this.clock.now()
     if (!this.#store.exists() && this.#definition.startsItself === true) this.#begin({}, this.#definition.initial)
     this.#endIfDue(now)
@@ -83,6 +92,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
    * question and after the end, and `payload_too_large`.
    */
   async respond(input: unknown): Promise<{ id: string }> {
+    await this.#keyReady()
     const record = this.#record()
     if (record.ended !== null) throw endedFailure(record.ended)
     const { asked, ...going } = record
@@ -107,11 +117,16 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   /** Events in the mailbox, oldest first; the first may be in its handler. `attempts`: how often its handler was called. */
   waitingEvents(): { id: string; type: string; attempts: number }[] {
     if (!this.#store.exists()) return []
-    return this.#store.mailbox().map(({ id, type, attempts }) => ({ id, type, attempts }))
+    return this.#store.waitingRows().map(({ id, type, attempts }) => ({ id, type, attempts }))
   }
 
   look(): LiveView<State> {
     return viewOf<State>(this.#store, this.#record())
+  }
+
+  /** What `look` returns, without the state: it needs no key. */
+  summary(): LiveSummary {
+    return summaryOf(this.#store, this.#record())
   }
 
   /**
@@ -149,6 +164,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
 
   /** Starts a new object from a snapshot, also from one of an ended or paused object. Its spending so far counts. */
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
+    await this.#keyReady()
     const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as SavedObject
     if (this.#store.exists())
       throw new Failure('conflict', 'a snapshot can only be restored into a new object; this one has already started')
@@ -165,11 +181,15 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (this.#running) return
     this.#running = true
     try {
+      await this.#keyReady()
       for (let n = 0; n < EVENTS_PER_ALARM; n += 1) if (!(await this.#events.step())) break
     } catch (thrown) {
       // The platform drops an alarm that throws six times. Set again below, it is never dropped.
       console.error('live object alarm failed', thrown instanceof Error ? thrown.name : 'unknown')
-      await this.ctx.storage.setAlarm(this.clock.realAt(this.clock.now() + 5_000))
+      // Where the key is gone or refused, only a person can mend it.
+      const failure = readFailure(thrown)
+      const waitMs = failure === null || FAILURES[failure.kind].retryable ? 5_000 : HOUR_MS
+      await this.ctx.storage.setAlarm(this.clock.realAt(this.clock.now() + waitMs))
       return
     } finally {
       this.#running = false
@@ -200,7 +220,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   #endIfDue(now: number): void {
     const record = this.#store.record()
     if (record === null || this.#running) return
-    const step = nextStep(record, this.#store.mailbox(1)[0]?.nextAt ?? null, now)
+    const step = nextStep(record, this.#store.waitingRows(1)[0]?.nextAt ?? null, now)
     if (step.do === 'end') endLife(this.#store, record, step.reason, step.why, now)
   }
 
@@ -233,7 +253,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     const record = this.#store.record()
     if (record === null) return
     const now = this.clock.now()
-    const step = nextStep(record, this.#store.mailbox(1)[0]?.nextAt ?? null, now)
+    const step = nextStep(record, this.#store.waitingRows(1)[0]?.nextAt ?? null, now)
     if (step.do === 'rest') return this.ctx.storage.deleteAlarm()
     await this.ctx.storage.setAlarm(this.clock.realAt(step.do === 'wait' ? step.until : now))
   }

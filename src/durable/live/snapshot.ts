@@ -34,7 +34,14 @@ export function restoreInto(store: LiveStore, saved: SavedObject, limits: Partia
   })
 }
 
+/** A view without the state. */
+export type LiveSummary = Omit<LiveView<unknown>, 'state'>
+
 export function viewOf<State>(store: LiveStore, record: LiveRecord): LiveView<State> {
+  return { ...summaryOf(store, record), state: JSON.parse(store.state()) as State }
+}
+
+export function summaryOf(store: LiveStore, record: LiveRecord): LiveSummary {
   const { ended, pausedAt, asked, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
   return {
     status: ended?.reason ?? (pausedAt !== undefined ? 'paused' : asked === undefined ? 'running' : 'input_required'),
@@ -42,7 +49,6 @@ export function viewOf<State>(store: LiveStore, record: LiveRecord): LiveView<St
     why: ended?.why ?? null,
     endedAt: ended?.at ?? null,
     waiting: store.waiting(),
-    state: JSON.parse(store.state()) as State,
     history: store.history(),
     limits,
     startedAt,

@@ -1,6 +1,8 @@
 import type { LifecycleState } from '../../core/conversation/lifecycle.ts'
 import { migrate } from '../migrate.ts'
-import type { Sql } from '../sql.ts'
+import { openText, printIn, sealText, UNSEALED } from '../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../runtime/sealed-bytes.ts'
+import type { Blob, Sql } from '../sql.ts'
 
 /** Schema of a live object. Steps are appended and never edited. */
 export const LIVE_STEPS: readonly string[][] = [
@@ -34,6 +36,12 @@ export interface WaitingEvent {
   nextAt: number
 }
 
+type WaitingRow = Omit<WaitingEvent, 'data'> & { data: string | Blob }
+
+/** Rows that sealed bytes are bound to. */
+const STATE = 'live state'
+const eventPlace = (id: string): string => `event ${id}`
+
 /** Row of the history: what happened to an event or to the object. */
 export interface LiveHistoryRow {
   at: number
@@ -57,9 +65,12 @@ export interface LiveHistoryRow {
 /** Tables of one live object. `create` makes them: a request for an unknown object stores nothing. */
 export class LiveStore {
   readonly #sql: Sql
+  readonly #seals: BodySeals
 
-  constructor(sql: Sql) {
+  /** `seals` seals state and events; those that were stored in clear are read as they are. */
+  constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
+    this.#seals = seals
     if (this.exists()) migrate(sql, LIVE_STEPS)
   }
 
@@ -73,7 +84,7 @@ export class LiveStore {
 
   create(record: LiveRecord, state: string): void {
     migrate(this.#sql, LIVE_STEPS)
-    this.#sql.all('INSERT INTO live VALUES (1, ?, ?)', JSON.stringify(record), state)
+    this.#sql.all('INSERT INTO live VALUES (1, ?, ?)', JSON.stringify(record), this.#sealed(state, STATE))
   }
 
   record(): LiveRecord | null {
@@ -87,11 +98,36 @@ export class LiveStore {
   }
 
   state(): string {
-    return this.#sql.all<{ state: string }>('SELECT state FROM live')[0]?.state ?? 'null'
+    const kept = this.#keptState()
+    return kept === null ? 'null' : openText(this.#seals, kept, STATE)
+  }
+
+  #keptState(): string | Blob | null {
+    return this.#sql.all<{ state: string | Blob }>('SELECT state FROM live')[0]?.state ?? null
+  }
+
+  #sealed(text: string, place: string): string | Uint8Array {
+    return sealText(this.#seals, text, place)
+  }
+
+  /** Fingerprint of the key that sealed the state; null: there is no state, or it is stored in clear. */
+  print(): string | null {
+    const kept = this.exists() ? this.#keptState() : null
+    return kept === null || typeof kept === 'string' ? null : printIn(new Uint8Array(kept))
+  }
+
+  /** Seals state and events that were stored in clear. */
+  sealClear(): void {
+    if (!this.exists()) return
+    const kept = this.#keptState()
+    if (typeof kept === 'string') this.saveState(kept)
+    const query = "SELECT id, data FROM mailbox WHERE typeof(data) = 'text'"
+    for (const { id, data } of this.#sql.all<{ id: string; data: string }>(query))
+      this.#sql.all('UPDATE mailbox SET data = ? WHERE id = ?', this.#sealed(data, eventPlace(id)), id)
   }
 
   saveState(state: string): void {
-    this.#sql.all('UPDATE live SET state = ?', state)
+    this.#sql.all('UPDATE live SET state = ?', this.#sealed(state, STATE))
   }
 
   knows(id: string): boolean {
@@ -113,7 +149,7 @@ export class LiveStore {
       id,
       at,
       type,
-      data,
+      this.#sealed(data, eventPlace(id)),
       attempts,
       nextAt,
     )
@@ -125,8 +161,18 @@ export class LiveStore {
 
   /** Waiting events in their order: the first `limit`, or all. */
   mailbox(limit = -1): WaitingEvent[] {
-    return this.#sql.all<WaitingEvent & Record<string, string | number>>(
-      'SELECT id, at, type, data, attempts, next_at AS nextAt FROM mailbox ORDER BY seq LIMIT ?',
+    return this.#sql
+      .all<WaitingRow>(
+        'SELECT id, at, type, data, attempts, next_at AS nextAt FROM mailbox ORDER BY seq LIMIT ?',
+        limit,
+      )
+      .map((row) => ({ ...row, data: openText(this.#seals, row.data, eventPlace(row.id)) }))
+  }
+
+  /** Waiting events without their data, in their order: the first `limit`, or all. */
+  waitingRows(limit = -1): Omit<WaitingEvent, 'data'>[] {
+    return this.#sql.all<Omit<WaitingEvent, 'data'> & Record<string, string | number>>(
+      'SELECT id, at, type, attempts, next_at AS nextAt FROM mailbox ORDER BY seq LIMIT ?',
       limit,
     )
   }

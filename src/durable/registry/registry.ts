@@ -13,6 +13,10 @@ import { Credentials } from './account/credentials.ts'
 import { AccountGrants } from './account/grants.ts'
 import { Outbox } from './account/outbox.ts'
 import { reseal } from './account/reseal.ts'
+import { PromptErasure } from './account/prompt-erasure.ts'
+import { promptKey } from './account/prompt-key.ts'
+import { PromptRpc } from './account/prompt-rpc.ts'
+import { PromptUpkeep } from './account/prompt-upkeep.ts'
 import { AccountRpc } from './account/rpc.ts'
 import { deliverAlert } from './account/webhook-delivery.ts'
 import { Webhook } from './account/webhook.ts'
@@ -29,7 +33,6 @@ import { ManagedCacheRpc } from './managed-caches/rpc.ts'
 import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
 import { ContentCredentials } from './managed-caches/content-credentials.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
-import { BodyKey, sealOldBodies } from './prefixes/body-key.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
 import { Registrar } from './prefixes/registrar.ts'
@@ -52,9 +55,13 @@ import { SingleFlight } from './warming/single-flight.ts'
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
 
+/** Bots of an older version that are woken to seal their rows. */
+const [BOTS_PER_SWEEP, BOTS_PER_DAY] = [10, 500]
+
 /** Classes whose methods `Registry` answers over RPC. */
 const DELEGATES = {
   account: AccountRpc,
+  prompts: PromptRpc,
   prefixes: PrefixRpc,
   warming: WarmingRpc,
   probes: ProbeRpc,
@@ -80,17 +87,23 @@ export class Registry extends Delegating {
   readonly #delegates: Instances<typeof DELEGATES>
   readonly #clock = clockFrom(this.env)
   readonly #name = this.ctx.id.name ?? ''
-  readonly #bodyKey = new BodyKey(() => this.env.DIRECTORY.getByName('directory').bodyKey(this.#name))
+  readonly #bodyKey = promptKey(
+    this.#name,
+    this.env,
+    () => this.#store,
+    () => this.#requireAccount(),
+  )
   readonly #store = new RegistryStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheStore = new ManagedCacheStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheWaiters = new Waiters<true>()
-  readonly #idempotency = new Idempotency(durableSql(this.ctx.storage))
+  readonly #idempotency = new Idempotency(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #queue = new ProbeQueue(this.env.PROBES, this.#clock)
   readonly #botCalls = new BotCallLedger(this.#store)
   readonly #outbox = new Outbox(this.#store.outbox, this.#clock.grainMs)
   readonly #webhook = new Webhook(this.#store, this.#outbox, this.#name, this.env)
   readonly #credentials = new Credentials(new CredentialStore(durableSql(this.ctx.storage)), this.#name, this.env)
   readonly #lookup: PrefixLookup
+  readonly #upkeep: PromptUpkeep
   readonly #bodyCredentials: BodyCredentials
   readonly #contentCredentials: ContentCredentials
   readonly #alarm: RegistryAlarm
@@ -122,7 +135,7 @@ export class Registry extends Delegating {
       isKnown: (provider: string) => cardById(provider) !== undefined,
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
-    this.#lookup = new PrefixLookup(store, planning.factsOf)
+    this.#lookup = new PrefixLookup(store, planning.factsOf, () => this.#bodyKey.isHere)
     this.#bodyCredentials = new BodyCredentials(store, this.#name, env)
     const registrar = new Registrar(store, this.#scheduler, planning, {
       lookup: this.#lookup,
@@ -158,18 +171,33 @@ export class Registry extends Delegating {
     this.#crews = new Crews(store, registrar, this.#flights, shared)
     this.#fallbacks = new Fallbacks(store, registrar, this.#flights, { ...shared, lookup: this.#lookup })
     this.#barriers = new Barriers(store, this.#scheduler, clock)
+    this.#upkeep = new PromptUpkeep(
+      { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup },
+      store,
+      cacheStore,
+    )
+    const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({
         ...shared,
         accountGrants,
         credentials: this.#credentials,
         sealed: [this.#bodyCredentials, this.#contentCredentials],
-        idempotency: this.#idempotency,
         webhook: this.#webhook,
         deploymentOverrides: () => directory().overrides(),
       }),
+      prompts: new PromptRpc({
+        ...shared,
+        ...prompts,
+        promptErasure: new PromptErasure({
+          ...shared,
+          ...prompts,
+          forgetElsewhere: async () => directory().forgetBodyKey(this.#name),
+        }),
+      }),
       prefixes: new PrefixRpc({
         ...shared,
+        seals: this.#bodyKey,
         botPrefix: new BotPrefix(store, this.#scheduler, planning),
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
@@ -201,11 +229,13 @@ export class Registry extends Delegating {
   }
 
   /**
-   * Throws `unauthenticated` where the account was erased. Its key is believed for a moment longer, and nothing may be stored
+   * Throws `unauthenticated` where the account was erased, or its deletion has begun. Its key is believed for a moment longer, and nothing may be stored
    * then: nobody would erase it again.
    */
   #requireAccount(): void {
-    if (this.#store.settings() === null) throw new Failure('unauthenticated', 'The account was deleted.')
+    const settings = this.#store.settings()
+    if (settings === null || settings.deletingAt !== undefined)
+      throw new Failure('unauthenticated', 'The account was deleted.')
   }
 
   /** Throws `unsupported` when the account's storage is nearly full. `advice` ends the message. */
@@ -220,8 +250,7 @@ export class Registry extends Delegating {
     const now = this.#clock.now()
     await this.#sweep(now, Math.max(now, horizonAt))
     this.#store.transaction(() => rollUp(this.#store, now))
-    this.#lookup.make(now)
-    if (this.#lookup.isWhole) await sealOldBodies(this.#store, this.#cacheStore, this.#bodyKey)
+    await this.#upkeep.run(now, BOTS_PER_SWEEP)
     await this.#alarm.rearm()
     return this.#alarm.answer()
   }
@@ -295,7 +324,7 @@ export class Registry extends Delegating {
     age(this.#store, this.#cacheStore, this.#idempotency, now)
     reseal(this.#credentials, this.#webhook, [this.#bodyCredentials, this.#contentCredentials], now)
     this.#outbox.age(now)
-    if (this.#lookup.isWhole) await sealOldBodies(this.#store, this.#cacheStore, this.#bodyKey)
+    await this.#upkeep.run(now, BOTS_PER_DAY)
     await this.#alarm.rearm()
   }
 

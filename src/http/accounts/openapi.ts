@@ -7,6 +7,7 @@ import {
   credentialAnswer,
   keyAnswer,
   newKeyAnswer,
+  erasedPromptsAnswer,
   revokedAnswer,
 } from '../../contract/account.ts'
 import { deletedAnswer, listOf } from '../../contract/values.ts'
@@ -15,8 +16,14 @@ import { newWebhook, newWebhookAnswer, webhookAnswer, webhookTestAnswer } from '
 import { accountsQuery } from './routes.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
-/** Accounts, their keys and their credentials. */
-export const accounts = operationsOf('admin', {
+const own = operationsOf('account', {
+  'DELETE /prompts': {
+    does: "Erases the account's stored prompts, and keeps what is known about them.",
+    answers: erasedPromptsAnswer,
+  },
+})
+
+const administered = operationsOf('admin', {
   'POST /accounts': {
     does: 'Creates an account.',
     body: newAccount,
@@ -39,6 +46,10 @@ export const accounts = operationsOf('admin', {
   'DELETE /accounts/{id}': {
     does: 'Deletes it and everything in it.',
     answers: deletedAnswer,
+  },
+  'DELETE /accounts/{id}/prompts': {
+    does: 'Erases its stored prompts, and keeps what is known about them.',
+    answers: erasedPromptsAnswer,
   },
   'POST /accounts/{id}/keys': {
     does: 'Creates a key.',
@@ -85,3 +96,6 @@ export const accounts = operationsOf('admin', {
     answers: deletedAnswer,
   },
 })
+
+/** Accounts, their keys and their credentials. */
+export const accounts = [...own, ...administered]

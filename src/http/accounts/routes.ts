@@ -1,13 +1,12 @@
 import * as z from 'zod'
 import { accountChange, newAccount, newKey } from '../../contract/account.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
-import { accountId } from '../../contract/scalars.ts'
+import { deleteAccount } from '../../erasure/account.ts'
 import { secretNames } from '../../runtime/env.ts'
 import { newAccountKey, sha256 } from '../../runtime/ids.ts'
+import { existing, refuseDeleting, someAccount } from './existing.ts'
 import { admin, forgetKeys, keySeed } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { eraseBotsOf } from '../bots/erase.ts'
-import { deleteManagedCachesOf } from '../caches/erase.ts'
 import { clockOf, directoryOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
@@ -19,14 +18,7 @@ import { iso, money } from '../present/format.ts'
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
 
-/** The account that a path names. Throws `not_found` without a call to its Registry, which would create it. */
-export async function existing(c: Call): Promise<string> {
-  const id = c.req.param('id') ?? ''
-  if (!accountId.safeParse(id).success || !(await directoryOf(c).has(id))) {
-    throw new Failure('not_found', 'There is no account with this id.')
-  }
-  return id
-}
+const DELETING = 'The account is being deleted. DELETE /accounts/{id} goes on with that; so does the next sweep.'
 
 export const accounts = router()
   .post('/accounts', admin, async (c) => {
@@ -36,6 +28,7 @@ export const accounts = router()
     const directory = directoryOf(c)
     const registry = registryOf(c, id)
     const added = await directory.add(id)
+    if (!added) await refuseDeleting(c, id)
     // An account that was added but not configured, because a call failed in between, is completed here.
     if (!added && (await registry.settings()) !== null) {
       throw new Failure('conflict', 'id: an account with this id exists already.', { field: 'id' })
@@ -48,25 +41,36 @@ export const accounts = router()
     const from = decodeCursor(query.cursor, z.strictObject({ after: z.string() }))
     const all = (await directoryOf(c).accounts()).filter(({ id }) => from === null || id > from.after)
     const page = all.slice(0, query.limit)
-    const data = await Promise.all(page.map(({ id, createdAt }) => accountJson(c, id, createdAt)))
+    const deleting = new Map((await directoryOf(c).deleting()).map(({ id, at }) => [id, at]))
+    const data = await Promise.all(
+      page.map(async ({ id, createdAt }) => {
+        const since = deleting.get(id)
+        const shown = await accountJson(c, id, createdAt)
+        return since === undefined ? shown : { ...shown, deleting_since: iso(since) }
+      }),
+    )
     const last = page.at(-1)
     const next = last === undefined || all.length === page.length ? null : encodeCursor({ after: last.id })
     return c.json({ data, next_cursor: next })
   })
   .get('/accounts/:id', admin, async (c) => {
-    const id = await existing(c)
+    const id = await someAccount(c)
     const registry = registryOf(c, id)
-    const [account, counts, days, webhook] = await Promise.all([
+    const [account, counts, days, webhook, problem, deletingAt] = await Promise.all([
       accountJson(c, id, 0),
       registry.counts(),
       registry.totals(),
       registry.webhook(),
+      registry.promptsProblem(),
+      directoryOf(c).deletingAt(id),
     ])
     const today = days.find(({ day }) => day === dayOf(clockOf(c).now()))?.totals
     return c.json({
       ...account,
       prefixes: counts.prefixes,
       stored_bytes: counts.storedBytes,
+      prompts_held: deletingAt === null ? problem : DELETING,
+      ...(deletingAt === null ? {} : { deleting_since: iso(deletingAt) }),
       today: { calls: today?.calls ?? 0, cost_usd: money(today?.costNanos ?? 0) },
       webhook: webhook === null ? null : webhookJson(webhook),
     })
@@ -79,14 +83,9 @@ export const accounts = router()
     return c.json(settingsJson(settings))
   })
   .delete('/accounts/:id', admin, async (c) => {
-    const id = await existing(c)
-    // First: should a later step fail, no prompt can be read any more.
-    await directoryOf(c).forgetBodyKey(id)
-    await deleteManagedCachesOf(c, id)
-    await eraseBotsOf(c, id)
-    await erase(c, id)
-    await directoryOf(c).remove(id)
+    const id = await someAccount(c)
     forgetKeys(id)
+    await deleteAccount(c.env, id)
     return c.json({ id, deleted: true })
   })
   .post('/accounts/:id/keys', admin, async (c) => {
@@ -169,14 +168,5 @@ function settingsJson(settings: AccountSettings) {
     lint: settings.lint ?? null,
     kill_switch: settings.killSwitch,
     global_kill_switch: settings.globalKillSwitch,
-  }
-}
-
-/** Erases a Registry. It ends itself, which cuts this call off: it is erased if its settings are gone. */
-async function erase(c: Call, id: string): Promise<void> {
-  try {
-    await registryOf(c, id).erase()
-  } catch (thrown) {
-    if ((await registryOf(c, id).settings()) !== null) throw thrown
   }
 }

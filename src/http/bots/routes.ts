@@ -119,7 +119,7 @@ export const bots = router()
     if (opened.webSocket !== null) return new Response(null, { status: 101, webSocket: opened.webSocket })
     return new Response(opened.body, { headers: opened.headers })
   })
-  .get('/bots/:id/snapshot', account, async (c) => c.json(await stubOf(c, idOf(c)).snapshot()))
+  .get('/bots/:id/snapshot', account, async (c) => c.json(await stubOf(c, idOf(c)).copy()))
   .delete('/bots/:id', account, async (c) => {
     const { erase } = readQuery(c, eraseQuery)
     const id = idOf(c)

@@ -50,6 +50,10 @@ export async function accounts(player: Player): Promise<void> {
   await player.admin('PATCH', '/accounts/acme', { kill_switch: false })
   await player.post('/warm', { provider: 'openai', model: 'gpt-5.6-sol', system: 'Not allowed.' }, acme)
   await player.admin('GET', '/accounts/acme')
+  await player.ask('DELETE', '/prompts', undefined, acme)
+  await player.post('/warm', warmOf('within the budget'), acme)
+  await player.admin('DELETE', '/accounts/acme/prompts')
+  await player.admin('DELETE', '/accounts/nobody/prompts')
   player.later(120_000)
   await player.get('/prefixes', { key: String(short.json['key']) })
   const path = `/accounts/acme/keys/${String(made.json['id'])}`

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { Directory } from '../../../src/durable/directory/directory.ts'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
-import { openBytes } from '../../../src/runtime/body-seal.ts'
+import { openBytes } from '../../../src/runtime/sealed-bytes.ts'
 import { unpack } from '../../../src/runtime/bytes.ts'
 import { ACCOUNT, bindings, get, longText, pick, post, received, useLab } from '../support.ts'
 

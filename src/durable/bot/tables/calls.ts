@@ -1,5 +1,7 @@
 import type { ToolResult } from '../../../core/conversation/turn.ts'
-import type { Sql } from '../../sql.ts'
+import { openText, sealText, UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
+import type { Blob, Sql } from '../../sql.ts'
 import type { CallOutcome } from '../call-outcome.ts'
 
 export interface ModelCall {
@@ -34,9 +36,26 @@ export const CALLS_KEPT = 1_000
  */
 export class BotCallLog {
   readonly #sql: Sql
+  readonly #seals: BodySeals
 
-  constructor(sql: Sql) {
+  /** `seals` seals answers and results, which are parts of the conversation; those that were stored in clear are read as they are. */
+  constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
+    this.#seals = seals
+  }
+
+  /** Seals answers and results that were stored in clear. */
+  sealClear(): void {
+    const inClear = (table: string, id: string, column: string) =>
+      this.#exists(table)
+        ? this.#sql.all<{ id: string; text: string }>(
+            `SELECT ${id} AS id, ${column} AS text FROM ${table} WHERE typeof(${column}) = 'text'`,
+          )
+        : []
+    for (const { id, text } of inClear('model_call', 'turn', 'outcome'))
+      this.#sql.all('UPDATE model_call SET outcome = ? WHERE turn = ?', sealText(this.#seals, text, modelPlace(id)), id)
+    for (const { id, text } of inClear('tool_call', 'id', 'result'))
+      this.#sql.all('UPDATE tool_call SET result = ? WHERE id = ?', sealText(this.#seals, text, toolPlace(id)), id)
   }
 
   begin(id: string, now: number): void {
@@ -49,20 +68,21 @@ export class BotCallLog {
   }
 
   end(id: string, outcome: CallOutcome, now: number): void {
-    this.#sql.all('UPDATE model_call SET ended_at = ?, outcome = ? WHERE turn = ?', now, JSON.stringify(outcome), id)
+    const kept = sealText(this.#seals, JSON.stringify(outcome), modelPlace(id))
+    this.#sql.all('UPDATE model_call SET ended_at = ?, outcome = ? WHERE turn = ?', now, kept, id)
   }
 
   of(id: string): ModelCall | null {
     if (!this.#exists('model_call')) return null
     const [row] = this.#sql.all<ModelRow>(`SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ?`, id)
-    return row === undefined ? null : modelCall(row)
+    return row === undefined ? null : modelCall(row, this.#seals)
   }
 
   /** Calls of a turn, oldest first. */
   ofTurn(turn: string): ModelCall[] {
     if (!this.#exists('model_call')) return []
     const query = `SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ? OR substr(turn, 1, ?) = ? ORDER BY seq`
-    return this.#sql.all<ModelRow>(query, turn, turn.length + 1, `${turn}#`).map(modelCall)
+    return this.#sql.all<ModelRow>(query, turn, turn.length + 1, `${turn}#`).map((row) => modelCall(row, this.#seals))
   }
 
   /** Latest calls, newest first. */
@@ -70,7 +90,7 @@ export class BotCallLog {
     if (!this.#exists('model_call')) return []
     return this.#sql
       .all<ModelRow>(`SELECT ${MODEL_COLUMNS} FROM model_call ORDER BY seq DESC LIMIT ?`, limit)
-      .map(modelCall)
+      .map((row) => modelCall(row, this.#seals))
   }
 
   /** Stores one more attempt of a tool call. Returns the number of attempts. */
@@ -93,19 +113,22 @@ export class BotCallLog {
   }
 
   endTool(id: string, result: ToolResult, now: number): void {
-    this.#sql.all('UPDATE tool_call SET ended_at = ?, result = ? WHERE id = ?', now, JSON.stringify(result), id)
+    const kept = sealText(this.#seals, JSON.stringify(result), toolPlace(id))
+    this.#sql.all('UPDATE tool_call SET ended_at = ?, result = ? WHERE id = ?', now, kept, id)
   }
 
   tool(id: string): ToolRun | null {
     if (!this.#exists('tool_call')) return null
     const [row] = this.#sql.all<ToolRow>(`SELECT ${TOOL_COLUMNS} FROM tool_call WHERE id = ?`, id)
-    return row === undefined ? null : toolRun(row)
+    return row === undefined ? null : toolRun(row, this.#seals)
   }
 
   /** Latest calls, newest first. */
   latestTools(limit: number): ToolRun[] {
     if (!this.#exists('tool_call')) return []
-    return this.#sql.all<ToolRow>(`SELECT ${TOOL_COLUMNS} FROM tool_call ORDER BY seq DESC LIMIT ?`, limit).map(toolRun)
+    return this.#sql
+      .all<ToolRow>(`SELECT ${TOOL_COLUMNS} FROM tool_call ORDER BY seq DESC LIMIT ?`, limit)
+      .map((row) => toolRun(row, this.#seals))
   }
 
   #exists(table: string): boolean {
@@ -116,13 +139,19 @@ export class BotCallLog {
 const MODEL_COLUMNS = 'turn AS id, begun_at AS begunAt, ended_at AS endedAt, outcome'
 const TOOL_COLUMNS = 'id, turn, name, attempts, begun_at AS begunAt, ended_at AS endedAt, result'
 
-type ModelRow = Omit<ModelCall, 'outcome'> & { outcome: string | null }
-type ToolRow = Omit<ToolRun, 'result'> & { result: string | null }
+type ModelRow = Omit<ModelCall, 'outcome'> & { outcome: string | Blob | null }
+type ToolRow = Omit<ToolRun, 'result'> & { result: string | Blob | null }
 
-function modelCall({ outcome, ...row }: ModelRow): ModelCall {
-  return { ...row, outcome: outcome === null ? null : (JSON.parse(outcome) as CallOutcome) }
+/** Rows that sealed bytes are bound to. */
+const modelPlace = (id: string): string => `model call ${id}`
+const toolPlace = (id: string): string => `tool call ${id}`
+
+function modelCall({ outcome: kept, ...row }: ModelRow, seals: BodySeals): ModelCall {
+  const outcome = kept === null ? null : (JSON.parse(openText(seals, kept, modelPlace(row.id))) as CallOutcome)
+  return { ...row, outcome }
 }
 
-function toolRun({ result, ...row }: ToolRow): ToolRun {
-  return { ...row, result: result === null ? null : (JSON.parse(result) as ToolResult) }
+function toolRun({ result: kept, ...row }: ToolRow, seals: BodySeals): ToolRun {
+  const result = kept === null ? null : (JSON.parse(openText(seals, kept, toolPlace(row.id))) as ToolResult)
+  return { ...row, result }
 }

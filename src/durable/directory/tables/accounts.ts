@@ -26,6 +26,7 @@ export class DirectoryStore {
   }
 
   remove(account: string): boolean {
+    this.#sql.all('DELETE FROM deletion WHERE account = ?', account)
     return this.#sql.all('DELETE FROM account WHERE id = ? RETURNING id', account).length > 0
   }
 
@@ -37,6 +38,22 @@ export class DirectoryStore {
     return this.#sql.all('SELECT id, created_at AS createdAt, next_at AS nextAt FROM account ORDER BY id')
   }
 
+  /** When the deletion of an account began; null: it did not. */
+  deletingAt(account: string): number | null {
+    return this.#sql.all<{ at: number }>('SELECT at FROM deletion WHERE account = ?', account)[0]?.at ?? null
+  }
+
+  /** Accounts whose deletion has begun and not ended, the first begun first. */
+  deleting(): { id: string; at: number }[] {
+    return this.#sql.all('SELECT account AS id, at FROM deletion ORDER BY at')
+  }
+
+  /** Records that the deletion of an account has begun. Nothing of it is due any more. */
+  beginDeletion(account: string, now: number): void {
+    this.#sql.all('INSERT OR IGNORE INTO deletion (account, at) VALUES (?, ?)', account, now)
+    this.#sql.all('UPDATE account SET next_at = NULL WHERE id = ?', account)
+  }
+
   due(upToAt: number): string[] {
     return this.#sql
       .all<{ id: string }>('SELECT id FROM account WHERE next_at <= ? ORDER BY next_at', upToAt)
@@ -44,7 +61,9 @@ export class DirectoryStore {
   }
 
   setNext(account: string, nextAt: number | null): void {
-    this.#sql.all('UPDATE account SET next_at = ? WHERE id = ? AND next_at IS NOT ?', nextAt, account, nextAt)
+    const query = `UPDATE account SET next_at = ? WHERE id = ? AND next_at IS NOT ?
+      AND id NOT IN (SELECT account FROM deletion)`
+    this.#sql.all(query, nextAt, account, nextAt)
   }
 
   setting(name: string): string | null {

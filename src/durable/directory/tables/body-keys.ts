@@ -1,6 +1,6 @@
 import type { Sql } from '../../sql.ts'
 
-/** Table of the keys that seal the accounts' bodies, wrapped. */
+/** Tables of the keys that seal what accounts store of prompts, wrapped, and of the fingerprints of those that were forgotten. */
 export class BodyKeyStore {
   readonly #sql: Sql
 
@@ -8,8 +8,10 @@ export class BodyKeyStore {
     this.#sql = sql
   }
 
-  all(): { account: string; key: string }[] {
-    return this.#sql.all('SELECT account, key FROM body_key')
+  /** Keys of the accounts after one, by name. */
+  after(account: string, limit: number): { account: string; key: string }[] {
+    const query = 'SELECT account, key FROM body_key WHERE account > ? ORDER BY account LIMIT ?'
+    return this.#sql.all(query, account, limit)
   }
 
   load(account: string): string | null {
@@ -22,5 +24,17 @@ export class BodyKeyStore {
 
   delete(account: string): void {
     this.#sql.all('DELETE FROM body_key WHERE account = ?', account)
+  }
+
+  addForgotten(account: string, print: string, at: number): void {
+    this.#sql.all('INSERT OR REPLACE INTO forgotten_key (account, print, at) VALUES (?, ?, ?)', account, print, at)
+  }
+
+  wasForgotten(account: string, print: string): boolean {
+    return this.#sql.all('SELECT 1 FROM forgotten_key WHERE account = ? AND print = ?', account, print).length > 0
+  }
+
+  deleteForgotten(account: string): void {
+    this.#sql.all('DELETE FROM forgotten_key WHERE account = ?', account)
   }
 }

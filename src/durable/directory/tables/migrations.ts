@@ -10,4 +10,10 @@ export const DIRECTORY_STEPS: readonly string[][] = [
   ],
   // Keys that seal the bodies of accounts, wrapped. They stand apart from the bodies, so that to forget one erases what it sealed.
   ['CREATE TABLE body_key (account TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID'],
+  // Fingerprints of keys that were forgotten on purpose, and accounts whose deletion has begun.
+  [
+    `CREATE TABLE forgotten_key (account TEXT NOT NULL, print TEXT NOT NULL, at INTEGER NOT NULL,
+      PRIMARY KEY (account, print)) WITHOUT ROWID`,
+    'CREATE TABLE deletion (account TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID',
+  ],
 ]

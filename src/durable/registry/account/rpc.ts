@@ -11,7 +11,6 @@ import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { AccountSettings, CredentialView } from '../records/account.ts'
 import type { WebhookView } from '../records/webhook.ts'
-import type { Idempotency, IdempotencyVerdict } from '../tables/idempotency.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Credentials } from './credentials.ts'
 import type { AccountGrants } from './grants.ts'
@@ -22,6 +21,11 @@ import type { Webhook } from './webhook.ts'
 export const POOLS_PER_ACCOUNT = 100
 /** Bots of one account, ended ones that were not erased included. */
 export const BOTS_PER_ACCOUNT = 10_000
+
+function beingDeleted(): Failure {
+  const text = 'This account is being deleted. DELETE /accounts/{id} ends that.'
+  return new Failure('conflict', text, { reason: 'deleting' })
+}
 
 /** A provider's key, as it is given. */
 export interface GivenCredential {
@@ -40,13 +44,12 @@ export interface AccountRpcPorts {
   credentials: Credentials
   /** What else holds secrets that the deployment's key-encryption secret sealed. */
   sealed: readonly { reseal(): void }[]
-  idempotency: Idempotency
   scheduler: ProbeScheduler
   registrar: Registrar
   cacheScheduler: ManagedCacheScheduler
   webhook: Webhook
   rearm: () => Promise<void>
-  /** Throws `unauthenticated` where the account was erased. */
+  /** Throws `unauthenticated` where the account was erased, or is being deleted. */
   requireAccount: () => void
   /** The overrides of the whole deployment, from the Directory. */
   deploymentOverrides: () => Promise<Overrides>
@@ -55,7 +58,7 @@ export interface AccountRpcPorts {
 /** Prefixes of each model that a pool shows. */
 const POOLED_SHOWN = 20
 
-/** RPC methods about the account itself: settings, keys, credentials, bots, model pools, webhook and idempotency. */
+/** RPC methods about the account itself: settings, keys, credentials, bots, model pools, and webhook. */
 export class AccountRpc {
   readonly #ports: AccountRpcPorts
   readonly #store: RegistryStore
@@ -80,8 +83,13 @@ export class AccountRpc {
   async configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
     const now = this.#clock.now()
     const known = this.#store.settings()
+    // The switch of the whole deployment is set all the same, and changes nothing there.
+    if (known?.deletingAt !== undefined && change.globalKillSwitch === undefined) throw beingDeleted()
     // The Directory pushes overrides to accounts that exist: a new account has to fetch them.
-    if (known === null) await this.setOverrides(await this.#ports.deploymentOverrides())
+    if (known === null) {
+      await this.setOverrides(await this.#ports.deploymentOverrides())
+      this.#store.saveSetting('bots_sealed_to', 'end') // no bot of it is of an older version
+    }
     const before = known ?? { ...this.#ports.accountGrants.settings(), createdAt: now }
     const after: AccountSettings = { ...before, ...change }
     this.#store.saveSettings(after)
@@ -118,7 +126,8 @@ export class AccountRpc {
   /** Whether a key may act for this account, and until when. No key may where the account does not exist. */
   verifyKey(id: string, hash: string): KeyVerdict {
     const settings = this.#store.settings()
-    const key = settings === null ? null : this.#store.access.key(id)
+    const isOpen = settings !== null && settings.deletingAt === undefined
+    const key = isOpen ? this.#store.access.key(id) : null
     return { ...keyVerdict(key, hash, this.#clock.now()), lint: settings?.lint ?? null }
   }
 
@@ -157,7 +166,7 @@ export class AccountRpc {
   }
 
   #credentialChanged(name: string, now: number): void {
-    this.#ports.registrar.credentialChanged(name, now)
+    this.#ports.registrar.replanAll(now, name)
     this.#ports.cacheScheduler.credentialChanged(name, now)
   }
 
@@ -230,22 +239,5 @@ export class AccountRpc {
 
   removeWebhook(): boolean {
     return this.#ports.webhook.remove()
-  }
-
-  /**
-   * Begins a request with an idempotency key; `id` names account, method, path and key, and holds for 24 h. `new`: go on,
-   * then finish. `replay`: answer this. `busy`: the first request still runs. `other`: the same key with another body.
-   */
-  beginIdempotent(id: string, requestHash: string): IdempotencyVerdict {
-    this.#ports.requireAccount()
-    return this.#ports.idempotency.begin(id, requestHash, this.#clock.now())
-  }
-
-  finishIdempotent(id: string, status: number, body: string): void {
-    this.#ports.idempotency.finish(id, status, body)
-  }
-
-  abandonIdempotent(id: string): void {
-    this.#ports.idempotency.abandon(id)
   }
 }

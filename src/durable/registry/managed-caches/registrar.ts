@@ -1,4 +1,4 @@
-import { Failure } from '../../../contract/failure.ts'
+import { Failure, readFailure } from '../../../contract/failure.ts'
 import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
 import { newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
@@ -46,14 +46,17 @@ export class ManagedCacheRegistrar {
           : { sealed: this.#credentials.seal({ id, provider: given.provider }, credentials) }
       const known = this.#store.keyOf(id)
       if (known !== null) {
-        // Before credentials were sealed, contents were stored with them.
-        if (credentials !== undefined) this.#store.saveBody(known, body)
+        // Before credentials were sealed, contents were stored with them. Those that were erased come back.
+        if (credentials !== undefined || !this.#isReadable(known)) this.#store.saveBody(known, body)
         this.#scheduler.edit(known, now, ({ record, state }) => {
           const { untilAt } = record.keep
           const unexpired = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
           return {
             record: { ...record, ...sealing, keep: { ...unexpired, ...keep }, name: given.name ?? record.name },
-            state: { ...state, ttlMs: ttlMs ?? state.ttlMs },
+            state: {
+              ...(state.stopped?.reason === 'prompt_erased' ? restartManagedCache(state, now) : state),
+              ttlMs: ttlMs ?? state.ttlMs,
+            },
           }
         })
         return { k: known, created: false }
@@ -74,6 +77,16 @@ export class ManagedCacheRegistrar {
       }
       return { k: this.#store.insert(record, newManagedCacheState(now, ttl), body), created: true }
     })
+  }
+
+  /** Whether contents are stored and can be opened. */
+  #isReadable(k: number): boolean {
+    try {
+      return this.#store.body(k) !== null
+    } catch (thrown) {
+      if (readFailure(thrown)?.kind !== 'not_found') throw thrown
+      return false
+    }
   }
 
   change(

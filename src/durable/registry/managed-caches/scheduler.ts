@@ -24,6 +24,7 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 
 const CACHES_PER_SWEEP = 2_000
+const CONTENTS_ERASED = 'its contents were erased with the prompts of the account. Create it again (POST /caches)'
 /** Failures in a row of a verification or renewal until a waiting caller gets the failure. */
 const MAX_FAILURES_IN_ROW = 3
 
@@ -133,6 +134,8 @@ export class ManagedCacheScheduler {
       const view = this.#planning.viewOf(one, now)
       const { credentialGone } = this.#planning.context(one, now)
       if (credentialGone !== undefined) return { role: 'refused', kind: 'forbidden', why: credentialGone, view }
+      if (one.state.stopped?.reason === 'prompt_erased')
+        return { role: 'refused', kind: 'forbidden', why: one.state.stopped.why, view }
       const { live } = one.state
       const alive = live !== null && live.expiresAt > now
       if (alive && wish.want === 'confirmed' && live.seenAt >= wish.freshSinceAt) return { role: 'ready', view }
@@ -232,6 +235,21 @@ export class ManagedCacheScheduler {
         const { state } = meter(one.state, context.rates, endAt)
         bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
         this.#store.save(one.k, this.#planning.planned(one, { ...state, live: null }, now), one.claim)
+      }
+    })
+  }
+
+  /** Stops every managed cache after its contents were erased, and deletes the handles at their providers. */
+  promptsErased(now: number): void {
+    this.#store.transaction(() => {
+      for (const loaded of this.#store.before(Number.MAX_SAFE_INTEGER, 1_000_000)) {
+        const one = this.#planning.metered(loaded, now)
+        const { live } = one.state
+        if (live !== null && mayExist(live, now))
+          this.#planning.deleteLater(one, lastingLongest(live), 'its contents were erased', now)
+        const stopped = { reason: 'prompt_erased' as const, at: now, why: CONTENTS_ERASED }
+        const state = { ...one.state, live: null, nextAt: null, stopped, why: CONTENTS_ERASED, owedNanos: 0 }
+        this.#store.save(one.k, state, one.claim)
       }
     })
   }

@@ -46,9 +46,11 @@ function replaceBody(
 ): void {
   const state = store.states.load(k)
   const record = store.prefixes.record(k)
-  if (state === null || record === null || scheduler.inFlight(k) !== null) return
+  if (state === null || record === null) return
   const hasMoved = isElsewhere(record, registration)
   const held = bodyOf(store, k)
+  // Nothing else can be sent where there is no body. Otherwise the answer in flight would be about the former one.
+  if (held !== null && scheduler.inFlight(k) !== null) return
   if (held !== null && ((state.lastReceipt !== null && !hasMoved) || isSame(held, registration.body))) return
   store.prefixes.replace(k, withContent(record, registration), registration.body)
   const { retentions } = ports.factsOf(record.provider, factsModelOf(record), now)
@@ -59,7 +61,11 @@ function replaceBody(
   scheduler.applyTransition(k, now, (before) => {
     const kept = hasMoved ? withoutEntry(before) : before
     return {
-      state: { ...(hasMoved || wasRefused(kept) ? restart(kept, now) : kept), primitiveIndex: 0, retention },
+      state: {
+        ...(hasMoved || wasRefused(kept) || wasErased(kept) ? restart(kept, now) : kept),
+        primitiveIndex: 0,
+        retention,
+      },
       rows: [{ at: now, type: 'decision', decision: 'body_replaced', why }],
     }
   })
@@ -67,13 +73,13 @@ function replaceBody(
 
 function replacedWhy(isReadable: boolean, hasMoved: boolean): string {
   if (!isReadable)
-    return 'the stored body cannot be opened, because its key was forgotten: this one of the same content replaces it'
+    return 'the stored body was erased, or cannot be opened, because its key was forgotten: this one of the same content replaces it'
   return hasMoved
     ? 'the body that is registered now names another server, and servers share no cache: this one replaces it'
     : 'no call with the body that was registered first was ever answered: this one of the same content replaces it'
 }
 
-/** The stored body; null where it cannot be opened, because its key was forgotten. Then no call can be made with it. */
+/** The stored body; null where it was erased, or cannot be opened, because its key was forgotten. Then no call can be made with it. */
 function bodyOf(store: RegistryStore, k: number): ReturnType<RegistryStore['prefixes']['body']> {
   try {
     return store.prefixes.body(k)
@@ -121,6 +127,10 @@ function withContent(record: PrefixRecord, registration: Registration): PrefixRe
 
 function wasRefused({ stopped, lastFailure }: PrefixState): boolean {
   return stopped?.reason === 'provider_refused' || lastFailure?.failure.kind === 'provider_rejected'
+}
+
+function wasErased({ stopped }: PrefixState): boolean {
+  return stopped?.reason === 'prompt_erased'
 }
 
 function isSame(a: Uint8Array | null, b: Uint8Array): boolean {

@@ -21,11 +21,18 @@ const MOST_CANDIDATES = 24
 export class PrefixLookup {
   readonly #store: RegistryStore
   readonly #factsOf: (provider: string, model: string, now: number) => ModelFacts
+  readonly #canOpen: () => boolean
   /** Prefixes with a lower number may have no lookups yet. A copy of the setting. */
   #below: number | null = null
 
-  constructor(store: RegistryStore, factsOf: (provider: string, model: string, now: number) => ModelFacts) {
+  /** `canOpen`: whether bodies can be opened now. */
+  constructor(
+    store: RegistryStore,
+    factsOf: (provider: string, model: string, now: number) => ModelFacts,
+    canOpen: () => boolean = () => true,
+  ) {
     this.#store = store
+    this.#canOpen = canOpen
     this.#factsOf = factsOf
   }
 
@@ -73,10 +80,10 @@ export class PrefixLookup {
     return this.#cursor() === 0
   }
 
-  /** Makes lookups of some prefixes that an older version registered. */
+  /** Makes lookups of some prefixes that an older version registered. Without the key of their bodies it leaves them for later. */
   make(now: number): void {
     let below = this.#cursor()
-    if (below === 0) return
+    if (below === 0 || !this.#canOpen()) return
     this.#store.transaction(() => {
       let bytes = 0
       const ks = this.#store.prefixes.keysBefore(below, MADE_AT_ONCE)
@@ -111,9 +118,10 @@ export class PrefixLookup {
       place = null,
     } = record
     const card = cardById(provider)
-    const body = this.#store.prefixes.body(k)
-    if (card === undefined || body === null) return []
+    if (card === undefined) return []
     try {
+      const body = this.#store.prefixes.body(k)
+      if (body === null) return []
       const beside = besideOf(callerHeaders(card, headers), place)
       const outline = storedOutline(card, { text: unpack(body), model, cacheKey }, this.#factsOf(provider, model, now))
       return lookupsOf(outline, {
@@ -121,7 +129,7 @@ export class PrefixLookup {
           entryName(head, { provider, model: entryModel(card, model), credential, generation, cacheKey, beside }),
       })
     } catch (thrown) {
-      // A body that this version cannot read is found by its id alone.
+      // A body that this version cannot read, or whose key was forgotten, is found by its id alone.
       if (readFailure(thrown) === null) throw thrown
       return []
     }

@@ -237,10 +237,11 @@ export class Registrar {
     })
   }
 
-  /** Plans every prefix of a credential again that was replaced or deleted: those plans stop. */
-  credentialChanged(name: string, now: number): void {
+  /** Plans every prefix of a credential again that was replaced or deleted, or all after the prompts were erased: those plans stop. */
+  replanAll(now: number, credential?: string): void {
     this.#each((k) => {
-      if (this.#record(k).credential === name) this.#scheduler.replan(k, now, (state) => state)
+      if (credential === undefined || this.#record(k).credential === credential)
+        this.#scheduler.replan(k, now, (state) => state)
     })
   }
 

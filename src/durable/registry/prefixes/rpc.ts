@@ -4,6 +4,7 @@ import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { FollowedTurn } from '../records/bot-call.ts'
@@ -14,6 +15,10 @@ import { Totals } from '../ledger/day-totals.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
 import type { Registrar } from './registrar.ts'
+import { hasSealedDrift, openedDrift, sealedArrivals, withoutDifferences } from './sealed-drift.ts'
+
+/** What a caller is told whose prefix has no body any more. */
+const BODY_GONE = 'The body of this prefix was erased. Register it anew with POST /warm.'
 
 /** Collaborators that `PrefixRpc` needs. */
 export interface PrefixRpcPorts {
@@ -26,6 +31,7 @@ export interface PrefixRpcPorts {
   rearm: () => Promise<void>
   /** Resolves once bodies can be sealed and opened. */
   bodyKeyReady: () => Promise<void>
+  seals: BodySeals
   /** Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. */
   requireStorage: () => void
   /** Size of the account's database. */
@@ -50,18 +56,47 @@ export class PrefixRpc {
     this.#clock = ports.clock
   }
 
-  view(id: string): PrefixView {
-    return this.#registrar.view(id, this.#clock.now())
+  async view(id: string): Promise<PrefixView> {
+    const view = this.#registrar.view(id, this.#clock.now())
+    const [opened = view] = await this.#opened([view])
+    return opened
   }
 
-  list(filter: PrefixFilter, cursor: number | null, limit: number): { views: PrefixView[]; cursor: number | null } {
-    return this.#registrar.list(filter, cursor, limit, this.#clock.now())
+  async list(
+    filter: PrefixFilter,
+    cursor: number | null,
+    limit: number,
+  ): Promise<{ views: PrefixView[]; cursor: number | null }> {
+    const page = this.#registrar.list(filter, cursor, limit, this.#clock.now())
+    return { ...page, views: await this.#opened(page.views) }
   }
 
   /** A prefix, with the traffic that was observed. */
-  seen(id: string): { view: PrefixView; traffic: Traffic } {
+  async seen(id: string): Promise<{ view: PrefixView; traffic: Traffic }> {
     const now = this.#clock.now()
-    return { view: this.#registrar.view(id, now), traffic: this.#registrar.traffic(id, now) }
+    const traffic = this.#registrar.traffic(id, now)
+    const view = this.#registrar.view(id, now)
+    const [opened = view] = await this.#opened([view])
+    return { view: opened, traffic }
+  }
+
+  /** Views whose drifts quote what differs. Without the key they are shown without that. */
+  async #opened(views: PrefixView[]): Promise<PrefixView[]> {
+    if (!views.some(({ state }) => hasSealedDrift(state))) return views
+    await this.#isKeyHere()
+    return views.map((view) => {
+      const k = this.#store.prefixes.keyOf('id', view.record.id) ?? 0
+      return { ...view, state: openedDrift(view.state, k, this.#ports.seals) }
+    })
+  }
+
+  async #isKeyHere(): Promise<boolean> {
+    try {
+      await this.#ports.bodyKeyReady()
+      return true
+    } catch {
+      return false
+    }
   }
 
   history(id: string): HistoryRow[] {
@@ -73,7 +108,7 @@ export class PrefixRpc {
     const k = this.#registrar.keyOf(id)
     await this.#ports.bodyKeyReady()
     const body = this.#store.prefixes.body(k)
-    if (body === null) throw new Failure('not_found', 'the body of this prefix no longer exists')
+    if (body === null) throw new Failure('not_found', BODY_GONE)
     return body
   }
 
@@ -102,7 +137,7 @@ export class PrefixRpc {
 
   async #rearmed(id: string): Promise<PrefixView> {
     await this.#ports.rearm()
-    return this.#registrar.view(id, this.#clock.now())
+    return this.view(id)
   }
 
   async remove(id: string): Promise<void> {
@@ -119,7 +154,8 @@ export class PrefixRpc {
    * Prefix ids by lookup. Hashes of no prefix are left out. `isWhole` false: prefixes of an older version are not all found by lookups
    * yet, but by their fingerprints.
    */
-  findByLookup(hashes: string[]): { ids: Record<string, string>; isWhole: boolean } {
+  async findByLookup(hashes: string[]): Promise<{ ids: Record<string, string>; isWhole: boolean }> {
+    if (!this.#ports.lookup.isWhole) await this.#isKeyHere()
     this.#ports.lookup.make(this.#clock.now())
     const ids: Record<string, string> = {}
     for (const [hash, k] of this.#ports.lookup.newest(hashes)) {
@@ -172,10 +208,14 @@ export class PrefixRpc {
 
   /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered. */
   async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
+    const quotes = observed.some(({ arrivals }) => arrivals.some(({ first }) => first !== undefined))
+    const canSeal = quotes && (await this.#isKeyHere())
     const now = this.#clock.now()
     const known = observed.map(({ id, arrivals }) => {
       const k = this.#store.prefixes.keyOf('id', id)
-      if (k === null || !this.#ports.scheduler.observe(k, arrivals, now)) return false
+      if (k === null) return false
+      const kept = canSeal ? sealedArrivals(arrivals, k, this.#ports.seals) : withoutDifferences(arrivals)
+      if (!this.#ports.scheduler.observe(k, kept, now)) return false
       this.#ports.wakeBarrier(k)
       return true
     })

@@ -47,6 +47,9 @@ export interface ProbeSchedulerPorts {
 export const MOVED =
   'the address of the provider has changed, and entries at the former address cannot be read there. Register the prefix again with POST /warm'
 
+const ERASED =
+  'the prompts of this account were erased, so nothing can be sent. Register the prefix anew with POST /warm'
+
 /** Input of every planning decision of one account: tables, settings, provider guards and measured latency. */
 export class PlanningContext {
   readonly store: RegistryStore
@@ -136,7 +139,7 @@ export class PlanningContext {
       ...(record.layout === undefined ? {} : { layout: record.layout }),
       ...(isUnmarked(record) ? { unmarked: true as const } : {}),
       ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
-      ...this.#gone(record),
+      ...this.#gone(k, record),
       ...this.#holdBack(record, state, now),
     }
     const outbid = accountLeftNanos !== null && this.budgetRanking.isOutbid(k, state, context, now)
@@ -192,7 +195,10 @@ export class PlanningContext {
     return place !== undefined && placeOf !== undefined && placeOf(provider, region) !== place ? MOVED : null
   }
 
-  #gone(record: PrefixRecord): { gone?: Gone } {
+  #gone(k: number, record: PrefixRecord): { gone?: Gone } {
+    const { promptsErasedAt = Number.NEGATIVE_INFINITY } = this.settings
+    if (record.createdAt <= promptsErasedAt && !this.store.prefixes.hasBody(k))
+      return { gone: { reason: 'prompt_erased', why: ERASED } }
     const unreachable = this.unreachable(record)
     if (unreachable !== null) return { gone: { reason: 'address_changed', why: unreachable } }
     const { credential, credentialGeneration = 1 } = record

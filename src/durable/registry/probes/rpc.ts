@@ -1,6 +1,7 @@
 import type { Grants } from '../../../calls/credential.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { StoredPrefix } from '../../../registration/record.ts'
+import { Failure } from '../../../contract/failure.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { Ended } from '../records/claim.ts'
@@ -76,7 +77,9 @@ export class ProbeRpc {
     await this.#ports.bodyKeyReady()
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
-    if (bytes === null || record === null) return null
+    if (record === null) return null
+    if (bytes === null)
+      throw new Failure('not_found', 'The body of this prefix was erased. Register it anew with POST /warm.')
     const { breakpoint, cacheKey, headers = {}, place, region } = record
     const credentials = this.#ports.bodyCredentials.of(k, record)
     return {

@@ -13,6 +13,10 @@ export interface AccountSettings {
   allowedSecrets: string[]
   /** Absent in rows written before this member existed: null. */
   lint?: LintSetting
+  /** When its deletion began; absent: it did not. Nothing is stored any more, and no key of it is valid. */
+  deletingAt?: number
+  /** When its prompts were erased last; absent: never. */
+  promptsErasedAt?: number
 }
 
 /** Settings of an account that was not created yet. */

@@ -1,7 +1,11 @@
-import type { Sql } from '../../sql.ts'
+import { openText, sealText, UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
+import type { Blob, Sql } from '../../sql.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 
 const IDEMPOTENCY_MS = DAY_MS
+
+const placeOf = (id: string): string => `idempotency ${id}`
 
 /** Decision about a request with an idempotency key. */
 export type IdempotencyVerdict =
@@ -9,16 +13,24 @@ export type IdempotencyVerdict =
   | { verdict: 'busy' | 'other' }
   | { verdict: 'replay'; status: number; body: string }
 
-/** Table of requests with idempotency keys, by account, method and path. Rows last 24 h. */
+/** The same before the stored answer was opened. */
+type Stored = Exclude<IdempotencyVerdict, { verdict: 'replay' }> | { verdict: 'replay'; status: number; body: Kept }
+
+/** An answer as its column holds it: sealed, or the text that an older version stored. */
+type Kept = string | Blob
+
+/** Table of requests with idempotency keys, by account, method and path. Rows last 24 h. An answer may quote a prompt, so it is sealed. */
 export class Idempotency {
   readonly #sql: Sql
+  readonly #seals: BodySeals
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
+    this.#seals = seals
   }
 
-  /** `new`: run it, then call `finish`. `replay`: return the stored answer. `busy`: the first still runs. `other`: another body. */
-  begin(id: string, requestHash: string, now: number): IdempotencyVerdict {
+  /** `new`: run it, then call `finish`. `replay`: return the stored answer, once it is opened. `busy`: the first still runs. `other`: another body. */
+  begin(id: string, requestHash: string, now: number): Stored {
     const known = this.#load(id)
     if (known !== null && known.at > now - IDEMPOTENCY_MS) {
       if (known.requestHash !== requestHash) return { verdict: 'other' }
@@ -32,7 +44,18 @@ export class Idempotency {
   }
 
   finish(id: string, status: number, body: string): void {
-    this.#sql.all('UPDATE idempotency SET status = ?, body = ? WHERE id = ?', status, body, id)
+    const kept = sealText(this.#seals, body, placeOf(id))
+    this.#sql.all('UPDATE idempotency SET status = ?, body = ? WHERE id = ?', status, kept, id)
+  }
+
+  /** The text of a stored answer. Throws `not_found` where its key was forgotten. */
+  open(id: string, kept: Kept): string {
+    return openText(this.#seals, kept, placeOf(id))
+  }
+
+  /** Deletes every stored answer. */
+  erase(): void {
+    this.#sql.all('DELETE FROM idempotency')
   }
 
   abandon(id: string): void {
@@ -44,9 +67,9 @@ export class Idempotency {
     this.#sql.all('DELETE FROM idempotency WHERE at < ?', now - IDEMPOTENCY_MS)
   }
 
-  #load(id: string): { at: number; requestHash: string; status: number | null; body: string | null } | null {
+  #load(id: string): { at: number; requestHash: string; status: number | null; body: Kept | null } | null {
     return (
-      this.#sql.all<{ at: number; requestHash: string; status: number | null; body: string | null }>(
+      this.#sql.all<{ at: number; requestHash: string; status: number | null; body: Kept | null }>(
         'SELECT at, request_hash AS requestHash, status, body FROM idempotency WHERE id = ?',
         id,
       )[0] ?? null

@@ -49,6 +49,12 @@ export class KeyStore {
     return this.#sql.all<{ id: string }>('SELECT id FROM bot').map(({ id }) => id)
   }
 
+  botsAfter(id: string, limit: number): string[] {
+    return this.#sql
+      .all<{ id: string }>('SELECT id FROM bot WHERE id > ? ORDER BY id LIMIT ?', id, limit)
+      .map((row) => row.id)
+  }
+
   botCount(): number {
     return this.#sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM bot')[0]?.n ?? 0
   }

@@ -6,13 +6,11 @@ import type {
   ManagedCacheRecord,
   ManagedCacheRow,
 } from '../records/managed-cache.ts'
-import { areSealed, UNSEALED } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { areSealed, UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Sql } from '../../sql.ts'
 
 const BODY_PART_BYTES = 1_500_000
-/** Rows of the history in which a former handle is looked for. */
-const FORMER_ROWS = 100_000
 
 export interface StoredManagedCache {
   k: number
@@ -79,13 +77,18 @@ export class ManagedCacheStore {
     }
   }
 
-  /** Seals contents that are stored in clear. */
-  sealBodies(): void {
-    for (const { k } of this.#sql.all<{ k: number }>('SELECT k FROM handle')) {
-      const stored = this.#stored(k)
-      if (stored === null || areSealed(stored)) continue
-      this.saveBody(k, stored)
-    }
+  /** Managed caches whose contents are stored in clear, the newest first. */
+  inClear(limit: number): number[] {
+    const query = "SELECT k FROM handle_body WHERE part = 0 AND substr(bytes, 1, 1) = x'1f' ORDER BY k DESC LIMIT ?"
+    return this.#sql.all<{ k: number }>(query, limit).map((row) => row.k)
+  }
+
+  /** Seals contents that are stored in clear. Returns the bytes that were written. */
+  sealBody(k: number): number {
+    const stored = this.#stored(k)
+    if (stored === null || areSealed(stored)) return 0
+    this.saveBody(k, stored)
+    return stored.length
   }
 
   keyOf(id: string): number | null {
@@ -98,10 +101,9 @@ export class ManagedCacheStore {
     return this.#sql.all<{ k: number }>(query, name)[0]?.k ?? null
   }
 
-  /** The cache that had a handle of this name, by the latest rows of the history; null: none. */
+  /** The cache that had a handle of this name last, by its history; null: none. */
   keyOfFormer(name: string): number | null {
-    const query = `SELECT k FROM handle_row WHERE seq > (SELECT max(seq) FROM handle_row) - ${FORMER_ROWS}
-      AND json_extract(row, '$.handle') = ? ORDER BY seq DESC LIMIT 1`
+    const query = "SELECT k FROM handle_row WHERE json_extract(row, '$.handle') = ? ORDER BY seq DESC LIMIT 1"
     return this.#sql.all<{ k: number }>(query, name)[0]?.k ?? null
   }
 
@@ -150,6 +152,11 @@ export class ManagedCacheStore {
   body(k: number): Uint8Array | null {
     const stored = this.#stored(k)
     return stored === null ? null : this.#seals.open(stored, placeOf(k))
+  }
+
+  /** Deletes all contents. */
+  eraseBodies(): void {
+    this.#sql.all('DELETE FROM handle_body')
   }
 
   #stored(k: number): Uint8Array | null {

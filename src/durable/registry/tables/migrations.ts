@@ -88,4 +88,15 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE lifetime (provider TEXT NOT NULL, model TEXT NOT NULL, retention TEXT NOT NULL, at INTEGER NOT NULL,
       known TEXT NOT NULL, PRIMARY KEY (provider, model, retention)) WITHOUT ROWID`,
   ],
+  // Rows that are not sealed: an older version writes such rows, after a rollback too. Sealed rows are in none of these indexes.
+  [
+    "CREATE INDEX body_in_clear ON body (k) WHERE part = 0 AND substr(bytes, 1, 1) = x'1f'",
+    "CREATE INDEX handle_body_in_clear ON handle_body (k) WHERE part = 0 AND substr(bytes, 1, 1) = x'1f'",
+    `CREATE INDEX state_in_clear ON state (k) WHERE instr(state, '"first":{"path":') > 0`,
+  ],
+  // Former and present names of handles, by which callers name managed caches.
+  [
+    "CREATE INDEX handle_row_name ON handle_row (json_extract(row, '$.handle'), seq) WHERE json_extract(row, '$.handle') IS NOT NULL",
+    "CREATE INDEX handle_name ON handle (json_extract(state, '$.live.name')) WHERE json_extract(state, '$.live.name') IS NOT NULL",
+  ],
 ]

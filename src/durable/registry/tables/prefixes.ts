@@ -1,6 +1,6 @@
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import { areSealed } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { areSealed } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import { RowCache } from '../../row-cache.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
@@ -116,6 +116,22 @@ export class PrefixStore {
     this.#sql.all('DELETE FROM body WHERE k = ?', k)
     this.#insertBody(k, stored)
     return stored.length
+  }
+
+  /** Prefixes whose bodies are stored in clear, the newest first. */
+  inClear(limit: number): number[] {
+    const query = "SELECT k FROM body WHERE part = 0 AND substr(bytes, 1, 1) = x'1f' ORDER BY k DESC LIMIT ?"
+    return this.#sql.all<{ k: number }>(query, limit).map((row) => row.k)
+  }
+
+  /** Deletes every body. */
+  eraseBodies(): void {
+    this.#sql.all('DELETE FROM body')
+    this.#sql.all('DELETE FROM body_credential')
+  }
+
+  hasBody(k: number): boolean {
+    return this.#sql.all('SELECT 1 FROM body WHERE k = ? AND part = 0', k).length > 0
   }
 
   #stored(k: number): Uint8Array | null {

@@ -138,6 +138,12 @@ export class StateStore {
     return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM drifted')[0]?.n ?? 0
   }
 
+  /** Prefixes whose drift quotes a prompt in clear. The query repeats the condition of an index. */
+  driftsInClear(limit: number): number[] {
+    const query = `SELECT k FROM state WHERE instr(state, '"first":{"path":') > 0 ORDER BY k DESC LIMIT ?`
+    return this.#sql.all<{ k: number }>(query, limit).map((row) => row.k)
+  }
+
   /** At most `limit` prefixes with a due time, newest first, and the number of all of them. */
   scheduled(limit: number): { ks: number[]; total: number } {
     const ks = this.#sql

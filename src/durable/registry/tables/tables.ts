@@ -21,8 +21,8 @@ import { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import type { AccountSettings } from '../records/account.ts'
-import { UNSEALED } from '../../../runtime/body-seal.ts'
-import type { BodySeals } from '../../../runtime/body-seal.ts'
+import { UNSEALED } from '../../../runtime/sealed-bytes.ts'
+import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import { REGISTRY_STEPS } from './migrations.ts'
 
 /** Tables of one account, as typed statements. */

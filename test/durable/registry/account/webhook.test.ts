@@ -45,7 +45,7 @@ function registerAll(count: number): void {
 
 function stopAll(at: number): void {
   generation += 1
-  account.registrar.credentialChanged('team', at)
+  account.registrar.replanAll(at, 'team')
 }
 
 /** Makes a webhook, and one message that waits. */
@@ -102,7 +102,7 @@ describe('plans that stop', () => {
       }),
     ).toThrow('the disk is full')
     expect(webhook.view()).toMatchObject({ waiting: 0 })
-    account.registrar.credentialChanged('team', NOON + 2 * MINUTE_MS)
+    account.registrar.replanAll(NOON + 2 * MINUTE_MS, 'team')
     expect(webhook.view()).toMatchObject({ waiting: 1 })
   })
 
