@@ -34,6 +34,8 @@ export interface ManagedCacheState {
   unpriced: boolean
   day: string
   dayNanos: number
+  /** A creation had an unknown outcome: before the next one, the provider's list is read. Absent: none had. */
+  unsure?: true
   /** Storage that is bought and not charged yet: budgets count it as spent. Absent in older rows: 0. */
   owedNanos?: number
   why: string

@@ -52,6 +52,7 @@ export class ManagedCachePlanningContext {
     const sendBy = now + LEASE_WAIT_MS + 2 * this.extraGrainMs
     const timeoutMs =
       call.op === 'create' ? machineTime(WRITE_TIMEOUT_MS, this.ports.grainMs) : KEEP_TIMEOUT_MS + this.extraGrainMs
+    const adopts = call.op === 'create' && (record.prefixes !== undefined || state.unsure === true)
     const contents = call.op === 'create' ? (this.ports.contentCredentialsOf?.(record) ?? null) : null
     const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
@@ -67,9 +68,13 @@ export class ManagedCachePlanningContext {
       ttlMs: ttlToBuy(state, record.keep, now),
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.extraGrainMs,
+      // The list may take as long as the creation.
+      expiresAt: sendBy + timeoutMs * (adopts ? 2 : 1) + SETTLE_SLACK_MS + this.extraGrainMs,
       reservedNanos: call.worstNanos ?? 0,
       why: call.why,
+      ...(adopts
+        ? { adopts: { measuredTokens: state.measuredTokens ?? null, estimatedTokens: record.estimatedTokens } }
+        : {}),
     }
     this.store.save(k, state, { untilAt: lease.expiresAt, lease })
     return lease
