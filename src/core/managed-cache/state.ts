@@ -86,6 +86,8 @@ export interface ManagedCacheContext {
   /** Why the credential that created the cache cannot be used any more; absent: it can. */
   credentialGone?: string
   accountLeftNanos: number | null
+  /** Spent today on probes of the prefixes that the planner keeps in it, under the same budget; absent: nothing. */
+  besideNanos?: number
   /** In [0, 1): spreads retries. */
   random: number
 }

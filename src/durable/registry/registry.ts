@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
+import type { PrefixState } from '../../core/prefix/state.ts'
 import { cardById } from '../../runtime/cards.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
@@ -24,6 +25,7 @@ import type { Delegated, Instances } from './delegated.ts'
 import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
+import { ChosenCaches } from './managed-caches/chosen.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
 import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
@@ -96,6 +98,7 @@ export class Registry extends Delegating {
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
+  readonly #chosen: ChosenCaches
   readonly #flights: SingleFlight
   readonly #crews: Crews
   readonly #fallbacks: Fallbacks
@@ -120,6 +123,8 @@ export class Registry extends Delegating {
       ),
       timeoutOf: answerTimeoutOf,
       isKnown: (provider: string) => cardById(provider) !== undefined,
+      inManagedCache: (state: PrefixState, at: number) => this.#chosen.beside(state, at),
+      keptIn: (state: PrefixState, at: number) => this.#chosen.keptOf(state, at),
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
     this.#lookup = new PrefixLookup(store, planning.factsOf)
@@ -134,7 +139,18 @@ export class Registry extends Delegating {
       settings,
       generationOf: planning.generationOf,
       contentCredentialsOf: (record) => this.#contentCredentials.of(record),
+      spentBeside: (record, at) => this.#chosen.spentByPrefixes(record, at),
       pricesOf: managedCachePricesOf,
+    })
+    const cacheRegistrar = new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials)
+    const [scheduler, cacheScheduler] = [this.#scheduler, this.#cacheScheduler]
+    this.#chosen = new ChosenCaches({
+      account: this.#name,
+      store,
+      cacheStore,
+      scheduler,
+      cacheScheduler,
+      cacheRegistrar,
     })
     /** What every delegate and every part of warming may use. */
     const shared = {
@@ -143,6 +159,8 @@ export class Registry extends Delegating {
       cacheStore,
       scheduler: this.#scheduler,
       cacheScheduler: this.#cacheScheduler,
+      cacheRegistrar,
+      chosen: this.#chosen,
       registrar,
       settings,
       timeoutOf: answerTimeoutOf,
@@ -194,7 +212,6 @@ export class Registry extends Delegating {
       }),
       managedCaches: new ManagedCacheRpc({
         ...shared,
-        cacheRegistrar: new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials),
         cacheWaiters: this.#cacheWaiters,
       }),
     }
@@ -246,6 +263,7 @@ export class Registry extends Delegating {
     this.#wake(probes.ended)
     await this.#send(probes.messages)
     await this.#crews.advance()
+    this.#chosen.check(now)
     const caches = this.#cacheScheduler.sweep(now, horizonAt)
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)
     await this.#sendCacheMessages(caches.due)

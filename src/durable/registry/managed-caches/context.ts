@@ -26,6 +26,8 @@ export interface ManagedCachePorts {
   generationOf?: (credential: string) => number | null
   /** The sealed credentials of contents; null: they have none. */
   contentCredentialsOf?: (record: ManagedCacheRecord) => SealedCredentials | null
+  /** Spent today on probes of the prefixes that the planner keeps in it. */
+  spentBeside?: (record: ManagedCacheRecord, now: number) => number
   pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
 }
 
@@ -185,6 +187,7 @@ export class ManagedCachePlanningContext {
       ...goneOf(record, this.ports),
       accountLeftNanos:
         budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos() + otherDays,
+      besideNanos: record.chosen === true ? (this.ports.spentBeside?.(record, now) ?? 0) : 0,
       random: (k * 0.618_033_988_75 + state.failuresInRow * 0.754_877_666) % 1,
     }
   }

@@ -5,6 +5,7 @@ import type { Arrival } from '../../../core/events/arrived.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import type { Clock } from '../../../runtime/clock.ts'
+import type { ChosenCaches } from '../managed-caches/chosen.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { FollowedTurn } from '../records/bot-call.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
@@ -23,6 +24,7 @@ export interface PrefixRpcPorts {
   registrar: Registrar
   botPrefix: BotPrefix
   lookup: PrefixLookup
+  chosen: ChosenCaches
   rearm: () => Promise<void>
   /** Resolves once bodies can be sealed and opened. */
   bodyKeyReady: () => Promise<void>
@@ -106,8 +108,11 @@ export class PrefixRpc {
   }
 
   async remove(id: string): Promise<void> {
-    this.#registrar.remove(id, this.#clock.now())
+    const now = this.#clock.now()
+    this.#registrar.remove(id, now)
+    this.#ports.chosen.check(now)
     await this.#ports.advanceCrews()
+    await this.#ports.rearm()
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {
@@ -172,10 +177,18 @@ export class PrefixRpc {
 
   /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered. */
   async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
+    const { chosen, scheduler } = this.#ports
+    // Only what a managed cache is made of needs the body.
+    const isReadable = await this.#ports.bodyKeyReady().then(
+      () => true,
+      () => false,
+    )
     const now = this.#clock.now()
     const known = observed.map(({ id, arrivals }) => {
       const k = this.#store.prefixes.keyOf('id', id)
-      if (k === null || !this.#ports.scheduler.observe(k, arrivals, now)) return false
+      const before = k === null ? null : this.#store.states.load(k)
+      if (k === null || !scheduler.observe(k, chosen.withHandles(k, arrivals, now), now)) return false
+      if (before !== null) chosen.observed(k, before, arrivals, isReadable, now)
       this.#ports.wakeBarrier(k)
       return true
     })

@@ -83,4 +83,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Region or location of calls with a credential.
   ['ALTER TABLE credential ADD COLUMN region TEXT'],
+  // Managed caches that the planner keeps prefixes in, to find them without reading all.
+  ["CREATE INDEX handle_kept ON handle (k) WHERE json_extract(record, '$.prefixes') IS NOT NULL"],
 ]
