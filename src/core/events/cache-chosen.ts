@@ -1,6 +1,5 @@
 import { OWN_CACHE } from '../prefix/parts.ts'
 import type { CacheUse } from '../prefix/parts.ts'
-import { isWarm } from '../prefix/state.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
 
@@ -54,27 +53,42 @@ export function leftManaged(state: PrefixState, reason: LeavingReason, why: stri
 /** Whether a request referred to the handle; null: its report does not tell. */
 export type Referral = boolean | null
 
-/** Counts real requests: whether those that read the provider's own cache found it, and whether they referred to the handle. */
+/** A real request as it is counted here: its start, what it read of the cache, and whether it referred to the handle. */
+export interface CountedRequest {
+  at: number
+  /** Null: its usage does not say. */
+  readTokens: number | null
+  referral: Referral
+}
+
+/**
+ * Counts real requests: whether those without a handle found the prefix in the provider's own cache, where the request before should have
+ * left it there, and whether they referred to the handle. `before`: the state without them; `tokens`: size of the prefix.
+ */
 export function countedUse(
   before: PrefixState,
   after: PrefixState,
-  referrals: readonly Referral[],
-  now: number,
+  requests: readonly CountedRequest[],
+  tokens: number,
 ): PrefixState {
   const use = after.managed ?? OWN_CACHE
-  const [hits, misses] = [after.hits - before.hits, after.misses - before.misses]
-  const own =
-    isWarm(before, now) && !referrals.includes(true)
-      ? remembered(use.found + hits, use.missed + misses)
-      : [use.found, use.missed]
-  const [found = 0, missed = 0] = own
-  const said = (what: boolean): number => referrals.filter((one) => one === what).length
-  const isMade = use.cache !== null
-  const [referred = 0, others = 0] = isMade
-    ? remembered(use.referred + said(true), use.others + said(false))
-    : [use.referred, use.others]
+  let { found, missed, referred, others } = use
+  const ttlMs = before.retention?.ttlMs ?? 0
+  // Each request of the whole prompt leaves it there, also one that found nothing.
+  let lastAt = Math.max(before.anchorAt ?? 0, before.lastArrivalAt ?? 0)
+  for (const { at, readTokens, referral } of requests.toSorted((a, b) => a.at - b.at)) {
+    if (use.cache !== null && referral !== null) [referred, others] = counted([referred, others], referral)
+    if (referral === true) continue
+    const isExpected = at > lastAt && at < lastAt + ttlMs
+    if (isExpected && readTokens !== null) [found, missed] = counted([found, missed], readTokens >= tokens / 2)
+    lastAt = Math.max(lastAt, at)
+  }
   const { failed: _failed, ...sure } = use
   return { ...after, managed: { ...(referred > 0 ? sure : use), found, missed, referred, others } }
+}
+
+function counted([yes, no]: [number, number], is: boolean): [number, number] {
+  return remembered(yes + (is ? 1 : 0), no + (is ? 0 : 1))
 }
 
 function remembered(one: number, other: number): [number, number] {

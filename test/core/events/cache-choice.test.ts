@@ -19,7 +19,7 @@ const prices: ManagedPrices = {
 
 function seen(use: Partial<CacheUse>, perHour: number, more: Partial<PrefixState> = {}): PrefixState {
   const requests = addRequests(null, NOON - 4 * HOUR_MS, NOON, Math.max(1, perHour * 4))
-  return { ...warmState(), requests, lastArrivalAt: NOON, managed: { ...OWN_CACHE, ...use }, ...more }
+  return { ...warmState(NOON), requests, lastArrivalAt: NOON, managed: { ...OWN_CACHE, ...use }, ...more }
 }
 
 const compared = (state: PrefixState, plan = auto, at = NOON): CacheComparison => {

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { chosenManaged, countedUse, leftManaged, unusedWhy } from '../../../src/core/events/cache-chosen.ts'
+import type { CountedRequest } from '../../../src/core/events/cache-chosen.ts'
 import { decide } from '../../../src/core/planning/decide.ts'
 import { OWN_CACHE } from '../../../src/core/prefix/parts.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
 
-const chosen = chosenManaged(warmState(), 'cch_0_1', 'it costs less', NOON)
+const TOKENS = 10_000
+const asked = (...referrals: (boolean | null)[]): CountedRequest[] =>
+  referrals.map((referral, index) => ({ at: NOON + index, readTokens: null, referral }))
+const chosen = chosenManaged(warmState(NOON), 'cch_0_1', 'it costs less', NOON)
 
 describe('a managed cache that was chosen', () => {
   it('is noted with its reason, and what callers must do', () => {
@@ -16,13 +20,13 @@ describe('a managed cache that was chosen', () => {
 
   it('counts requests that refer to it, that do not, and those that do not tell', () => {
     const { state } = chosen
-    const after = countedUse(state, state, [true, false, null, true], NOON)
+    const after = countedUse(state, state, asked(true, false, null, true), TOKENS)
     expect(after.managed).toMatchObject({ referred: 2, others: 1 })
   })
 
   it('forgets old requests by halves', () => {
     const { state } = chosen
-    const many = countedUse(state, state, Array<boolean>(201).fill(true), NOON)
+    const many = countedUse(state, state, asked(...Array<boolean>(201).fill(true)), TOKENS)
     expect(many.managed?.referred).toBe(101)
   })
 
@@ -36,12 +40,30 @@ describe('a managed cache that was chosen', () => {
 })
 
 describe("requests that read the provider's own cache", () => {
-  it('count as found or missed only while that should have it, and not beside the handle', () => {
-    const before = warmState()
-    const after = { ...before, hits: before.hits + 3, misses: before.misses + 1 }
-    expect(countedUse(before, after, [], before.anchorAt ?? 0).managed).toMatchObject({ found: 3, missed: 1 })
-    expect(countedUse(before, after, [], NOON + DAY_MS).managed).toMatchObject({ found: 0, missed: 0 })
-    expect(countedUse(before, after, [true], before.anchorAt ?? 0).managed).toMatchObject({ found: 0, missed: 0 })
+  const before = { ...warmState(NOON), lastArrivalAt: NOON }
+  const read = (at: number, readTokens: number | null, referral: boolean | null = null): CountedRequest => ({
+    at,
+    readTokens,
+    referral,
+  })
+  const counts = (...requests: CountedRequest[]) => countedUse(before, before, requests, TOKENS).managed
+
+  it('are found where they read half of it or more', () => {
+    const next = (index: number) => NOON + (index + 1) * MINUTE_MS
+    const requests = [TOKENS, TOKENS / 2, TOKENS / 2 - 1, 0, null].map((tokens, index) => read(next(index), tokens))
+    expect(counts(...requests)).toMatchObject({ found: 2, missed: 2 })
+  })
+
+  it('count only where the request before should have left it there', () => {
+    const hour = NOON + HOUR_MS
+    expect(counts(read(hour, 0))).toMatchObject({ found: 0, missed: 0 })
+    expect(counts(read(hour + MINUTE_MS, 0), read(hour, 0))).toMatchObject({ found: 0, missed: 1 })
+    expect(counts(read(NOON - MINUTE_MS, 0))).toMatchObject({ found: 0, missed: 0 })
+  })
+
+  it('are none of those that refer to a handle, which leave nothing there', () => {
+    expect(counts(read(NOON + MINUTE_MS, TOKENS, true))).toMatchObject({ found: 0, missed: 0 })
+    expect(counts(read(NOON + 4 * MINUTE_MS, TOKENS, true), read(NOON + 8 * MINUTE_MS, 0))).toMatchObject({ missed: 0 })
   })
 })
 
@@ -60,7 +82,7 @@ describe('a managed cache that is left', () => {
   it('starts at a day again after one that was used', () => {
     const twice = leftManaged(leftManaged(chosen.state, 'unused', '', NOON).state, 'unused', '', NOON).state
     const again = chosenManaged(twice, 'cch_0_2', '', NOON).state
-    const used = countedUse(again, again, [true], NOON)
+    const used = countedUse(again, again, asked(true), TOKENS)
     expect(used.managed?.failed).toBeUndefined()
     expect(leftManaged(used, 'unused', '', NOON).state.managed?.notBeforeAt).toBe(NOON + DAY_MS)
   })
@@ -71,14 +93,14 @@ describe('a managed cache that is left', () => {
   })
 
   it("leaves nothing in the provider's own cache if requests referred to it", () => {
-    const used = countedUse(chosen.state, chosen.state, [true], NOON)
+    const used = countedUse(chosen.state, chosen.state, asked(true), TOKENS)
     expect(leftManaged(used, 'dearer', '', NOON).state.verdict).toBe('cold')
     expect(leftManaged(chosen.state, 'unused', '', NOON).state.verdict).toBe('warm')
   })
 })
 
 describe('a plan whose requests refer to a handle', () => {
-  const due = { ...warmState(), anchorAt: NOON - 270_000 }
+  const due = { ...warmState(NOON), anchorAt: NOON - 270_000 }
   const always = context({ keepWarm: planned('always') })
 
   it('sends no probe until the handle expires', () => {

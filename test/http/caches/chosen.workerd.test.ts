@@ -54,7 +54,7 @@ async function traffic(id: string, count = 40, more: Record<string, unknown> = {
       started_at: now - (count - index) * SECOND_MS,
       usage: {
         promptTokenCount: tokens + 20,
-        cachedContentTokenCount: index % 2 === 0 ? tokens - 1 : 0,
+        cachedContentTokenCount: index % 2 === 0 ? tokens + 7 : 0,
         candidatesTokenCount: 5,
         totalTokenCount: tokens + 25,
       },
@@ -193,7 +193,6 @@ describe('the choice between caches', () => {
   it.each([
     ['a strategy', { cache: { strategy: { last: 1 } } }],
     ['a retention', { cache: { strategy: 'automatic', retention: 'default' } }],
-    ['required', { cache: { mode: 'required', strategy: 'automatic' } }],
     ['nothing', { cache: undefined }],
     ['no keeping warm', { keep_warm: { plan: 'off' } }],
   ])('is not made for a caller who asked for %s', async (_, more) => {

@@ -107,8 +107,13 @@ export class ChosenCaches {
     store.transaction(() => {
       const kept = this.#cacheOf(before)
       const referrals = arrivals.map((one) => referral(one, kept, now))
+      const requests = arrivals.flatMap((one, index) =>
+        one.bytes === 'other' || one.outOfReach === true
+          ? []
+          : [{ at: one.startedAt, readTokens: one.usage.cacheReadTokens, referral: referrals[index] ?? null }],
+      )
       const after = scheduler.applyTransition(k, now, (state) => ({
-        state: countedUse(before, state, referrals, now),
+        state: countedUse(before, state, requests, state.measuredTokens ?? record.estimatedTokens),
         rows: [],
       }))
       if (after === null) return
@@ -167,7 +172,8 @@ export class ChosenCaches {
     const comparison = compareCaches(state, context, managedCachePricesOf(record.provider, record.model, now), now)
     const { change, why } = cacheVerdict(use, comparison, now)
     if (change === 'own') this.#leave(k, 'dearer', why, now)
-    const isHeld = context.killed || context.gone !== undefined || state.stopped !== null || record.superseded
+    const isChanged = state.drift?.shown !== undefined || record.superseded
+    const isHeld = context.killed || context.gone !== undefined || state.stopped !== null || isChanged
     if (change === 'managed' && readable && !isHeld) this.#take(k, record, why, now)
   }
 
