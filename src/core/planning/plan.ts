@@ -38,8 +38,8 @@ export interface PlanContext {
   grainMs: number
   /** The learned latency of calls to this provider; absent: the cautious assumption. */
   latency?: LatencyEstimate
-  /** The managed cache that real requests refer to now, and its expiry; absent: they read the provider's own cache. */
-  handle?: { name: string; expiresAt: number }
+  /** Expiry of the managed cache that real requests refer to now; absent: they read the provider's own cache. */
+  handle?: { expiresAt: number }
   /** Spent today on a managed cache for this prefix, in nano-dollars, storage that is bought included; absent: nothing. */
   besideNanos?: number
   /** Why calls to this provider with this credential should pause; absent: they need not. */

@@ -105,7 +105,7 @@ describe('a plan whose requests refer to a handle', () => {
 
   it('sends no probe until the handle expires', () => {
     expect(decide(due, always, NOON).do).toBe('send')
-    const handle = { name: 'h/1', expiresAt: NOON + HOUR_MS }
+    const handle = { expiresAt: NOON + HOUR_MS }
     expect(decide(due, { ...always, handle }, NOON)).toMatchObject({
       do: 'wait',
       code: 'managed',
@@ -115,7 +115,7 @@ describe('a plan whose requests refer to a handle', () => {
   })
 
   it('still stops for the kill switch', () => {
-    const handle = { name: 'h/1', expiresAt: NOON + HOUR_MS }
+    const handle = { expiresAt: NOON + HOUR_MS }
     expect(decide(due, { ...always, handle, killed: true }, NOON)).toMatchObject({ do: 'stop', reason: 'kill_switch' })
   })
 

@@ -58,11 +58,12 @@ export class ChosenCaches {
   beside(state: PrefixState, now: number): Pick<PlanContext, 'handle' | 'besideNanos'> {
     const kept = this.#cacheOf(state)
     if (kept === null) return {}
-    const live = liveOf(kept, now)
+    // While another is being made, the plan waits for it as well: it is kept there or given up within minutes.
+    const expiresAt = liveOf(kept, now)?.expiresAt ?? (kept.state.stopped === null ? now + MINUTE_MS : null)
     const isUsed = (state.managed?.referred ?? 0) > 0
     return {
       besideNanos: spentToday(kept.state, kept.record, now),
-      ...(live === null || !isUsed ? {} : { handle: { name: live.name, expiresAt: live.expiresAt } }),
+      ...(expiresAt === null || !isUsed ? {} : { handle: { expiresAt } }),
     }
   }
 
