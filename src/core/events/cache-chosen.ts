@@ -5,6 +5,8 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
 
 /** Beyond this many requests, older ones count half. */
 const REMEMBERED = 200
+/** Sizes of reads that are remembered. */
+const OWN_READS = 8
 /** Requests without the handle, and time since its creation, after which it ends if no request referred to it. */
 const LEAST_OTHERS = 5
 const TRIAL_MS = 10 * MINUTE_MS
@@ -73,18 +75,22 @@ export function countedUse(
 ): PrefixState {
   const use = after.managed ?? OWN_CACHE
   let { found, missed, referred, others } = use
+  let ownReads = use.ownReads ?? []
   const ttlMs = before.retention?.ttlMs ?? 0
   // Each request of the whole prompt leaves it there, also one that found nothing.
   let lastAt = Math.max(before.anchorAt ?? 0, before.lastArrivalAt ?? 0)
   for (const { at, readTokens, referral } of requests.toSorted((a, b) => a.at - b.at)) {
     if (use.cache !== null && referral !== null) [referred, others] = counted([referred, others], referral)
     if (referral === true) continue
+    const isOwn = use.cache === null && readTokens !== null && readTokens > 0
+    if (isOwn && !ownReads.includes(readTokens)) ownReads = [...ownReads, readTokens].slice(-OWN_READS)
     const isExpected = at > lastAt && at < lastAt + ttlMs
     if (isExpected && readTokens !== null) [found, missed] = counted([found, missed], readTokens >= tokens / 2)
     lastAt = Math.max(lastAt, at)
   }
   const { failed: _failed, ...sure } = use
-  return { ...after, managed: { ...(referred > 0 ? sure : use), found, missed, referred, others } }
+  const reads = ownReads.length === 0 ? {} : { ownReads }
+  return { ...after, managed: { ...(referred > 0 ? sure : use), found, missed, referred, others, ...reads } }
 }
 
 function counted([yes, no]: [number, number], is: boolean): [number, number] {

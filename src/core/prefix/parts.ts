@@ -172,6 +172,8 @@ export interface CacheUse {
   /** Real requests since the handle exists that referred to it, and that did not. */
   referred: number
   others: number
+  /** Tokens that the latest requests read of the provider's own cache; absent: none yet. A handle of as many tokens is not told from it. */
+  ownReads?: number[]
   /** A managed cache is not chosen again before this instant; absent: it may be. */
   notBeforeAt?: number
   /** Managed caches in a row that no request referred to, or that could not be made; absent: none. */

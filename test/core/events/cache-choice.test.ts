@@ -123,7 +123,7 @@ describe('the verdict', () => {
   })
 
   it('names both figures and the share of requests that find it', () => {
-    const { why } = cacheVerdict(OWN_CACHE, compared(seen(missing, 60)), NOON)
+    const { why } = cacheVerdict(OWN_CACHE, compared(seen({}, 60)), NOON)
     expect(cacheVerdict(seen(missing, 60).managed ?? OWN_CACHE, compared(seen(missing, 60)), NOON).why).toMatch(
       /^an hour should cost about \$[\d.]+ in a managed cache, .* and \$[\d.]+ in the provider's own, which about 54 % of \d+ requests an hour find$/,
     )

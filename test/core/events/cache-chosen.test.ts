@@ -54,6 +54,13 @@ describe("requests that read the provider's own cache", () => {
     expect(counts(...requests)).toMatchObject({ found: 2, missed: 2 })
   })
 
+  it('leave the sizes of their reads, which a handle of that size is not told from', () => {
+    const at = (index: number) => NOON + index * MINUTE_MS
+    expect(counts(read(at(1), 900), read(at(2), 900), read(at(3), 0), read(at(4), 700))?.ownReads).toEqual([900, 700])
+    const kept = { ...before, managed: { ...OWN_CACHE, cache: 'x' } }
+    expect(countedUse(kept, kept, [read(at(1), 900)], TOKENS).managed?.ownReads).toBeUndefined()
+  })
+
   it('count only where the request before should have left it there', () => {
     const hour = NOON + HOUR_MS
     expect(counts(read(hour, 0))).toMatchObject({ found: 0, missed: 0 })
@@ -87,7 +94,7 @@ describe('a managed cache that is left', () => {
     expect(leftManaged(used, 'unused', '', NOON).state.managed?.notBeforeAt).toBe(NOON + DAY_MS)
   })
 
-  it('may be chosen again after an hour where the other became cheaper, and at any time where a caller decides', () => {
+  it('may be chosen again after an hour where it was dearer, and at any time where a caller decides', () => {
     expect(leftManaged(chosen.state, 'dearer', '', NOON).state.managed?.notBeforeAt).toBe(NOON + HOUR_MS)
     expect(leftManaged(chosen.state, 'closed', '', NOON).state.managed?.notBeforeAt).toBeUndefined()
   })
@@ -100,7 +107,7 @@ describe('a managed cache that is left', () => {
 })
 
 describe('a plan whose requests refer to a handle', () => {
-  const due = { ...warmState(NOON), anchorAt: NOON - 270_000 }
+  const due = { ...warmState(NOON), anchorAt: NOON - 290_000 }
   const always = context({ keepWarm: planned('always') })
 
   it('sends no probe until the handle expires', () => {

@@ -53,10 +53,10 @@ async function traffic(id: string, count = 40, more: Record<string, unknown> = {
       prefix_id: id,
       started_at: now - (count - index) * SECOND_MS,
       usage: {
-        promptTokenCount: tokens + 20,
-        cachedContentTokenCount: index % 2 === 0 ? tokens + 7 : 0,
+        promptTokenCount: tokens + 60,
+        cachedContentTokenCount: index % 2 === 0 ? tokens + 40 : 0,
         candidatesTokenCount: 5,
-        totalTokenCount: tokens + 25,
+        totalTokenCount: tokens + 65,
       },
       ...more,
     }))
@@ -239,7 +239,8 @@ describe('the choice between caches', () => {
     const handle = await kept(id)
     await call('DELETE', `/prefixes/${id}`)
     await sweep()
-    await until(async () => !world.lab.handles.has(handle.replace('cachedContents/', '')))
+    await until(async () => calls('DELETE').length === 1)
+    expect(world.lab.handles.has(handle.replace('cachedContents/', ''))).toBe(false)
   })
 })
 
@@ -254,7 +255,15 @@ describe("the provider's list", () => {
     const text = longText()
     const starts = () => Promise.all(Array.from({ length: 20 }, () => post('/warm', registration(text))))
     const id = pick((await starts())[0]!, 'id') as string
-    await Promise.all(Array.from({ length: 20 }, () => traffic(id, 20)))
+    await traffic(id, 2)
+    const tokens = pick(await get(`/prefixes/${id}`), 'measured_tokens') as number
+    const usage = (cached: number) => ({ promptTokenCount: tokens + 60, cachedContentTokenCount: cached })
+    const reports = Array.from({ length: 20 }, (_, index) => [
+      { prefix_id: id, started_at: now - (60 - 2 * index) * SECOND_MS, usage: usage(tokens + 40) },
+      { prefix_id: id, started_at: now - (59 - 2 * index) * SECOND_MS, usage: usage(0) },
+    ])
+    await Promise.all(reports.map((report) => post('/observations', report)))
+    await traffic(id, 10)
     const handle = await kept(id)
     await withoutTables()
     await traffic(id)
@@ -302,16 +311,15 @@ describe("the provider's list", () => {
 
   it('shows the cache whose creation was not answered, and others of the same content go', async () => {
     const id = await chosen()
-    const { fetch } = globalThis
     let lost = 0
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
       const sent = new Request(input, init)
-      const answer = await fetch(sent.clone())
+      const answer = await world.lab.fetch(sent.clone())
       if (sent.method !== 'POST' || !sent.url.endsWith('cachedContents') || lost > 0) return answer
       lost += 1
-      // Created, and once more by a process that died: the answer is lost.
-      await fetch(sent)
-      throw new TypeError('the connection was lost')
+      // Created, and once more by a process that died: the answer breaks off.
+      await world.lab.fetch(sent)
+      return new Response('{"name":')
     })
     await sweep()
     const { id: cache } = await useOf(id)
@@ -329,11 +337,14 @@ describe("the provider's list", () => {
 
   it('is read page by page', async () => {
     const { deployment } = await bindings.DIRECTORY.getByName('directory').managedCacheMarks()
+    const other = { model: `models/${MODEL}`, ttl: '36000s', ...body(longText()) }
+    expect((await outOfBand('POST', '/v1beta/cachedContents', other)).status).toBe(200)
+    const account = [...world.lab.handles.values()][0]?.account ?? ''
     for (let index = 0; index < 105; index++) {
       const id = `other${index}`
       world.lab.handles.set(id, {
         name: `cachedContents/${id}`,
-        account: 'lab',
+        account,
         model: MODEL,
         displayName: `pilotlight:${deployment}:${String(index).padStart(24, '0')}`,
         createdAt: now,
@@ -352,8 +363,10 @@ describe("the provider's list", () => {
     await post('/warm', registration(text))
     await traffic(id)
     expect(await kept(id)).toBe(handle)
-    expect(
-      received(world.lab).filter(({ method, path }) => method === 'GET' && path.endsWith('cachedContents')),
-    ).toHaveLength(4)
+    const lists = received(world.lab).filter(
+      ({ method, path }) => method === 'GET' && /cachedContents(\?|$)/.test(path),
+    )
+    // Two pages before the creation, two before the adoption.
+    expect(lists).toHaveLength(4)
   })
 })

@@ -17,7 +17,6 @@ import type {
   ManagedCacheWish,
 } from '../records/managed-cache.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
-import type { ChosenCaches } from './chosen.ts'
 import type { ManagedCacheRegistrar } from './registrar.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
 
@@ -27,7 +26,8 @@ export interface ManagedCacheRpcPorts {
   cacheStore: ManagedCacheStore
   cacheScheduler: ManagedCacheScheduler
   cacheRegistrar: ManagedCacheRegistrar
-  chosen: ChosenCaches
+  /** Looks again at what the planner keeps in managed caches. */
+  chosen: { check(now: number): void }
   /** Callers that wait for the call in flight for a managed cache. */
   cacheWaiters: Waiters<true>
   /** What calls may be made with. */

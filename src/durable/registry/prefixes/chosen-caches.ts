@@ -1,11 +1,9 @@
 import { readFailure } from '../../../contract/failure.ts'
 import { cacheVerdict, compareCaches } from '../../../core/events/cache-choice.ts'
 import type { CacheComparison } from '../../../core/events/cache-choice.ts'
-import { chosenManaged, countedUse, leftManaged, TRIAL_TTL_MS, unusedWhy } from '../../../core/events/cache-chosen.ts'
-import type { LeavingReason, Referral } from '../../../core/events/cache-chosen.ts'
+import { chosenManaged, countedUse, leftManaged, TRIAL_TTL_MS } from '../../../core/events/cache-chosen.ts'
+import type { LeavingReason } from '../../../core/events/cache-chosen.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
-import { owedFromToday } from '../../../core/managed-cache/plan.ts'
-import type { LiveManagedCache, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 import { OWN_CACHE } from '../../../core/prefix/parts.ts'
@@ -21,15 +19,14 @@ import type { ManagedCacheRecord, ManagedCacheRegistration } from '../records/ma
 import type { KeptInCache } from '../records/prefix-view.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { ManagedCacheRegistrar } from './registrar.ts'
-import type { ManagedCacheScheduler } from './scheduler.ts'
+import type { ManagedCacheRegistrar } from '../managed-caches/registrar.ts'
+import type { ManagedCacheScheduler } from '../managed-caches/scheduler.ts'
+import { CLOSED, endingOf, isForGood, liveOf, referral, spentToday } from './cache-use.ts'
 
 /** A choice is made anew at most this often. */
 const REVIEW_MS = MINUTE_MS
 /** A use is recorded at most this often. */
 const USE_MS = 10_000
-/** Failures in a row without a handle after which the provider's own cache is used again. */
-const MOST_FAILURES = 5
 
 /** Collaborators of `ChosenCaches`. */
 export interface ChosenCachesPorts {
@@ -97,7 +94,10 @@ export class ChosenCaches {
   withHandles(k: number, arrivals: readonly Arrival[], now: number): Arrival[] {
     const state = this.#ports.store.states.load(k)
     const kept = state === null ? null : this.#cacheOf(state)
-    return arrivals.map((one) => (referral(one, kept, now) === true ? { ...one, handle: true as const } : one))
+    const { ownReads = [] } = state?.managed ?? OWN_CACHE
+    return arrivals.map((one) =>
+      referral(one, kept, ownReads, now) === true ? { ...one, handle: true as const } : one,
+    )
   }
 
   /** Real requests were booked: `before` is the state without them. `readable`: bodies can be opened. */
@@ -107,7 +107,8 @@ export class ChosenCaches {
     if (record === null || (record.cacheOpen !== true && before.managed === undefined)) return
     store.transaction(() => {
       const kept = this.#cacheOf(before)
-      const referrals = arrivals.map((one) => referral(one, kept, now))
+      const { ownReads = [] } = before.managed ?? OWN_CACHE
+      const referrals = arrivals.map((one) => referral(one, kept, ownReads, now))
       const requests = arrivals.flatMap((one, index) =>
         one.bytes === 'other' || one.outOfReach === true
           ? []
@@ -174,7 +175,7 @@ export class ChosenCaches {
     const { change, why } = cacheVerdict(use, comparison, now)
     if (change === 'own') this.#leave(k, 'dearer', why, now)
     const isChanged = state.drift?.shown !== undefined || record.superseded
-    const isHeld = context.killed || context.gone !== undefined || state.stopped !== null || isChanged
+    const isHeld = context.killed || context.gone !== undefined || isForGood(state.stopped) || isChanged
     if (change === 'managed' && readable && !isHeld) this.#take(k, record, why, now)
   }
 
@@ -256,51 +257,4 @@ export class ChosenCaches {
     const key = id === null ? null : this.#ports.cacheStore.keyOf(id)
     return key === null ? null : this.#ports.cacheStore.load(key)
   }
-}
-
-const CLOSED = 'a caller chose the cache, or the plan no longer keeps it warm'
-
-function liveOf({ state: { live } }: StoredManagedCache, now: number): LiveManagedCache | null {
-  return live !== null && live.expiresAt > now ? live : null
-}
-
-function spentToday(state: ManagedCacheState, { provider, model }: ManagedCacheRecord, now: number): number {
-  const { rates } = managedCachePricesOf(provider, model, now)
-  return (state.day === dayOf(now) ? state.dayNanos : 0) + owedFromToday(state, rates, now)
-}
-
-/** Whether a real request referred to the handle: by its body, or by the tokens that it read. Null: nothing tells. */
-function referral(one: Arrival, kept: StoredManagedCache | null, now: number): Referral {
-  if (kept === null) return null
-  if (one.refers === true) return true
-  const live = liveOf(kept, now)
-  if (live === null || one.startedAt < live.createdAt || one.bytes === 'other') return null
-  if (one.bytes === 'same' || one.refers === false) return false
-  const read = one.usage.cacheReadTokens
-  // While a handle is attached, the count of cached tokens is that of its contents alone.
-  return read === null || live.tokens === null ? null : read === live.tokens
-}
-
-/** Why a prefix is no longer kept in its managed cache; null: it still is. */
-function endingOf(
-  one: StoredManagedCache,
-  { state, record }: { state: PrefixState; record: PrefixRecord },
-  isOpen: boolean,
-  now: number,
-): { reason: LeavingReason; why: string } | null {
-  const use = state.managed ?? OWN_CACHE
-  if (!isOpen || record.superseded) return { reason: 'closed', why: CLOSED }
-  const { stopped, failuresInRow, lastFailure } = one.state
-  const live = liveOf(one, now)
-  if (stopped !== null && stopped.reason !== 'kill_switch') {
-    if (stopped.reason !== 'ended') return { reason: 'failed', why: stopped.why }
-    if (use.referred > 0) return { reason: 'dearer', why: 'no real request referred to its handle for too long' }
-    return { reason: 'unused', why: 'no real request referred to its handle in its first lifetime' }
-  }
-  if (live === null && failuresInRow >= MOST_FAILURES) {
-    const said = lastFailure?.failure.message ?? 'the provider did not answer'
-    return { reason: 'failed', why: `its managed cache could not be made: ${said}` }
-  }
-  const why = live === null ? null : unusedWhy(use, live.createdAt, now)
-  return why === null ? null : { reason: 'unused', why }
 }
