@@ -153,7 +153,7 @@ describe('the choice between caches', () => {
   it('ends it when real requests do not refer to it, and waits a day', async () => {
     const id = await chosen()
     const handle = await kept(id)
-    at(now + 11 * MINUTE_MS)
+    at(now + 7 * MINUTE_MS)
     await traffic(id, 6)
     await sweep()
     await until(async () => calls('DELETE').length === 1)
