@@ -18,7 +18,7 @@ export function viewOf(
   const inHandle = kept === null || (state.managed?.referred ?? 0) === 0 ? null : byHandle(kept)
   const expiringMs = state.retention === null ? 0 : scheduler.leadMs(record.provider, state.retention.ttlMs)
   const believed = (): Belief =>
-    inHandle ?? belief(state, now, expiringMs, { lifetimes: scheduler.lifetimesOf(record, state, now), k })
+    inHandle ?? belief(state, now, expiringMs, { ...scheduler.lifetimesOf(record, state, now), k })
   return {
     record,
     state,
