@@ -249,7 +249,7 @@ export class ManagedCacheWorld {
     this.#timeline.plan(at, () => {
       const { now } = this.#timeline
       const print = (this.#ids[content] ?? '').slice(-24)
-      const ours = this.#provider.list(now).filter(({ displayName }) => displayName.endsWith(print))
+      const ours = this.#provider.list(now).filter(({ displayName }) => displayName.includes(`:${print}:`))
       this.#lose(this.#provider, ours)
       this.#lose(
         this.#perProcess,

@@ -94,7 +94,7 @@ describe('a managed cache that is left', () => {
     expect(leftManaged(used, 'unused', '', NOON).state.managed?.notBeforeAt).toBe(NOON + DAY_MS)
   })
 
-  it('may be chosen again after an hour where it was dearer, and at any time where a caller decides', () => {
+  it('waits an hour where it was dearer, and not at all where a caller decides', () => {
     expect(leftManaged(chosen.state, 'dearer', '', NOON).state.managed?.notBeforeAt).toBe(NOON + HOUR_MS)
     expect(leftManaged(chosen.state, 'closed', '', NOON).state.managed?.notBeforeAt).toBeUndefined()
   })
