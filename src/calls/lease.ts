@@ -105,10 +105,17 @@ export interface ManagedCacheLease {
   expiresAt: number
   reservedNanos: number
   why: string
+  /** The creation looks first for a cache of ours in the provider's list, and adopts it. Absent: it does not. */
+  adopts?: { measuredTokens: number | null; estimatedTokens: number }
 }
 
 export type ManagedCacheOutcome = { lease: string; target: ManagedCacheTarget; startedAt: number } & (
-  | { kind: 'answered'; seen: ReportedManagedCache | null }
+  | {
+      kind: 'answered'
+      seen: ReportedManagedCache | null
+      /** The provider listed it as ours, so nothing was created. `surplus`: others of the same content. Absent: it was created. */
+      adopted?: { surplus: ReportedManagedCache[] }
+    }
   | { kind: 'gone' }
   | ({ kind: 'failed' } & ManagedCacheFailure)
   | { kind: 'not_sent'; why: string }

@@ -1,15 +1,17 @@
 import { failureValue } from '../contract/failure.ts'
-import { displayNameOf } from '../core/managed-cache/ownership.ts'
+import { chooseListed, DISPLAY_FINGERPRINT_LENGTH, displayNameOf, markScope } from '../core/managed-cache/ownership.ts'
 import { cardById } from '../runtime/cards.ts'
 import { withCredentials } from '../providers/dialects/shared/credentials.ts'
 import { unpack } from '../runtime/bytes.ts'
+import { managedCacheMark } from '../runtime/ids.ts'
 import { openedCredentials } from '../runtime/seal.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
+import { listManagedCaches } from './managed-cache-list.ts'
 import { callManagedCache, failedAnswer } from './managed-cache-request.ts'
 import type { ManagedCacheAnswer } from './managed-cache-request.ts'
-import { accessWith } from './credential.ts'
+import { accessWith, DEFAULT_CREDENTIAL } from './credential.ts'
 import type { StoredCredential } from './credential.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from './lease.ts'
 import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/managed-cache/dialect.ts'
@@ -43,6 +45,10 @@ export async function runManagedCacheLease(
   let request: ManagedCacheRequest | null
   try {
     access = accessWith(lease, accessTo(card, env), context.allowedSecrets, context.credentials, env)
+    if (lease.adopts !== undefined && lease.op === 'create') {
+      const found = await adopted(lease, lease.adopts, dialect, access, context)
+      if (found !== null) return { ...base, startedAt, ...found }
+    }
     request = await requestFor(lease, dialect, access.baseUrl, context)
   } catch (thrown) {
     return outcomeOf(base, startedAt, failedAnswer(thrown, false))
@@ -68,6 +74,41 @@ function outcomeOf(
     : { ...base, startedAt, ...answer }
 }
 
+function scopeOf(
+  { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: ManagedCacheLease,
+  { credentials }: ManagedCacheCallContext,
+): string {
+  const own = credentials.find(({ name }) => name === credential)
+  if (credential === DEFAULT_CREDENTIAL || own === undefined) return markScope(null)
+  return markScope({ account: own.account, credential, credentialGeneration })
+}
+
+/**
+ * A cache of ours with the content of the lease, from the provider's own list: the registry that outlives every table and every lost answer.
+ * Null: none is listed. A list that cannot be read is a failure of the creation, which has then not been sent: it may exist.
+ */
+async function adopted(
+  lease: ManagedCacheLease,
+  known: NonNullable<ManagedCacheLease['adopts']>,
+  dialect: ManagedCacheDialect,
+  access: Access,
+  context: ManagedCacheCallContext,
+) {
+  const { clock, env } = context
+  const { deployment, key } = await env.DIRECTORY.getByName('directory').managedCacheMarks()
+  const reader = { deployment, key, scope: scopeOf(lease, context) }
+  const listed = await listManagedCaches(access, dialect, reader, clock, lease.timeoutMs, true)
+  if (listed.kind === 'gone') {
+    const failure = failureValue('provider_key_refused', 'The credential may not list the managed caches.')
+    return { kind: 'failed' as const, failure, permanent: true, retryAfterMs: null, accepted: false as const }
+  }
+  if (listed.kind === 'failed') return { ...listed, accepted: false as const }
+  const print = lease.fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)
+  const ours = listed.caches.filter((one) => one.trusted && one.print === print)
+  const { adopted: seen, surplus } = chooseListed(ours, known, clock.now())
+  return seen === null ? null : { kind: 'answered' as const, seen, adopted: { surplus } }
+}
+
 async function requestFor(
   lease: ManagedCacheLease,
   dialect: ManagedCacheDialect,
@@ -76,15 +117,18 @@ async function requestFor(
 ): Promise<ManagedCacheRequest | null> {
   const { op, name, model, ttlMs } = lease
   if (op === 'create') {
-    const [body, deployment] = await Promise.all([
+    const [body, { deployment, key }] = await Promise.all([
       context.bodyOf(lease.target.k),
-      context.env.DIRECTORY.getByName('directory').deploymentId(),
+      context.env.DIRECTORY.getByName('directory').managedCacheMarks(),
     ])
     if (body === null) return null
     const stored = unpack(body)
     const { contentCredentials: sealed } = lease
     const text = sealed === undefined ? stored : withCredentials(stored, openedCredentials(sealed, context.env))
-    return dialect.create({ model, text }, displayNameOf(deployment, lease.fingerprint), ttlMs, baseUrl)
+    const at = context.clock.now()
+    const parts = { deployment, fingerprint: lease.fingerprint, model, scope: scopeOf(lease, context), at }
+    const displayName = displayNameOf(parts, (signed) => managedCacheMark(signed, key))
+    return dialect.create({ model, text }, displayName, ttlMs, baseUrl)
   }
   if (name === null) return null
   if (op === 'renew') return dialect.renew(name, ttlMs)

@@ -64,6 +64,9 @@ export const cacheAnswer = z.strictObject({
   display_name: z.string().nullable(),
   credential: z.string().meta({ description: '`default`: the Worker secret of the provider.' }),
   fingerprint: z.string(),
+  prefixes: z.array(z.string()).optional().meta({
+    description: 'Ids of the prefixes that the planner keeps in it, which it made it for; absent: none.',
+  }),
   created_at: at,
   handle: z.string().nullable().meta({
     description: 'Handle to send to the provider. null: there is none; send the contents instead.',

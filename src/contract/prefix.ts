@@ -104,6 +104,24 @@ export const prefixAnswer = z.strictObject({
   measured_tokens: z.int().nullable(),
   prefix_ends_at: endsAt,
   in_flight: z.boolean(),
+  managed_cache: z
+    .strictObject({
+      in_use: z.boolean().meta({ description: 'Whether the planner keeps it in a managed cache now.' }),
+      id: z.string().nullable().meta({ description: 'The managed cache, as in `GET /caches/{id}`.' }),
+      handle: z.string().nullable().meta({ description: 'Its handle; null: there is none now.' }),
+      expires_at: at.nullable(),
+      tokens: z.int().nullable(),
+      since: at.nullable().meta({ description: 'When this was chosen; null: nothing was chosen yet.' }),
+      referred: z.int().meta({ description: 'Real requests since then that referred to the handle. Many count less.' }),
+      others: z.int().meta({ description: 'Real requests since then that did not.' }),
+      cost_usd: usd.meta({
+        description: 'Creation and storage of that managed cache. `cost_usd` of the prefix has neither.',
+      }),
+      not_before: at.nullable().meta({ description: 'A managed cache is not chosen again before this instant.' }),
+      why: z.string(),
+    })
+    .optional()
+    .meta({ description: 'What the planner chose where the caller leaves it open; absent: nothing is open.' }),
   advice,
 })
 
@@ -140,6 +158,10 @@ export const requestAnswer = z.strictObject({
   sha256: z.string().meta({ description: 'SHA-256 of the bytes of `body`.' }),
   advice,
   marked_body: markedBody,
+  handle_body: z.string().nullable().optional().meta({
+    description:
+      'The body that real requests send while the planner keeps the prefix in a managed cache: it refers to the handle, and their own turns follow in `contents`. null: there is no handle, so they send `body`. Absent: the caller leaves nothing open.',
+  }),
   body: z.string().meta({
     description:
       'The exact text that was registered. Real requests must begin with `marked_body`, or with this text if `marked_body` is null.',

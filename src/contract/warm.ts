@@ -177,6 +177,21 @@ export const dryRunAnswer = z.strictObject({
     cost_usd_per_day: usd,
     how: z.string(),
   }),
+  managed_cache: z
+    .strictObject({
+      chosen: z.enum(['own', 'managed']).meta({ description: "The provider's own cache, or a managed one." }),
+      own_usd_per_hour: usd.meta({
+        description: 'Expected cost of an hour of the traffic seen, with probes and misses.',
+      }),
+      managed_usd_per_hour: usd.meta({
+        description: 'The same with creation, storage and requests without the handle.',
+      }),
+      creation_usd: usd,
+      storage_usd_per_hour: usd,
+      why: z.string(),
+    })
+    .optional()
+    .meta({ description: 'What the planner would choose now; absent: the caller leaves nothing open.' }),
   keep_warm: keepWarmAnswer,
   estimated_tokens: z.int(),
   prefix_ends_at: endsAt,

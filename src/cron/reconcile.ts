@@ -1,12 +1,13 @@
-import { readDisplayName } from '../core/managed-cache/ownership.ts'
+import { markScope } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
-import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
+import type { ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cards } from '../providers/registry.ts'
 import { cardById } from '../runtime/cards.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
+import { listManagedCaches } from '../calls/managed-cache-list.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
@@ -16,8 +17,6 @@ import { MINUTE_MS } from '../core/time/time.ts'
 export const RECONCILE_MS = 45 * MINUTE_MS
 const RETRY_MS = 3 * MINUTE_MS
 const TIMEOUT_MS = 15_000
-/** Limit of pages (a hundred caches each), in case a provider's list never ends. */
-const MAX_PAGES = 200
 
 /** Account and credential with whose key a list is read. */
 type Reader = { account: string } & ListedWith
@@ -84,10 +83,12 @@ async function reconcileAt(
   const directory = env.DIRECTORY.getByName('directory')
   // The list is read before the tables: a cache that is created meanwhile is in a table alone, so it never counts as unknown.
   const listedAt = clock.now()
-  const listed = await listOurs(access, dialect, await directory.deploymentId(), clock)
-  if (listed === null) return false
+  const marks = { ...(await directory.managedCacheMarks()), scope: markScope(reader) }
+  const answer = await listManagedCaches(access, dialect, marks, clock, TIMEOUT_MS)
+  if (answer.kind !== 'listed') return false
+  const listed = answer.caches
   const accounts = await directory.accounts()
-  let unknown = new Set(listed.map(({ name }) => name))
+  let unknown = new Set(listed.filter(({ trusted }) => trusted).map(({ name }) => name))
   for (const { id } of accounts) {
     try {
       const registry = env.REGISTRY.getByName(id)
@@ -102,36 +103,8 @@ async function reconcileAt(
   }
   let complete = true
   for (const name of unknown) {
-    const answer = await callManagedCache(access, dialect, dialect.remove(name), clock, TIMEOUT_MS)
-    if (answer.kind === 'failed') complete = false
+    const removed = await callManagedCache(access, dialect, dialect.remove(name), clock, TIMEOUT_MS)
+    if (removed.kind === 'failed') complete = false
   }
   return complete
-}
-
-/** Lists the managed caches whose display name carries this deployment's id; null when a page could not be read. */
-async function listOurs(
-  access: Access,
-  dialect: ManagedCacheDialect,
-  deployment: string,
-  clock: Clock,
-): Promise<ListedOurs[] | null> {
-  const ours: ListedOurs[] = []
-  let pageToken: string | null = null
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const answer = await callManagedCache(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
-    if (answer.kind !== 'answered') return null
-    try {
-      const { caches, nextPageToken } = dialect.readList(answer.text)
-      for (const { displayName, name, tokens, createdAt, expiresAt } of caches) {
-        const print = readDisplayName(displayName, deployment)
-        if (print !== null) ours.push({ name, tokens, createdAt, expiresAt, print })
-      }
-      pageToken = nextPageToken
-    } catch (thrown) {
-      console.error('reconcile: a list could not be read', thrown instanceof Error ? thrown.name : 'unknown')
-      return null
-    }
-    if (pageToken === null) return ours
-  }
-  return null
 }

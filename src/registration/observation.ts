@@ -10,6 +10,7 @@ import { frameworkUsage, innerUsage, rawUsageIn } from '../providers/dialects/sh
 import { outlineOf, sampleOfRequest } from '../providers/prefix/outline.ts'
 import type { Outline } from '../providers/prefix/outline.ts'
 import { cards, dialectOf } from '../providers/registry.ts'
+import { cardById } from '../runtime/cards.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { useOf } from './credential-use.ts'
 import { identityOf } from './identity.ts'
@@ -81,6 +82,17 @@ export function observedBody(
       contents: heads.map(contentLookup).toReversed(),
       samples: sampleOfRequest(outline).map(sampleLookup),
     }),
+  }
+}
+
+/** The handle that the body of an observation refers to; null: none, or it cannot be read, which its own reading then says. */
+export function handleOf({ provider, request }: z.output<typeof observation>): string | null {
+  if (provider === undefined || request === undefined) return null
+  try {
+    return cardById(provider)?.managedCaches?.references.handleIn(request.text) ?? null
+  } catch (thrown) {
+    if (readFailure(thrown) === null) throw thrown
+    return null
   }
 }
 

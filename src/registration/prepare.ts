@@ -1,4 +1,5 @@
 import type { LintSetting } from '../contract/account.ts'
+import { cacheValue } from '../contract/cache.ts'
 import type { CacheInput } from '../contract/cache.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
@@ -112,6 +113,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       maxOutputTokens,
       ...probes,
       ...breakpointsOf(source.cache),
+      ...opennessOf(card, body.cache),
       required,
       keepWarm: body.keep_warm === undefined ? null : keepWarm,
     },
@@ -156,6 +158,15 @@ function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string 
 function requiredBy(given: CacheInput | undefined): boolean | null {
   const mode = typeof given === 'object' ? given.mode : undefined
   return mode === undefined ? null : mode === 'required'
+}
+
+/** Whether the caller leaves the choice between the provider's own cache and a managed one to the planner. An empty object: the body does not say. */
+function opennessOf(card: Card, given: CacheInput | undefined): { cacheOpen?: boolean } {
+  if (card.managedCaches === undefined || given === undefined) return {}
+  const { mode, strategy, retention } = cacheValue(given)
+  if (strategy !== 'automatic' || retention !== undefined || mode === 'required') return { cacheOpen: false }
+  const isAsked = typeof given === 'string' || given.strategy !== undefined
+  return isAsked ? { cacheOpen: true } : {}
 }
 
 /** The registration with its compressed body. Compression costs time: only for a prefix that will be stored. */

@@ -45,6 +45,8 @@ export interface PrefixRecord {
   retentionOpen?: true
   /** Nothing says at which retention real requests write it: neither a wish nor a marker. Absent: a caller said it. */
   unmarked?: true
+  /** The caller leaves the kind of cache to the planner, at a provider with managed caches; absent or false: not. */
+  cacheOpen?: boolean
   breakpoint: Breakpoint
   estimatedTokens: number
   bodyBytes: number

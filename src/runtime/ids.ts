@@ -41,6 +41,11 @@ function seal(open: string, seed: string): string {
   return createHmac('sha256', seed).update(open).digest('hex').slice(0, SEAL_CHARS)
 }
 
+/** The keyed hash that marks managed caches: 32 hex digits. `key`: the deployment's. */
+export function managedCacheMark(text: string, key: string): string {
+  return createHmac('sha256', key).update(text).digest('hex').slice(0, 32)
+}
+
 /** Draws a signing secret for a webhook: 256 random bits in the form of Standard Webhooks. */
 export function newWebhookSecret(): string {
   return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`

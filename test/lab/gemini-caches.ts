@@ -74,12 +74,16 @@ function create(call: Call, { account, body }: Opened, world: World): CachedCont
       `Cached content is too small. total_token_count=${chain.tokens}, min_total_token_count=${model.explicitMinTokens}`,
     )
   }
+  const displayName = stringAt(body, 'displayName') ?? stringAt(body, 'display_name') ?? ''
+  // "Maximum 128 Unicode characters." Source: ai.google.dev, api/caching, CachedContent.displayName; checked 2026-11-21.
+  if ([...displayName].length > 128)
+    throw geminiRefusal(400, 'CachedContent display_name must be at most 128 characters.')
   const id = `lab${String(call.seq).padStart(8, '0')}${chain.hash.slice(0, 8)}`
   const handle: CachedContent = {
     name: `cachedContents/${id}`,
     account,
     model: model.id,
-    displayName: stringAt(body, 'displayName') ?? stringAt(body, 'display_name') ?? '',
+    displayName,
     createdAt: call.at,
     updatedAt: call.at,
     expiresAt: expiryOf(call, body) ?? call.at + HOUR_MS,

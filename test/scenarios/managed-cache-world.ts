@@ -1,5 +1,5 @@
 import { failureValue } from '../../src/contract/failure.ts'
-import { displayNameOf, readDisplayName } from '../../src/core/managed-cache/ownership.ts'
+import { chooseListed, displayNameOf, readMark } from '../../src/core/managed-cache/ownership.ts'
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import { storageNanos } from '../../src/core/model/storage-price.ts'
 import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
@@ -10,6 +10,7 @@ import { ManagedCacheRegistrar } from '../../src/durable/registry/managed-caches
 import { ManagedCacheStore } from '../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { managedCachePricesOf } from '../../src/runtime/facts.ts'
+import { managedCacheMark } from '../../src/runtime/ids.ts'
 import { managedCacheRegistration } from '../support/managed-cache-registration.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { ManagedCacheProvider } from './managed-cache-provider.ts'
@@ -77,6 +78,8 @@ const ACCOUNT = 'world'
 const DEPLOYMENT = `dep_${'7'.repeat(24)}`
 const MODEL = 'gemini-3.8-flash'
 const NANOS = 1e9
+/** Stands for the keyed hash of a deployment. */
+const sign = (text: string): string => managedCacheMark(text, 'the key of this world')
 
 /** A fleet of managed caches over days of virtual time: the shipped scheduler with a faulty queue, cron, provider and users. */
 export class ManagedCacheWorld {
@@ -246,7 +249,7 @@ export class ManagedCacheWorld {
     this.#timeline.plan(at, () => {
       const { now } = this.#timeline
       const print = (this.#ids[content] ?? '').slice(-24)
-      const ours = this.#provider.list(now).filter(({ displayName }) => displayName.endsWith(print))
+      const ours = this.#provider.list(now).filter(({ displayName }) => displayName.includes(`:${print}:`))
       this.#lose(this.#provider, ours)
       this.#lose(
         this.#perProcess,
@@ -338,7 +341,14 @@ export class ManagedCacheWorld {
     const startedAt = this.#timeline.now
     const base = { lease: lease.id, target: lease.target, startedAt }
     yield { sleepMs: this.#die.around(40, 0.5) }
-    const displayName = displayNameOf(DEPLOYMENT, lease.fingerprint)
+    if (lease.adopts !== undefined && lease.op === 'create') {
+      const print = lease.fingerprint.slice(0, 24)
+      const ours = this.#listed().filter((one) => one.trusted && one.print === print)
+      const { adopted: seen, surplus } = chooseListed(ours, lease.adopts, this.#timeline.now)
+      if (seen !== null) return { ...base, kind: 'answered', seen, adopted: { surplus } }
+    }
+    const parts = { fingerprint: lease.fingerprint, model: lease.model, at: this.#timeline.now }
+    const displayName = displayNameOf({ deployment: DEPLOYMENT, scope: 'deployment', ...parts }, sign)
     const reply = this.#provider.answer(lease, displayName, this.#options.tokens, this.#timeline.now)
     if (reply === null) {
       yield { sleepMs: lease.timeoutMs }
@@ -357,14 +367,19 @@ export class ManagedCacheWorld {
       this.#reconciledAt = this.#timeline.now + 3 * MINUTE_MS - RECONCILE_MS
       return
     }
-    const listed = this.#provider.list(this.#timeline.now).flatMap(({ displayName, ...handle }) => {
-      const print = readDisplayName(displayName, DEPLOYMENT)
-      return print === null ? [] : [{ ...handle, print }]
-    })
+    const listed = this.#listed()
     yield { sleepMs: this.#die.around(200, 0.5) }
     const unknown = this.#scheduler.reconcile('gemini', listed, listedAt, this.#timeline.now)
     this.#alarm()
     for (const name of unknown) this.#provider.delete(name, this.#timeline.now)
+  }
+
+  #listed() {
+    return this.#provider.list(this.#timeline.now).flatMap(({ displayName, ...handle }) => {
+      const named = { displayName, model: MODEL, createdAt: handle.createdAt }
+      const mark = readMark(named, { deployment: DEPLOYMENT, scope: 'deployment' }, sign)
+      return mark === null ? [] : [{ ...handle, ...mark }]
+    })
   }
 
   #lookForOrphans(now: number): void {
@@ -372,7 +387,7 @@ export class ManagedCacheWorld {
     for (const name of known) this.#knownAt.set(name, now)
     const ours = this.#provider
       .list(now)
-      .filter(({ displayName, name }) => readDisplayName(displayName, DEPLOYMENT) !== null && !known.has(name))
+      .filter(({ displayName, name }) => displayName.startsWith(`pilotlight:${DEPLOYMENT}:`) && !known.has(name))
     for (const { name, createdAt } of ours) {
       const ageMs = now - (this.#knownAt.get(name) ?? createdAt)
       // A cache that is being created is no orphan yet: its lease is still open.

@@ -24,6 +24,10 @@ export interface Arrival {
   first?: KeptDifference
   /** It could not read the entry, whatever became of that: no marker of its body reaches back so far, or another server answered it. */
   outOfReach?: true
+  /** Whether its body refers to a managed cache; absent: no body was given. */
+  refers?: boolean
+  /** It read the managed cache that the planner keeps the prefix in, and so neither read nor renewed the provider's own. */
+  handle?: true
 }
 
 /**

@@ -34,6 +34,8 @@ export interface RealRequest {
   first?: KeptDifference
   /** See `Arrival`. */
   outOfReach?: true
+  /** See `Arrival`. */
+  handle?: true
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -69,6 +71,7 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   // What such a request wrote ends elsewhere, and what it did not read proves nothing.
   const isBlind = sent.outOfReach === true && (counted.cacheReadTokens ?? 0) === 0
   const request = { ...sent, usage: isBlind ? NO_COUNTS : counted }
+  if (sent.handle === true) return ofHandle(given, request, facts.now)
   const { at, usage, bytes } = request
   const silent = isSilent(usage, { ...facts.size, measuredTokens: given.measuredTokens })
   const standing = standingOf(given, { at, usage, silent, ...(bytes === undefined ? {} : { bytes }) }, facts.size)
@@ -105,6 +108,25 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
   const found = standing === 'own' ? findingOf(before, reading, request) : null
   return { state, rows, used: standing !== 'suspect', ...(found === null ? {} : { findings: [found] }) }
+}
+
+/** A request that read a managed cache is demand, and a hit there. It says nothing of the provider's own cache. */
+function ofHandle(before: PrefixState, { at, usage, ttftMs }: RealRequest, now: number): Entered {
+  const cachedTokens = usage.cacheReadTokens ?? 0
+  const hit = cachedTokens > 0
+  const measured = endMeasuredGap(before, hit, at)
+  const { lastHit, hits, misses } = before
+  const kind: RequestKind = hit ? 'hit' : usage.cacheReadTokens === null ? 'silent' : 'miss'
+  const state: PrefixState = {
+    ...measured.state,
+    ...demandAfter(before, at),
+    hits: hits + (hit ? 1 : 0),
+    misses: misses + (kind === 'miss' ? 1 : 0),
+    lastHit: hit && (lastHit === null || at >= lastHit.at) ? { at, cachedTokens, ttftMs } : lastHit,
+    ...firstTokenAfter(before, kind, ttftMs),
+    tally: tallyAfter(before.tally, kind, cachedTokens, at, now),
+  }
+  return { state, rows: measured.rows, used: true }
 }
 
 /** What a request that carries the prefix shows of the lifetime of its entry; null: nothing. */

@@ -38,6 +38,10 @@ function charged(
   return { ...state, [to]: state[to] + costNanos, day, dayNanos: before + costNanos }
 }
 
+function sure({ unsure: _unsure, ...state }: ManagedCacheState): ManagedCacheState {
+  return state
+}
+
 const RECOVERED = { failuresInRow: 0, notBeforeAt: 0, lastFailure: null, stopped: null }
 
 /** The provider created the cache: callers get its handle from now on. `startedAt`: start of the request. `boughtMs`: requested lifetime. */
@@ -64,7 +68,7 @@ export function applyCreated(
     meteredToAt: startedAt,
   }
   const measured = tokens === null ? {} : { measuredTokens: tokens }
-  const next = { ...state, ...RECOVERED, ...measured, live, creations: state.creations + 1, why: 'created' }
+  const next = { ...sure(state), ...RECOVERED, ...measured, live, creations: state.creations + 1, why: 'created' }
   return { state: charged(next, 'creationNanos', cost, now), costNanos: cost }
 }
 
@@ -154,7 +158,7 @@ export function applyManagedCacheFailure(
   }
   if (op !== 'create' || accepted === false) return { state, costNanos: 0 }
   const cost = reservedNanos === 0 ? null : reservedNanos
-  return { state: charged(state, 'creationNanos', cost, now), costNanos: cost }
+  return { state: charged({ ...state, unsure: true }, 'creationNanos', cost, now), costNanos: cost }
 }
 
 /** Adopts a cache of ours that is missing in the table. Its creation was charged when its outcome was unknown. */
@@ -164,13 +168,17 @@ export function applyAdopted(
   context: ManagedCacheContext,
   now: number,
 ): ManagedCacheState {
+  const { name, tokens, createdAt, expiresAt } = reported
   const live: LiveManagedCache = {
-    ...reported,
+    name,
+    tokens,
+    createdAt,
+    expiresAt,
     maybeUntilAt: null,
     seenAt: now,
     provenAt: now,
-    meteredToAt: Math.min(reported.createdAt, now),
+    meteredToAt: Math.min(createdAt, now),
   }
-  const adopted = { ...before, ...RECOVERED, live, creations: Math.max(1, before.creations), why: 'adopted' }
+  const adopted = { ...sure(before), ...RECOVERED, live, creations: Math.max(1, before.creations), why: 'adopted' }
   return meter(adopted, context.rates, now).state
 }

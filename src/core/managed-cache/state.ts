@@ -34,6 +34,8 @@ export interface ManagedCacheState {
   unpriced: boolean
   day: string
   dayNanos: number
+  /** A creation had an unknown outcome: before the next one, the provider's list is read. Absent: none had. */
+  unsure?: true
   /** Storage that is bought and not charged yet: budgets count it as spent. Absent in older rows: 0. */
   owedNanos?: number
   why: string
@@ -85,6 +87,8 @@ export interface ManagedCacheContext {
   /** Why the credential that created the cache cannot be used any more; absent: it can. */
   credentialGone?: string
   accountLeftNanos: number | null
+  /** Spent today on probes of the prefixes that the planner keeps in it, under the same budget; absent: nothing. */
+  besideNanos?: number
   /** In [0, 1): spreads retries. */
   random: number
 }

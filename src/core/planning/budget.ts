@@ -80,7 +80,7 @@ export function budgetRefusal(
   const capped = capRefusal(context, worst)
   if (capped !== null) return capped
   if (worst === null) return null
-  const spent = state.day === dayOf(now) ? state.spentNanos : 0
+  const spent = (state.day === dayOf(now) ? state.spentNanos : 0) + (context.besideNanos ?? 0)
   const budget = context.keepWarm.budgetNanosPerDay
   if (spent + worst > budget) {
     return {

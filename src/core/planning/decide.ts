@@ -25,7 +25,7 @@ import { planKind } from './plan-kinds.ts'
 export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
   const state = resumedByWindow(before, context, now)
   const ownDecision = waitForWindow(
-    stopConditionOf(state, context, now) ?? timing(state, context, now),
+    stopConditionOf(state, context, now) ?? inHandle(context, now) ?? timing(state, context, now),
     state,
     context,
     now,
@@ -46,6 +46,13 @@ export function decide(before: PrefixState, context: PlanContext, now: number): 
   // A failed call whose backoff ends earlier waits for the same reason as the others.
   const comesBack = decision.do === 'wait' && (decision.code === 'hold' || decision.code === 'backoff')
   return comesBack && state.failuresInRow > 0 ? held(deadline(state), decision.untilAt) : decision
+}
+
+/** While real requests read a managed cache, nobody reads what a probe would keep. */
+function inHandle({ handle }: PlanContext, now: number): Decision | null {
+  if (handle === undefined || handle.expiresAt <= now) return null
+  const why = 'real requests refer to a managed cache, which is kept by renewals; no probe is sent meanwhile'
+  return { do: 'wait', code: 'managed', untilAt: handle.expiresAt, why }
 }
 
 /** A share of idle gaps goes without keep-alives: only beside them can it be seen what keep-alives save. */

@@ -41,6 +41,10 @@ export interface PlanContext {
   grainMs: number
   /** The learned latency of calls to this provider; absent: the cautious assumption. */
   latency?: LatencyEstimate
+  /** Expiry of the managed cache that real requests refer to now; absent: they read the provider's own cache. */
+  handle?: { expiresAt: number }
+  /** Spent today on a managed cache for this prefix, in nano-dollars, storage that is bought included; absent: nothing. */
+  besideNanos?: number
   /** Why calls to this provider with this credential should pause; absent: they need not. */
   holdBack?: HoldBack
   /** What the account may still spend today, less reservations; null: no account budget. */
@@ -53,9 +57,9 @@ export interface PlanContext {
 
 /**
  * What a plan waits for: the time before the lapse, a window, announced traffic, a second probe, the end of a backoff,
- * tomorrow's budget, the provider's rate limit, or the circuit breaker.
+ * tomorrow's budget, the provider's rate limit, the circuit breaker, or a managed cache that real requests refer to.
  */
-export type WaitCode = 'hold' | 'window' | 'announced' | 'verify' | 'backoff' | 'budget' | HoldBack['code']
+export type WaitCode = 'hold' | 'managed' | 'window' | 'announced' | 'verify' | 'backoff' | 'budget' | HoldBack['code']
 
 /** `rest`: why the plan itself would stop, where it prepares for announced traffic or waits for a window instead. */
 export type Decision =

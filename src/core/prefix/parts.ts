@@ -161,6 +161,32 @@ export interface Finding {
   proved?: true
 }
 
+/** What the planner chose between the provider's own cache and a managed one. Stored names. */
+export interface CacheUse {
+  /** Id of the managed cache that it is kept in; null: the provider's own cache keeps it. */
+  cache: string | null
+  /** When this was chosen, and why. */
+  sinceAt: number
+  why: string
+  /** Real requests that came while the provider's own cache should have had it: those that found it, and those that did not. */
+  found: number
+  missed: number
+  /** Real requests since the handle exists that referred to it, and that did not. */
+  referred: number
+  others: number
+  /** Tokens that the latest requests read of the provider's own cache; absent: none yet. A handle of as many tokens is not told from it. */
+  ownReads?: number[]
+  /** A managed cache is not chosen again before this instant; absent: it may be. */
+  notBeforeAt?: number
+  /** Managed caches in a row that no request referred to, or that could not be made; absent: none. */
+  failed?: number
+  /** The last one ended because no request referred to it. */
+  unused?: true
+}
+
+/** Nothing chosen yet. */
+export const OWN_CACHE: CacheUse = { cache: null, sinceAt: 0, why: '', found: 0, missed: 0, referred: 0, others: 0 }
+
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }
 
 /** The current idle gap, and the last one that earned a saving: the state that crediting needs. */

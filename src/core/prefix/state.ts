@@ -3,6 +3,7 @@ import type { RequestRate } from '../demand/request-rate.ts'
 import type { Receipt } from './receipt.ts'
 import type {
   Stop,
+  CacheUse,
   LearnedRetention,
   LongerHead,
   ArrivalTally,
@@ -90,6 +91,8 @@ export interface PrefixState {
   tally: ArrivalTally | null
   /** Real requests that do not use the registered prefix, or may not; absent: none. */
   drift?: Drift
+  /** What the planner chose where the caller leaves the kind of cache open; absent: nothing. */
+  managed?: CacheUse
 
   /** Keep-alives sent since the last real request (or since the plan was set). */
   probesSinceArrival: number

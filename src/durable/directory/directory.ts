@@ -103,6 +103,14 @@ export class Directory extends DurableObject<Environment> {
     return id
   }
 
+  /** The id and the secret key behind the marks of managed caches, both drawn once. They outlive the Registries. */
+  managedCacheMarks(): { deployment: string; key: string } {
+    const known = this.#store.setting('mark_key')
+    const key = known ?? newKeySeed()
+    if (known === null) this.#store.saveSetting('mark_key', key)
+    return { deployment: this.deploymentId(), key }
+  }
+
   /** True for one tick in each `everyMs`: that tick reconciles the managed caches. If it fails it calls `reconcileAgainAt`. */
   takeReconcile(now: number, everyMs: number): boolean {
     const last = Number(this.#store.setting('reconcile_began_at') ?? Number.NEGATIVE_INFINITY)

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
+import type { PrefixState } from '../../core/prefix/state.ts'
 import { cardById } from '../../runtime/cards.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
@@ -34,6 +35,7 @@ import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
 import { ContentCredentials } from './managed-caches/content-credentials.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
+import { ChosenCaches } from './prefixes/chosen-caches.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
 import { Registrar } from './prefixes/registrar.ts'
 import { PrefixRpc } from './prefixes/rpc.ts'
@@ -109,6 +111,7 @@ export class Registry extends Delegating {
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
+  readonly #chosen: ChosenCaches
   readonly #flights: SingleFlight
   readonly #crews: Crews
   readonly #fallbacks: Fallbacks
@@ -133,6 +136,8 @@ export class Registry extends Delegating {
       ),
       timeoutOf: answerTimeoutOf,
       isKnown: (provider: string) => cardById(provider) !== undefined,
+      inManagedCache: (state: PrefixState, at: number) => this.#chosen.beside(state, at),
+      keptIn: (state: PrefixState, at: number) => this.#chosen.keptOf(state, at),
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
     this.#lookup = new PrefixLookup(store, planning.factsOf, () => this.#bodyKey.isHere)
@@ -147,7 +152,18 @@ export class Registry extends Delegating {
       settings,
       generationOf: planning.generationOf,
       contentCredentialsOf: (record) => this.#contentCredentials.of(record),
+      spentBeside: (record, at) => this.#chosen.spentByPrefixes(record, at),
       pricesOf: managedCachePricesOf,
+    })
+    const cacheRegistrar = new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials)
+    const [scheduler, cacheScheduler] = [this.#scheduler, this.#cacheScheduler]
+    this.#chosen = new ChosenCaches({
+      account: this.#name,
+      store,
+      cacheStore,
+      scheduler,
+      cacheScheduler,
+      cacheRegistrar,
     })
     /** What every delegate and every part of warming may use. */
     const shared = {
@@ -156,6 +172,8 @@ export class Registry extends Delegating {
       cacheStore,
       scheduler: this.#scheduler,
       cacheScheduler: this.#cacheScheduler,
+      cacheRegistrar,
+      chosen: this.#chosen,
       registrar,
       settings,
       timeoutOf: answerTimeoutOf,
@@ -222,7 +240,6 @@ export class Registry extends Delegating {
       }),
       managedCaches: new ManagedCacheRpc({
         ...shared,
-        cacheRegistrar: new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials),
         cacheWaiters: this.#cacheWaiters,
       }),
     }
@@ -275,6 +292,7 @@ export class Registry extends Delegating {
     this.#wake(probes.ended)
     await this.#send(probes.messages)
     await this.#crews.advance()
+    this.#chosen.check(now)
     const caches = this.#cacheScheduler.sweep(now, horizonAt)
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)
     await this.#sendCacheMessages(caches.due)

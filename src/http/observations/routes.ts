@@ -1,3 +1,4 @@
+import type * as z from 'zod'
 import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { fieldPath } from '../../contract/issues.ts'
@@ -17,7 +18,7 @@ import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
 import { credentialsNamed, refuseRegion } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
-import { hasNoCacheCount, observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
+import { handleOf, hasNoCacheCount, observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
 import type { ObservedBody } from '../../registration/observation.ts'
 import type { Lookup } from '../../registration/lookup.ts'
 import { whyUnread } from './reach.ts'
@@ -36,7 +37,7 @@ type ReadObservation = {
 }
 
 export const observations = router().post('/observations', account, idempotent, async (c) => {
-  const given = await readBody(c, observationsBody, { raw })
+  const { given, handles } = await withoutHandles(c, await readBody(c, observationsBody, { raw }))
   const registry = registryOf(c)
   const now = clockOf(c).now()
   const credentials = await credentialsNamed(
@@ -91,6 +92,7 @@ export const observations = router().post('/observations', account, idempotent, 
         usage,
         ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms),
         ...(body === null ? {} : { bytes: 'same' }),
+        ...(handles.has(index) ? { refers: true } : {}),
         ...(unread === null ? {} : { outOfReach: true }),
       },
     }
@@ -127,6 +129,29 @@ export const observations = router().post('/observations', account, idempotent, 
     next_cursor: null,
   })
 })
+
+type Given = z.output<typeof observationsBody>
+
+/**
+ * Observations whose bodies refer to the handle of a managed cache that the planner keeps a prefix in: each names that prefix instead.
+ * `handles`: their indices.
+ */
+async function withoutHandles(c: Call, given: Given): Promise<{ given: Given; handles: ReadonlySet<number> }> {
+  const named = given.map(handleOf)
+  const names = named.filter((name) => name !== null)
+  const handles = new Set<number>()
+  if (names.length === 0) return { given, handles }
+  const none: Record<string, string> = {}
+  const ids: Record<string, string> = await orOlder('prefixesOfHandles', registryOf(c).prefixesOfHandles(names), none)
+  const plain = given.map((one, index): Given[number] => {
+    const id = ids[named[index] ?? '']
+    if (id === undefined || one.prefix_id !== undefined) return one
+    handles.add(index)
+    const { request: _request, provider: _provider, model: _model, cache: _cache, headers: _headers, ...rest } = one
+    return { ...rest, prefix_id: id }
+  })
+  return { given: plain, handles }
+}
 
 interface Registered {
   provider: string

@@ -3,6 +3,8 @@ import { Failure } from '../../contract/failure.ts'
 import { keepWarmOver } from '../../contract/keep-warm.ts'
 import { LEAD_MS, leaseBody, WAIT_MS } from '../../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
+import type { PrefixView } from '../../durable/registry/records/prefix-view.ts'
+import type { Card } from '../../providers/card.ts'
 import { cardById, REMOVED } from '../../runtime/cards.ts'
 import { withMarkers, withRetention } from '../../providers/prefix/with-markers.ts'
 import { unpack } from '../../runtime/bytes.ts'
@@ -49,6 +51,14 @@ export function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
   if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no prefix with this id.')
   return id
+}
+
+/** The body that real requests send while the planner keeps the prefix in a managed cache; null: there is no handle. */
+function handleBody(card: Card | undefined, body: string, { kept }: Pick<PrefixView, 'kept'>): string | null {
+  const references = card?.managedCaches?.references
+  if (references === undefined || kept?.handle == null) return null
+  const parts = references.split(body)
+  return parts === null ? null : references.refer(parts.rest, kept.handle)
 }
 
 export const prefixes = router()
@@ -136,6 +146,7 @@ export const prefixes = router()
       sha256: sha256(body),
       advice: [...retentionAdvice(view, clock.now(), clock.grainMs), ...ownAdvice(view)],
       marked_body: card === undefined ? null : withMarkers(card, body, retention),
+      ...(record.cacheOpen === true || view.kept !== undefined ? { handle_body: handleBody(card, body, view) } : {}),
       body,
     })
     // Added as text, so that no byte of it changes.

@@ -20,6 +20,7 @@ export function cacheJson(view: ManagedCacheView, confirmed = true) {
     display_name: record.name,
     credential: record.credential,
     fingerprint: record.fingerprint,
+    ...(record.prefixes === undefined ? {} : { prefixes: record.prefixes }),
     created_at: iso(record.createdAt),
     handle: confirmed ? (live?.name ?? null) : null,
     state: stateOf(view, live !== null, confirmed),

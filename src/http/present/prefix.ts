@@ -18,6 +18,7 @@ import { targetOf } from '../../core/planning/break-even.ts'
 import type { Receipt } from '../../core/prefix/receipt.ts'
 import type { Signal } from '../../core/prefix/parts.ts'
 import { dayOf } from '../../core/time/time.ts'
+import { cacheUseAdvice, cacheUseJson } from './cache-use.ts'
 import { iso, money, durationJson, usageJson, failureJson } from './format.ts'
 import { retentionInForce } from '../../registration/record.ts'
 
@@ -138,6 +139,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     measured_tokens: state.measuredTokens,
     prefix_ends_at: record.breakpoint,
     in_flight: view.inFlight,
+    ...cacheUseJson(view),
     advice: [...advice, ...ownAdvice(view)],
   }
 }
@@ -147,6 +149,7 @@ export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'
   const advice = [
     ...markerAdvice(record.advice, record.retention, retentionInForce(record, state)),
     ...targetAdvice({ record, state }),
+    ...cacheUseAdvice(state),
   ]
   const { drift, measuredTokens } = state
   if (drift?.shown === undefined) return advice

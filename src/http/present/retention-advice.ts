@@ -18,7 +18,15 @@ const CLEAR_SHARE = 0.8
 export interface Retained {
   record: Pick<
     PrefixRecord,
-    'provider' | 'model' | 'retention' | 'layout' | 'retentionOpen' | 'keepWarm' | 'outputFloors' | 'estimatedTokens'
+    | 'provider'
+    | 'model'
+    | 'retention'
+    | 'layout'
+    | 'retentionOpen'
+    | 'keepWarm'
+    | 'outputFloors'
+    | 'estimatedTokens'
+    | 'cacheOpen'
   >
   state: PrefixState
 }
@@ -41,7 +49,8 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const tokens = state.measuredTokens ?? estimatedTokens
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
-  const managed = managedCacheHolding(record, tokens, facts, now)
+  // Where the choice is open, the planner makes it.
+  const managed = record.cacheOpen === true ? null : managedCacheHolding(record, tokens, facts, now)
   const other = cheaperAlternative(state, context, now, managed === null ? [] : [managed])
   if (other === null || (other.gapCount === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
   const by = gapWords(other)
@@ -49,7 +58,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   if (other.name === managed?.name) {
     const minutes = Math.round(other.heldMs / MINUTE_MS)
     const assumed = Math.round((state.retention?.ttlMs ?? 0) / MINUTE_MS)
-    const message = `An idle gap should cost about ${is} in the provider's own cache (assumed lifetime ${assumed} min). In a managed cache, kept for ${minutes} min after each use, it should cost about ${instead}. Both figures come from ${by}. POST /caches creates a managed cache.`
+    const message = `An idle gap should cost about ${is} in the provider's own cache (assumed lifetime ${assumed} min). In a managed cache, kept for ${minutes} min after each use, it should cost about ${instead}. Both figures come from ${by}. POST /caches creates a managed cache; "cache": "auto" leaves the choice to the planner.`
     return [{ cause: 'handle_would_save', message }]
   }
   const message = `An idle gap should cost about ${is} at retention ${inForce}, which callers chose, and about ${instead} at ${other.name}. Both figures come from ${by}. To change the retention, write "ttl":"${other.name}" in the markers of real requests, delete the prefix and register it again.`

@@ -8,6 +8,7 @@ import { dryRunCost } from './dry-run-cost.ts'
 import { markerAdvice } from '../../registration/marker-advice.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
 import type { Preparation } from '../../registration/prepare.ts'
+import { comparisonJson } from '../present/cache-use.ts'
 import { keepWarmJson, warmthJson } from '../present/prefix.ts'
 import { dayOf } from '../../core/time/time.ts'
 import { retentionInForce } from '../../registration/record.ts'
@@ -23,22 +24,24 @@ export async function dryRun(c: Call, preparation: Preparation) {
   const offer = facts.retentions.find((one) => one.name === retention)
   const fresh = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
   const keepWarm = known !== null && registration.keepWarm === null ? known.record.keepWarm : preparation.keepWarm
+  const context = {
+    keepWarm,
+    facts,
+    ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
+    estimatedTokens: prefix.estimatedTokens,
+    outputFloor: registration.outputFloors[known?.state.primitiveIndex ?? 0] ?? registration.outputFloors.at(-1) ?? 0,
+    killed: false,
+    grainMs: 1_000,
+    accountLeftNanos: null,
+    random: 0,
+  }
   const { why, advice, ...costs } = dryRunCost(
     { ...fresh, measuredTokens: known?.state.measuredTokens ?? null },
-    {
-      keepWarm,
-      facts,
-      ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
-      estimatedTokens: prefix.estimatedTokens,
-      outputFloor: registration.outputFloors[known?.state.primitiveIndex ?? 0] ?? registration.outputFloors.at(-1) ?? 0,
-      killed: false,
-      grainMs: 1_000,
-      accountLeftNanos: null,
-      random: 0,
-    },
+    context,
     retention,
     now,
   )
+  const isOpen = registration.cacheOpen ?? known?.record.cacheOpen ?? false
   return {
     id: `pfx_0_${fingerprint.slice(0, 24)}`,
     fingerprint,
@@ -57,6 +60,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
       assumed: offer?.assumed ?? false,
       ...costs,
     },
+    ...(isOpen ? comparisonJson(registration, known?.state ?? fresh, context, now) : {}),
     keep_warm: keepWarmJson(keepWarm),
     estimated_tokens: prefix.estimatedTokens,
     prefix_ends_at: prefix.breakpoint,

@@ -35,6 +35,8 @@ export interface HandleReferences {
    * the field outside of the body that names the handle, or else at that part.
    */
   refer(text: string, handle: string, at?: string): string
+  /** A body cut in two: the contents of a handle, and a body without them whose turns follow it. Null: it has no contents. */
+  split(text: string): { contents: string; rest: string } | null
   /** A body with the contents themselves in front of its turns, for a request without a handle. */
   inline(text: string, contents: string): string
   /** Names of the functions that contents declare. */

@@ -13,7 +13,7 @@ const CONTAINED = [...SYSTEM, 'tools', ...TOOL_CONFIG]
  * `cachedContent` in bodies of generateContent. The provider refuses it beside systemInstruction, tools and toolConfig.
  * Source: ai.google.dev api/caching and @google/genai 3.1.0, checked 2026-11-30.
  */
-export const geminiReferences: HandleReferences = { handleIn, refer, inline, toolNames, breakpoint }
+export const geminiReferences: HandleReferences = { handleIn, refer, split, inline, toolNames, breakpoint }
 
 function handleIn(text: string): string | null {
   const found = named(readBody(text).root, HANDLE)
@@ -33,6 +33,23 @@ function refer(text: string, handle: string, at?: string): string {
     throw invalid(`request.${beside}`, 'cannot be combined with a handle, which already contains it')
   const key = named(root, HANDLE)?.key ?? 'cachedContent'
   return edit(text, objectEdits(root, { [key]: JSON.stringify(handle) }))
+}
+
+function split(text: string): { contents: string; rest: string } | null {
+  const { root } = readBody(text)
+  const turns = member(root, 'contents')
+  const hasTurns = turns?.type === 'array' && turns.items.length > 0
+  const kept = root.members.filter(({ key, value }) =>
+    key === 'contents' ? hasTurns : CONTAINED.includes(key) && value.type !== 'null',
+  )
+  if (kept.length === 0) return null
+  const names = new Set(kept.map(({ key }) => key))
+  const others = root.members.flatMap(({ key }) => (names.has(key) ? [] : [[key, null] as const]))
+  const without = CONTAINED.filter((name) => member(root, name) !== undefined)
+  return {
+    contents: edit(text, objectEdits(root, Object.fromEntries(others))),
+    rest: edit(text, objectEdits(root, { ...Object.fromEntries(without.map((name) => [name, null])), contents: '[]' })),
+  }
 }
 
 function inline(text: string, contents: string): string {

@@ -42,7 +42,7 @@ describe('making a managed cache', () => {
     expect(JSON.parse(sent)).toMatchObject({
       model: `models/${MODEL}`,
       ttl: '600s',
-      displayName: expect.stringMatching(/^pilotlight:dep_[0-9a-f]{24}:[0-9a-f]{24}$/),
+      displayName: expect.stringMatching(/^pilotlight:dep_[0-9a-f]{24}:[0-9a-f]{24}:[0-9a-z]{8}:[0-9a-f]{32}$/),
     })
   })
 

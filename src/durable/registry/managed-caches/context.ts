@@ -26,6 +26,8 @@ export interface ManagedCachePorts {
   generationOf?: (credential: string) => number | null
   /** The sealed credentials of contents; null: they have none. */
   contentCredentialsOf?: (record: ManagedCacheRecord) => SealedCredentials | null
+  /** Spent today on probes of the prefixes that the planner keeps in it. */
+  spentBeside?: (record: ManagedCacheRecord, now: number) => number
   pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
 }
 
@@ -52,6 +54,7 @@ export class ManagedCachePlanningContext {
     const sendBy = now + LEASE_WAIT_MS + 2 * this.extraGrainMs
     const timeoutMs =
       call.op === 'create' ? machineTime(WRITE_TIMEOUT_MS, this.ports.grainMs) : KEEP_TIMEOUT_MS + this.extraGrainMs
+    const adopts = call.op === 'create' && (record.prefixes !== undefined || state.unsure === true)
     const contents = call.op === 'create' ? (this.ports.contentCredentialsOf?.(record) ?? null) : null
     const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
@@ -67,9 +70,13 @@ export class ManagedCachePlanningContext {
       ttlMs: ttlToBuy(state, record.keep, now),
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.extraGrainMs,
+      // The list may take as long as the creation.
+      expiresAt: sendBy + timeoutMs * (adopts ? 2 : 1) + SETTLE_SLACK_MS + this.extraGrainMs,
       reservedNanos: call.worstNanos ?? 0,
       why: call.why,
+      ...(adopts
+        ? { adopts: { measuredTokens: state.measuredTokens ?? null, estimatedTokens: record.estimatedTokens } }
+        : {}),
     }
     this.store.save(k, state, { untilAt: lease.expiresAt, lease })
     return lease
@@ -180,6 +187,7 @@ export class ManagedCachePlanningContext {
       ...goneOf(record, this.ports),
       accountLeftNanos:
         budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos() + otherDays,
+      besideNanos: record.chosen === true ? (this.ports.spentBeside?.(record, now) ?? 0) : 0,
       random: (k * 0.618_033_988_75 + state.failuresInRow * 0.754_877_666) % 1,
     }
   }

@@ -36,7 +36,7 @@ export class ManagedCacheReconciliation {
       for (const handle of listed) {
         const one = byPrint.get(handle.print)
         if (one === undefined) {
-          if (!this.#store.isDeleting(handle.name)) unknown.push(handle.name)
+          if (handle.trusted && !this.#store.isDeleting(handle.name)) unknown.push(handle.name)
         } else byPrint.set(handle.print, this.#reconcileOne(one, handle, now))
       }
       const names = new Set(listed.map(({ name }) => name))
@@ -50,7 +50,12 @@ export class ManagedCacheReconciliation {
   #reconcileOne(one: StoredManagedCache, handle: ListedOurs, now: number): StoredManagedCache {
     const dropping = this.#store.isDeleting(handle.name)
     const inFlight = one.claim?.lease?.op === 'create'
-    const verdict = listedAction(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
+    const verdict = listedAction(handle.name, handle.expiresAt, one.state, {
+      inFlight,
+      dropping,
+      now,
+      trusted: handle.trusted,
+    })
     const { name, tokens } = handle
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
     if (verdict === 'adopt') {

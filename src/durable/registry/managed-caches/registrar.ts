@@ -1,7 +1,7 @@
 import { Failure, readFailure } from '../../../contract/failure.ts'
 import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
-import { newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
-import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
+import { endsAt, newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import type { ContentCredentials } from './content-credentials.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
 import type {
@@ -48,16 +48,10 @@ export class ManagedCacheRegistrar {
       if (known !== null) {
         // Before credentials were sealed, contents were stored with them. Those that were erased come back.
         if (credentials !== undefined || !this.#isReadable(known)) this.#store.saveBody(known, body)
+        const again = given.chosen === true ? chosenAgain : registeredAgain
         this.#scheduler.edit(known, now, ({ record, state }) => {
-          const { untilAt } = record.keep
-          const unexpired = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
-          return {
-            record: { ...record, ...sealing, keep: { ...unexpired, ...keep }, name: given.name ?? record.name },
-            state: {
-              ...(state.stopped?.reason === 'prompt_erased' ? restartManagedCache(state, now) : state),
-              ttlMs: ttlMs ?? state.ttlMs,
-            },
-          }
+          const next = again({ record, state }, registration, now)
+          return { record: { ...next.record, ...sealing }, state: next.state }
         })
         return { k: known, created: false }
       }
@@ -87,6 +81,18 @@ export class ManagedCacheRegistrar {
       if (readFailure(thrown)?.kind !== 'not_found') throw thrown
       return false
     }
+  }
+
+  /** The planner no longer keeps a prefix in it. One that it made, and that no other prefix is kept in, is deleted, or renewed no more. */
+  release(id: string, prefix: string, how: 'deleted' | 'lapses', now: number): void {
+    const k = this.#store.keyOf(id)
+    if (k === null) return
+    this.#scheduler.edit(k, now, ({ record: { prefixes = [], ...record }, state }) => {
+      const left = prefixes.filter((one) => one !== prefix)
+      const untilAt = Math.max(now, how === 'lapses' ? (state.live?.expiresAt ?? now) : now)
+      const keep = left.length === 0 && record.chosen === true ? { ...record.keep, untilAt } : record.keep
+      return { record: { ...record, keep, ...(left.length === 0 ? {} : { prefixes: left }) }, state }
+    })
   }
 
   change(
@@ -166,6 +172,34 @@ export class ManagedCacheRegistrar {
       })
     const dropped = this.#store.deletions(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY)
     return [...living, ...dropped.map(({ name, record }) => livingOf(name, record))]
+  }
+}
+
+type Registered = { record: ManagedCacheRecord; state: ManagedCacheState }
+
+/** A caller registers known contents. From now on they are kept as callers say, also where the planner made the cache. */
+function registeredAgain({ record, state }: Registered, given: ManagedCacheRegistration, now: number): Registered {
+  const { chosen, ...rest } = record
+  const ttlMs = given.ttlMs ?? (chosen === true ? DEFAULT_TTL_MS : state.ttlMs)
+  const { untilAt } = record.keep
+  const unexpired = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
+  const before = chosen === true ? defaultKeep(ttlMs) : unexpired
+  return {
+    record: { ...rest, keep: { ...before, ...given.keep }, name: given.name ?? record.name },
+    state: { ...(state.stopped?.reason === 'prompt_erased' ? restartManagedCache(state, now) : state), ttlMs },
+  }
+}
+
+/** The planner keeps one more prefix in known contents. A cache of callers that still lasts stays theirs. */
+function chosenAgain({ record, state }: Registered, given: ManagedCacheRegistration, now: number): Registered {
+  const prefixes = [...new Set([...(record.prefixes ?? []), ...(given.prefixes ?? [])])]
+  const isTheirs = record.chosen !== true && state.stopped === null && endsAt(state, record.keep) > now
+  if (isTheirs) return { record: { ...record, prefixes }, state }
+  const ttlMs = given.ttlMs ?? state.ttlMs
+  const keep = { ...defaultKeep(ttlMs), ...given.keep }
+  return {
+    record: { ...record, prefixes, chosen: true, keep },
+    state: { ...restartManagedCache(state, now), ttlMs },
   }
 }
 

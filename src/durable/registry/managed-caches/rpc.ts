@@ -26,6 +26,8 @@ export interface ManagedCacheRpcPorts {
   cacheStore: ManagedCacheStore
   cacheScheduler: ManagedCacheScheduler
   cacheRegistrar: ManagedCacheRegistrar
+  /** Looks again at what the planner keeps in managed caches. */
+  chosen: { check(now: number): void }
   /** Callers that wait for the call in flight for a managed cache. */
   cacheWaiters: Waiters<true>
   /** What calls may be made with. */
@@ -82,7 +84,9 @@ export class ManagedCacheRpc {
 
   /** Books the outcome of a lease. Returns a fresh lease where another call is to be made at once. */
   async settleHandle(outcome: ManagedCacheOutcome): Promise<ManagedCacheLease | null> {
-    const { again, ended } = this.#scheduler.settle(outcome, this.#clock.now())
+    const now = this.#clock.now()
+    const { again, ended } = this.#scheduler.settle(outcome, now)
+    if (again === null) this.#ports.chosen.check(now)
     if (ended) this.#ports.cacheWaiters.wake(outcome.target.k, true)
     await this.#ports.rearm()
     return again
@@ -98,6 +102,16 @@ export class ManagedCacheRpc {
   /** The managed cache with this id, or whose handle has or had this name; null: this account has none. */
   handleNamed(name: string): ManagedCacheView | null {
     return this.#registrar.named(name, this.#clock.now())
+  }
+
+  /** Ids of the prefixes that the planner keeps in managed caches, by the handles that they have or had. Others are left out. */
+  prefixesOfHandles(names: string[]): Record<string, string> {
+    const now = this.#clock.now()
+    const found = [...new Set(names)].flatMap((name): [string, string][] => {
+      const id = this.#registrar.named(name, now)?.record.prefixes?.[0]
+      return id === undefined ? [] : [[name, id]]
+    })
+    return Object.fromEntries(found)
   }
 
   handle(id: string): ManagedCacheView {

@@ -1,4 +1,5 @@
 import {
+  applyAdopted,
   applyCreated,
   applyGone,
   applyManagedCacheFailure,
@@ -6,7 +7,7 @@ import {
 } from '../../../core/managed-cache/events.ts'
 import { decideManagedCache } from '../../../core/managed-cache/plan.ts'
 import { mayExist } from '../../../core/managed-cache/state.ts'
-import type { ManagedCacheState, LiveManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheState, LiveManagedCache, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheDeletions } from './deletions.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
@@ -63,6 +64,7 @@ export class ManagedCacheSettlement {
     if (outcome.kind === 'not_sent') return this.#planning.planned(one, before, now)
     if (lease.op === 'create') {
       if (outcome.kind === 'gone' || outcome.seen === null) return this.#planning.planned(one, before, now)
+      if (outcome.adopted !== undefined) return this.#adopted(one, outcome.seen, outcome.adopted.surplus, now)
       const change = applyCreated(before, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
       this.#deleteReplaced(one, before.live, outcome.seen.name, now)
       return this.#planning.recorded(one, change.state, 'created', outcome.seen.name, change.costNanos, lease.why, now)
@@ -77,6 +79,24 @@ export class ManagedCacheSettlement {
     const { state } = applyConfirmed(before, lease.op, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
     if (lease.op === 'renew') return this.#planning.recorded(one, state, 'renewed', name, 0, lease.why, now)
     return this.#planning.booked(one, state, now)
+  }
+
+  /** The provider had it already: its creation is not paid for twice. Others of the same content are deleted. */
+  #adopted(
+    one: StoredManagedCache,
+    seen: ReportedManagedCache,
+    surplus: readonly ReportedManagedCache[],
+    now: number,
+  ): ManagedCacheState {
+    const state = applyAdopted(one.state, seen, this.#planning.context(one, now), now)
+    for (const other of surplus) {
+      if (this.#store.isDeleting(other.name)) continue
+      const why = 'Pilotlight created it, but another one of the same content is in use'
+      this.#planning.deleteLater(one, { ...other, meteredToAt: Math.min(other.createdAt, now) }, why, now)
+    }
+    this.#deleteReplaced(one, one.state.live, seen.name, now)
+    const why = 'the provider listed it as ours, so none was created'
+    return this.#planning.recorded(one, state, 'adopted', seen.name, 0, why, now)
   }
 
   /** Books a call that failed, or whose caller never reported, and plans the next step. */

@@ -26,9 +26,24 @@ export function registerAgain(
   if (record === null) return
   // A caller who names no mode, or no base model, leaves it as it is.
   const required = registration.required ?? record.required ?? false
-  const { baseModel = record.baseModel } = registration
-  if (required === (record.required ?? false) && baseModel === record.baseModel) return
-  store.prefixes.saveRecord(k, { ...record, required, ...(baseModel === undefined ? {} : { baseModel }) })
+  const { baseModel = record.baseModel, cacheOpen = record.cacheOpen } = registration
+  if (registration.cacheOpen === true)
+    scheduler.applyTransition(k, now, (state) => ({ state: askedAgain(state), rows: [] }))
+  const isSameWish = required === (record.required ?? false) && cacheOpen === record.cacheOpen
+  if (isSameWish && baseModel === record.baseModel) return
+  store.prefixes.saveRecord(k, {
+    ...record,
+    required,
+    ...(baseModel === undefined ? {} : { baseModel }),
+    ...(cacheOpen === undefined ? {} : { cacheOpen }),
+  })
+}
+
+/** A caller who leaves the kind of cache open again ends the wait after a managed cache that was in vain. */
+function askedAgain(state: PrefixState): PrefixState {
+  if (state.managed?.notBeforeAt === undefined) return state
+  const { notBeforeAt: _, failed: __, ...managed } = state.managed
+  return { ...state, managed }
 }
 
 /**
@@ -109,7 +124,7 @@ function withContent(record: PrefixRecord, registration: Registration): PrefixRe
     credentials: _credentials,
     ...content
   } = registration
-  const { id, fingerprint, createdAt, name, version, superseded, keepWarm, required, newer, olders } = record
+  const { id, fingerprint, createdAt, name, version, superseded, keepWarm, required, newer, olders, cacheOpen } = record
   return {
     ...content,
     id,
@@ -120,6 +135,7 @@ function withContent(record: PrefixRecord, registration: Registration): PrefixRe
     superseded,
     keepWarm,
     ...(required === undefined ? {} : { required }),
+    ...(cacheOpen === undefined ? {} : { cacheOpen }),
     ...(newer === undefined ? {} : { newer }),
     ...(olders === undefined ? {} : { olders }),
   }

@@ -1,6 +1,5 @@
 import { Failure } from '../../../contract/failure.ts'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS, applyWithdrawal } from '../../../core/prefix/announcement.ts'
-import { belief, unreachable } from '../../../core/cache/belief.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
@@ -22,6 +21,7 @@ import type { PrefixLookup } from './prefix-lookup.ts'
 import { historyOf, trafficOf } from './history.ts'
 import { registerAgain } from './known-content.ts'
 import { Versions } from './versions.ts'
+import { viewOf } from './view.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { isUnmarked, retentionInForce, factsModelOf } from '../../../registration/record.ts'
@@ -276,13 +276,7 @@ export class Registrar {
     const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
-    const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
-    const gone = this.#scheduler.unreachable(record)
-    const believed =
-      gone === null
-        ? belief(state, now, expiringMs, { ...this.#scheduler.lifetimesOf(record, state, now), k })
-        : unreachable(gone)
-    return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
+    return viewOf({ k, record, state }, this.#scheduler, this.#ports, now)
   }
 
   /** The key of a prefix. Throws `not_found` where it is not registered. */

@@ -14,6 +14,7 @@ import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
+import type { ChosenCaches } from './chosen-caches.ts'
 import type { Registrar } from './registrar.ts'
 import { hasSealedDrift, openedDrift, sealedArrivals, withoutDifferences } from './sealed-drift.ts'
 
@@ -28,6 +29,7 @@ export interface PrefixRpcPorts {
   registrar: Registrar
   botPrefix: BotPrefix
   lookup: PrefixLookup
+  chosen: ChosenCaches
   rearm: () => Promise<void>
   /** Resolves once bodies can be sealed and opened. */
   bodyKeyReady: () => Promise<void>
@@ -141,8 +143,11 @@ export class PrefixRpc {
   }
 
   async remove(id: string): Promise<void> {
-    this.#registrar.remove(id, this.#clock.now())
+    const now = this.#clock.now()
+    this.#registrar.remove(id, now)
+    this.#ports.chosen.check(now)
     await this.#ports.advanceCrews()
+    await this.#ports.rearm()
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {
@@ -208,14 +213,16 @@ export class PrefixRpc {
 
   /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered. */
   async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
-    const quotes = observed.some(({ arrivals }) => arrivals.some(({ first }) => first !== undefined))
-    const canSeal = quotes && (await this.#isKeyHere())
+    const { chosen, scheduler } = this.#ports
+    const isReadable = await this.#isKeyHere()
     const now = this.#clock.now()
     const known = observed.map(({ id, arrivals }) => {
       const k = this.#store.prefixes.keyOf('id', id)
+      const before = k === null ? null : this.#store.states.load(k)
       if (k === null) return false
-      const kept = canSeal ? sealedArrivals(arrivals, k, this.#ports.seals) : withoutDifferences(arrivals)
-      if (!this.#ports.scheduler.observe(k, kept, now)) return false
+      const kept = isReadable ? sealedArrivals(arrivals, k, this.#ports.seals) : withoutDifferences(arrivals)
+      if (!scheduler.observe(k, chosen.withHandles(k, kept, now), now)) return false
+      if (before !== null) chosen.observed(k, before, arrivals, isReadable, now)
       this.#ports.wakeBarrier(k)
       return true
     })

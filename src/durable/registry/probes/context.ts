@@ -10,6 +10,7 @@ import { ProviderGuards } from './provider-guards.ts'
 import { LatencyTracker } from './latency.ts'
 import { LifetimeTracker } from './lifetimes.ts'
 import { BudgetRanking } from './budget-ranking.ts'
+import type { KeptInCache } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Row } from '../tables/states.ts'
 import { REMOVED } from '../../../runtime/cards.ts'
@@ -41,6 +42,10 @@ export interface ProbeSchedulerPorts {
   isKnown?: (provider: string) => boolean
   /** Time that a provider is given for an answer, in ms; null: the usual one. */
   timeoutOf?: (provider: string) => number | null
+  /** What a decision needs of the managed cache that a prefix is kept in; an empty object: of none. Absent: there is none. */
+  inManagedCache?: (state: PrefixState, now: number) => Pick<PlanContext, 'handle' | 'besideNanos'>
+  /** That managed cache as it is shown; null: none. */
+  keptIn?: (state: PrefixState, now: number) => KeptInCache | null
 }
 
 /** Reason shown instead of a belief about an entry at an address that is no longer used. */
@@ -139,6 +144,7 @@ export class PlanningContext {
       ...(record.layout === undefined ? {} : { layout: record.layout }),
       ...(isUnmarked(record) ? { unmarked: true as const } : {}),
       ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
+      ...(state.managed?.cache == null ? {} : this.ports.inManagedCache?.(state, now)),
       ...this.#gone(k, record),
       ...this.#holdBack(record, state, now),
     }

@@ -27,6 +27,10 @@ export interface ManagedCacheRecord {
   keep: ManagedCacheKeep
   /** The credentials that the stored contents hold placeholders for, sealed. Absent: none. */
   sealed?: string
+  /** Ids of the prefixes that the planner keeps in it. Absent: none. */
+  prefixes?: string[]
+  /** The planner made it for them, and no caller asked for it since: without them it ends. */
+  chosen?: true
 }
 
 /** A registration of a managed cache, prepared by the Worker. */
@@ -116,10 +120,12 @@ export interface ManagedCacheCount {
   stopped: number
 }
 
-/** A handle with Pilotlight's mark, as its provider lists it. */
+/** A handle whose name claims to be Pilotlight's, as its provider lists it. */
 export interface ListedOurs extends ReportedManagedCache {
-  /** The first characters of the fingerprint, from the mark. */
+  /** The first characters of the fingerprint, from the name. */
   print: string
+  /** The mark in its name proves that this deployment created it. False: it is at most kept, where the table knows it. */
+  trusted: boolean
 }
 
 /** The credential that a list was read with. */

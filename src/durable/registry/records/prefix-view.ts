@@ -10,6 +10,20 @@ export interface PrefixView {
   belief: Belief
   now: number
   inFlight: boolean
+  /** The managed cache that the planner keeps it in; absent: none. */
+  kept?: KeptInCache
+}
+
+/** A managed cache that the planner keeps a prefix in, at an instant. */
+export interface KeptInCache {
+  id: string
+  /** Its handle while it lives; null: there is none now. */
+  handle: string | null
+  expiresAt: number | null
+  tokens: number | null
+  /** Creation and storage up to now; null: a price or a count is unknown. */
+  costNanos: number | null
+  why: string
 }
 
 /** The filter of a list. An absent member matches every prefix. */

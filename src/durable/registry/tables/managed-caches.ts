@@ -128,6 +128,15 @@ export class ManagedCacheStore {
       .map(handleFrom)
   }
 
+  /** Managed caches that the planner keeps prefixes in. */
+  withPrefixes(): StoredManagedCache[] {
+    return this.#sql
+      .all<HandleTableRow>(
+        "SELECT k, record, state, claim FROM handle WHERE json_extract(record, '$.prefixes') IS NOT NULL",
+      )
+      .map(handleFrom)
+  }
+
   count(): number {
     return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM handle')[0]?.n ?? 0
   }

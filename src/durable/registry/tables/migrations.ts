@@ -99,4 +99,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
     "CREATE INDEX handle_row_name ON handle_row (json_extract(row, '$.handle'), seq) WHERE json_extract(row, '$.handle') IS NOT NULL",
     "CREATE INDEX handle_name ON handle (json_extract(state, '$.live.name')) WHERE json_extract(state, '$.live.name') IS NOT NULL",
   ],
+  // Managed caches that the planner keeps prefixes in, to find them without reading all.
+  ["CREATE INDEX handle_kept ON handle (k) WHERE json_extract(record, '$.prefixes') IS NOT NULL"],
 ]

@@ -8,6 +8,8 @@ import type {
   ManagedCacheView,
 } from '../../../../src/durable/registry/records/managed-cache.ts'
 import type { Registry } from '../../../../src/durable/registry/registry.ts'
+import { displayNameOf } from '../../../../src/core/managed-cache/ownership.ts'
+import { managedCacheMark } from '../../../../src/runtime/ids.ts'
 import { runManagedCacheToEnd } from '../../../../src/calls/managed-cache.ts'
 import { clockFrom } from '../../../../src/runtime/clock.ts'
 import { secretNames } from '../../../../src/runtime/env.ts'
@@ -218,10 +220,14 @@ describe('the schedule', () => {
 })
 
 describe('the reconciliation', () => {
-  /** The mark of an account's content, as this deployment writes it. */
-  async function markOf(tag: string, of = account): Promise<string> {
-    const { fingerprint } = managedCacheRegistration(of, tag, {}, HOUR_MS)
-    return `pilotlight:${await directory().deploymentId()}:${fingerprint.slice(0, 24)}`
+  const printOf = (tag: string): string => managedCacheRegistration(account, tag, {}, HOUR_MS).fingerprint.slice(0, 24)
+
+  /** The display name of an account's content, as this deployment writes it. */
+  async function markOf(tag: string, createdAt = Date.now()): Promise<string> {
+    const { deployment, key } = await directory().managedCacheMarks()
+    const { fingerprint, model } = managedCacheRegistration(account, tag, {}, HOUR_MS)
+    const parts = { deployment, fingerprint, model, scope: 'deployment', at: createdAt }
+    return displayNameOf(parts, (text) => managedCacheMark(text, key))
   }
 
   async function createdElsewhere(displayName: string): Promise<string> {
@@ -253,6 +259,10 @@ describe('the reconciliation', () => {
       await createdElsewhere(`pilotlight:${id}:${print}:more`),
       await createdElsewhere(`pilotlight:${id}:short`),
       await createdElsewhere(`x pilotlight:${id}:${print}`),
+      await createdElsewhere(`pilotlight:${id}:${print}`),
+      await createdElsewhere(`pilotlight:${id}:${print}:${Date.now().toString(36)}:${'0'.repeat(32)}`),
+      await createdElsewhere(`${(await markOf('made before')).slice(0, -1)}x`),
+      await createdElsewhere(await markOf('copied from the list', START - HOUR_MS)),
     ]
     await tick()
     expect((await listed()).toSorted()).toEqual(foreign.toSorted())
@@ -285,7 +295,8 @@ describe('the reconciliation', () => {
           tokens: 2_000,
           createdAt: START,
           expiresAt: START + 10 * HOUR_MS,
-          print: (await markOf('lost')).slice(-24),
+          print: printOf('lost'),
+          trusted: true,
         },
       ],
       START,
@@ -293,6 +304,32 @@ describe('the reconciliation', () => {
     expect(known).toEqual([])
     expect((await view(id)).state).toMatchObject({ live: { name, tokens: 2_000 }, why: 'renewed before it expires' })
     expect(await events(id)).toEqual(['adopted'])
+  })
+
+  it('a handle with a planted name of a content that the table lacks is not adopted', async () => {
+    const { id } = await registry().registerHandle(
+      managedCacheRegistration(account, 'planted', { untilAt: START + 9 * HOUR_MS }, HOUR_MS),
+    )
+    const planted = [
+      await createdElsewhere(`pilotlight:${await directory().deploymentId()}:${printOf('planted')}`),
+      await createdElsewhere(await markOf('planted', START - HOUR_MS)),
+    ]
+    await tick()
+    expect((await view(id)).state.live?.name).not.toBe(planted[0])
+    expect((await view(id)).state.live?.name).not.toBe(planted[1])
+    expect(await listed()).toEqual(expect.arrayContaining(planted))
+    expect(await events(id)).not.toContain('adopted')
+  })
+
+  it('a handle in the table keeps its name of an older version', async () => {
+    const id = await made('older')
+    const handle = await nameOf(id)
+    const kept = lab.handles.get((handle ?? '').replace('cachedContents/', ''))
+    if (kept === undefined) throw new Error('the lab has no such handle')
+    kept.displayName = kept.displayName.split(':').slice(0, 3).join(':')
+    at(START + 46 * MINUTE_MS)
+    await tick()
+    expect((await view(id)).state).toMatchObject({ live: { name: handle }, losses: 0 })
   })
 
   it('the second of two handles for one content is deleted', async () => {
