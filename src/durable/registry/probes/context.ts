@@ -64,16 +64,7 @@ export class PlanningContext {
     this.budgetRanking = new BudgetRanking(store)
     this.settings = settings
     this.#readInFlight()
-  }
-
-  /** Runs `work` in one transaction. A rollback also restores `inFlight`. */
-  transaction<Result>(work: () => Result): Result {
-    try {
-      return this.store.transaction(work)
-    } catch (thrown) {
-      this.#readInFlight()
-      throw thrown
-    }
+    store.readAgainAfterRollback(() => this.#readInFlight())
   }
 
   #readInFlight(): void {

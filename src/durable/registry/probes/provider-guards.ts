@@ -40,6 +40,8 @@ export class ProviderGuards {
     this.#store = store
     this.#saved = store.setting('guards') ?? '[]'
     this.#guards = new Map(JSON.parse(this.#saved) as [string, Guard][])
+    // What a settlement observed stays true; that it was saved does not.
+    store.readAgainAfterRollback(() => (this.#saved = store.setting('guards') ?? '[]'))
   }
 
   /** Reason to delay a call of about `tokens` tokens; null: it may be sent now. */
