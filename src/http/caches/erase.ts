@@ -20,7 +20,7 @@ export async function deleteManagedCachesOf(c: Call, id: string): Promise<void> 
         const card = cardById(of)
         const dialect = card?.managedCaches
         if (card === undefined || dialect === undefined) return
-        const access = accessTo(card, c.env)
+        const access = accessTo(card, c.env, wanted.region)
         try {
           const opened = accessWith(wanted, access, allowedSecrets, credentials, c.env)
           await callManagedCache(opened, dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)

@@ -141,8 +141,8 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
   const at = wanted.at === IN_BODY ? undefined : wanted.at
   // A native body that has what the handle contains is refused before the handle is looked up, as in the neutral form.
   if (own !== undefined) refer(own, wanted.name, at)
-  const { model, messages = [], credential } = body
-  const known = await managedCacheNamed(c, card, wanted, { model, credential })
+  const { model, messages = [], credential, region } = body
+  const known = await managedCacheNamed(c, card, wanted, { model, credential, region })
   if (own !== undefined) return { known, text: own }
   const { text } = renderNeutral(dialectOf(card), { model: known.record.model, messages })
   refer(text, wanted.name, at)

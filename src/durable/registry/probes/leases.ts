@@ -277,10 +277,11 @@ export class Leases {
       ...(record.baseModel === undefined ? {} : { baseModel: record.baseModel }),
       credential: record.credential,
       credentialGeneration: record.credentialGeneration ?? 1,
+      ...(record.region === undefined ? {} : { region: record.region }),
       retention: retentionInForce(record, state),
       maxOutputTokens: record.maxOutputTokens,
     }
-    const via = this.#guards.route(record.provider, now)
+    const via = this.#guards.route(record, now)
     if (via !== null) lease.via = via
     this.#guards.leased(lease, now)
     return lease

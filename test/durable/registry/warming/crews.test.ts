@@ -40,7 +40,7 @@ function world() {
 
 const steps = (crews: Crews, id: string) => crews.crew(id).agents.map(({ step }) => step)
 
-it('a crew whose step is rolled back stands in the table as before, is due later, and goes on then', async () => {
+it('a crew whose step is rolled back is as before, is due later, and goes on then', async () => {
   const { account, now, sent, crews, begin, failAll } = world()
   await begin('job_crew', 'one', 'two')
   expect(sent).toHaveLength(1)

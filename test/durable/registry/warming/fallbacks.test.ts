@@ -38,7 +38,7 @@ function world() {
   return { account, now, sent, fallbacks, begin, failAll, keyOf, labelOf }
 }
 
-it('a chain whose step is rolled back stands in the table as before, is due later, and goes on then', async () => {
+it('a chain whose step is rolled back is as before, is due later, and goes on then', async () => {
   const { account, now, sent, fallbacks, begin, failAll, keyOf, labelOf } = world()
   await begin('first', 'second')
   account.sql.all("CREATE TRIGGER full BEFORE INSERT ON claim BEGIN SELECT RAISE(ABORT, 'disk full'); END")
