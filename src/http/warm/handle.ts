@@ -128,10 +128,7 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
     if (body[field] === undefined) continue
     throw invalid(wanted.at, `cannot be combined with ${field}: the handle contains system and tools already`)
   }
-  if (body.background === true) {
-    const text = 'background: is not supported with a handle, which is renewed by one short call.'
-    throw new Failure('unsupported', text, { field: 'background' })
-  }
+  refuseBackground(body)
   if (probesAsked(body.keep_warm?.plan ?? 'auto') !== null) {
     const text = 'keep_warm.plan: a handle is renewed, not probed; use "auto", "always" or "off".'
     throw new Failure('unsupported', text, { field: 'keep_warm.plan' })
@@ -147,6 +144,14 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
   const { text } = renderNeutral(dialectOf(card), { model: known.record.model, messages })
   refer(text, wanted.name, at)
   return { known, text }
+}
+
+/** Refuses a warm of a handle as a job: it is one call about the handle, which calls no model, and there is no prefix to wait for. */
+export function refuseBackground({ background }: Pick<WarmBody, 'background'>): void {
+  if (background !== true) return
+  const text =
+    'background: a handle is renewed by one short call that reaches no model, so there is no job to wait for. Leave background out: between warms Pilotlight renews the handle by itself.'
+  throw new Failure('unsupported', text, { field: 'background' })
 }
 
 /** What a plan says about how long to keep the managed cache. */
