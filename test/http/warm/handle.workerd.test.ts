@@ -264,7 +264,7 @@ describe('a handle in a pool and in a crew', () => {
     expect(calls('PATCH')).toEqual([])
   })
 
-  it('is renewed once for all agents that refer to it, and an agent that repeats its contents fails', async () => {
+  it('is renewed once for all its agents, and an agent that repeats its contents fails', async () => {
     const { handle } = await cached({ ttl: '10m' })
     const agents = [
       body(handle, { name: 'first' }),
