@@ -2,6 +2,8 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { botAnswer, botCancelled } from '../../../src/contract/bot.ts'
 import { botResponse } from '../../../src/contract/bot-responses.ts'
+import type { Bot } from '../../../src/durable/bot/bot.ts'
+import type { Cancellation } from '../../../src/durable/bot/cancelled-call.ts'
 import { BotCallLog } from '../../../src/durable/bot/tables/calls.ts'
 import { BotCallLedger } from '../../../src/durable/registry/ledger/bot-calls.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
@@ -142,8 +144,10 @@ describe('cancelling while a summary is written', () => {
     expect(heard.map(({ type }) => type)).not.toContain('compacted')
     release()
     await say(id, long(said + 1))
-    expect(heard.filter(({ type }) => type === 'compacted')).toMatchObject([{ summarized: true }])
-    expect((await objectOf(id).view()).state.window.summaries).toHaveLength(1)
+    const compacted = heard.filter(({ type }) => type === 'compacted')
+    expect(compacted.length).toBeGreaterThan(0)
+    for (const one of compacted) expect(one).toMatchObject({ summarized: true })
+    expect((await objectOf(id).view()).state.window.summaries).toHaveLength(compacted.length)
   })
 })
 
@@ -164,17 +168,18 @@ describe('cancelling a turn that has not been sent', () => {
   it('charges nothing where it is given up between the last check and the send', async () => {
     const id = await begin()
     const begin_ = BotCallLog.prototype.begin
-    const stub = objectOf(id)
-    let told: Promise<unknown> | null = null
+    // The bot itself cancels, in the moment after the last check and before its call is sent.
+    const bot = await runInDurableObject(objectOf(id), (instance) => instance as unknown as Bot)
+    let told: Cancellation | null = null
     vi.spyOn(BotCallLog.prototype, 'begin').mockImplementation(function (this: BotCallLog, ...given) {
       begin_.apply(this, given)
-      told ??= runInDurableObject(stub, (bot) => bot.cancel())
+      void bot.cancel().then((cancellation) => (told = cancellation))
     })
     const turn = pick(await post(`/bots/${id}/messages`, { text: 'Which tent?' }), 'turn_id') as string
     await ended(id, turn)
     expect(received(world.lab)).toEqual([])
     const shown = botAnswer.parse((await get(`/bots/${id}`)).json)
-    expect(await told).toMatchObject({ turn, billed: false, nanos: 0, charged: 'nothing' })
+    expect(told).toMatchObject({ turn, billed: false, nanos: 0, charged: 'nothing' })
     expect([shown.spent_usd, shown.calls.map(({ billed }) => billed)]).toEqual([0, [false]])
     expect(await ledgerOf(id)).toMatchObject([{ cost_usd: 0, outcome: 'refused' }])
   })
