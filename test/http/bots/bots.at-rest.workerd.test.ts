@@ -137,7 +137,10 @@ it('1,000 bots at rest have no alarm and no socket, and a night touches no row f
   const built = vi.spyOn(LiveStore.prototype, 'exists')
   const crowd = await night(evening + 2 * DAY_MS, sql)
   expect(built.mock.contexts).toEqual([])
-  expect(crowd).toEqual(few)
+  // An account's object may start anew in the meantime, and reads a few rows of its own. A row for each bot would be a thousand.
+  expect(crowd.written).toBe(few.written)
+  expect(crowd.read - few.read).toBeLessThan(BOTS / 20)
+  expect(crowd.statements - few.statements).toBeLessThan(BOTS / 20)
   for (let n = 0; n < BOTS; n += AT_ONCE) {
     const after = await Promise.all(stubs.slice(n, n + AT_ONCE).map(seen))
     expect(after.map(({ rows }) => rows)).toEqual(before.slice(n, n + AT_ONCE))
