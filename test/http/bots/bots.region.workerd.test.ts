@@ -24,7 +24,7 @@ describe('the region of a bot', () => {
   const body = { provider: 'bedrock-openai', model: 'openai.gpt-5.6-sol', credential: 'abroad', allow_unpriced: true }
 
   it('is the one that it names, else that of its credential, and is where its calls go', async () => {
-    await get('/prefixes') // the account begins with its first request
+    await begin() // the account begins with what it stores first
     const stored = await put('eu-central-1')
     expect([stored.status, stored.text]).toEqual([201, expect.any(String)])
     const urls: string[] = []
