@@ -23,7 +23,7 @@ describe('the region of a bot', () => {
     )
   const body = { provider: 'bedrock-openai', model: 'openai.gpt-5.6-sol', credential: 'abroad', allow_unpriced: true }
 
-  it('is the one that it names, else that of its credential, and is where its calls go', async () => {
+  it('is that of its credential where it names none, and is where its calls go', async () => {
     await begin() // the account begins with what it stores first
     const stored = await put('eu-central-1')
     expect([stored.status, stored.text]).toEqual([201, expect.any(String)])
@@ -32,15 +32,13 @@ describe('the region of a bot', () => {
       urls.push(new URL(String(input instanceof Request ? input.url : input)).host)
       return Response.json({ error: { message: 'no', type: 'x', code: 'x', param: null } }, { status: 400 })
     })
-    for (const [named, region] of [
-      [{}, 'eu-central-1'],
-      [{ region: 'us-west-2' }, 'us-west-2'],
-    ] as const) {
-      const id = await begin({ ...body, ...named, system_prompt: 'You sell tents.' })
-      expect(botAnswer.parse((await get(`/bots/${id}`)).json).region).toBe(region)
-      await say(id, 'Which tent?')
-      expect(urls.splice(0)).toEqual([`bedrock-mantle.${region}.api.aws`])
-    }
+    const id = await begin({ ...body, system_prompt: 'You sell tents.' })
+    expect(botAnswer.parse((await get(`/bots/${id}`)).json).region).toBe('eu-central-1')
+    await say(id, 'Which tent?')
+    expect(urls).toEqual(['bedrock-mantle.eu-central-1.api.aws'])
+    // Its key was stored for that host alone.
+    const elsewhere = await post('/bots', { ...body, region: 'us-west-2', system_prompt: 'You sell tents.' })
+    expect(pick(elsewhere, 'error', 'kind')).toBe('provider_key_refused')
     await call('DELETE', '/accounts/dev/credentials/abroad', undefined, admin)
   })
 
