@@ -67,7 +67,11 @@ export async function sendWith(
  * A credential as it goes into the header of a call: a key as it is, in place of a service-account key an access token. Throws the `Failure` of
  * its exchange.
  */
-export async function bearerOf({ card, tokenUrl }: Sending['access'], credential: string, clock: Clock): Promise<string> {
+export async function bearerOf(
+  { card, tokenUrl }: Sending['access'],
+  credential: string,
+  clock: Clock,
+): Promise<string> {
   if (card.serviceAccounts !== true || tokenUrl === null || !isKeyFile(credential)) return credential
   const got = await tokenFor(credential, tokenUrl, clock, clock.now() + EXCHANGE_MS * clock.rate, null)
   if (got.kind === 'token') return got.token

@@ -29,6 +29,8 @@ export interface Lease {
   baseModel?: string
   credential: string
   credentialGeneration: number
+  /** Region or location in the provider's address that a caller or the credential named. Absent: the deployment's. */
+  region?: string
   /** Region whose `Egress` sends the call. Absent: the object or Worker that holds the lease sends it. */
   via?: DurableObjectLocationHint
   retention: string
@@ -93,6 +95,8 @@ export interface ManagedCacheLease {
   /** Credential that the call uses. Absent in leases written before this member existed: the deployment's secret. */
   credential?: string
   credentialGeneration?: number
+  /** Region or location in the provider's address. Absent: the deployment's. */
+  region?: string
   /** The credentials that the contents of a creation hold placeholders for, sealed. Absent: none. */
   contentCredentials?: SealedCredentials
   /** Handle, the provider's name of the managed cache; null for a creation. */

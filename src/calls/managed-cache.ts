@@ -12,6 +12,8 @@ import { listManagedCaches } from './managed-cache-list.ts'
 import { callManagedCache, failedAnswer } from './managed-cache-request.ts'
 import type { ManagedCacheAnswer } from './managed-cache-request.ts'
 import { accessWith, DEFAULT_CREDENTIAL } from './credential.ts'
+import { inSpan, managedCacheSpan } from './span.ts'
+import type { Attributes, Tracer } from './span.ts'
 import type { StoredCredential } from './credential.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from './lease.ts'
 import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/managed-cache/dialect.ts'
@@ -22,6 +24,8 @@ export interface ManagedCacheCallContext {
   allowedSecrets: readonly string[]
   /** The account's own credential that the lease names, still sealed. */
   credentials: readonly StoredCredential[]
+  /** Records each call as a span; absent: none does. */
+  tracer?: Tracer | undefined
   /** Reads the cache's contents as they were registered, gzipped; null when they were deleted. Only creations read them. */
   bodyOf: (k: number) => Promise<Uint8Array | null>
 }
@@ -44,7 +48,7 @@ export async function runManagedCacheLease(
   let access: Access
   let request: ManagedCacheRequest | null
   try {
-    access = accessWith(lease, accessTo(card, env), context.allowedSecrets, context.credentials, env)
+    access = accessWith(lease, accessTo(card, env, lease.region), context.allowedSecrets, context.credentials, env)
     if (lease.adopts !== undefined && lease.op === 'create') {
       const found = await adopted(lease, lease.adopts, dialect, access, context)
       if (found !== null) return { ...base, startedAt, ...found }
@@ -55,12 +59,27 @@ export async function runManagedCacheLease(
   }
   if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache was deleted' }
   const sentAt = clock.now()
-  const answer = await callManagedCache(access, dialect, request, clock, lease.timeoutMs)
+  const call = request
+  const send = () => callManagedCache(access, dialect, call, clock, lease.timeoutMs)
+  const told = (answer: ManagedCacheAnswer) => spanOf(answer, lease, dialect)
+  const answer = await inSpan(context.tracer, managedCacheSpan(lease, card), send, told)
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
   } catch (thrown) {
     return outcomeOf(base, sentAt, failedAnswer(thrown, null))
+  }
+}
+
+/** Attributes of an answer, for its span. A creation writes the contents into the cache. */
+function spanOf(answer: ManagedCacheAnswer, { op }: ManagedCacheLease, dialect: ManagedCacheDialect): Attributes {
+  if (answer.kind === 'failed') return { 'error.type': answer.failure.kind }
+  if (answer.kind === 'gone') return op === 'delete' ? {} : { 'error.type': 'not_found' }
+  if (op !== 'create') return {}
+  try {
+    return { 'gen_ai.usage.cache_creation.input_tokens': dialect.read(answer.text).tokens ?? undefined }
+  } catch {
+    return { 'error.type': 'unreadable_answer' }
   }
 }
 

@@ -14,7 +14,7 @@ import { secretFor } from './credential.ts'
 import type { SendThrough } from './egress.ts'
 import type { Lease, Outcome } from './lease.ts'
 import type { StoredCredential } from './credential.ts'
-import { inSpan } from './span.ts'
+import { endedSpan, inSpan, warmSpan } from './span.ts'
 import type { Tracer } from './span.ts'
 import type { Dialect } from '../providers/dialect.ts'
 
@@ -95,7 +95,8 @@ export async function runLease(
     const result = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
       const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
       const send = () => (via === undefined || egress === undefined ? transport.send(call) : egress(via, call))
-      return inSpan(context.tracer, lease, card, send, (answer) => read(lease, answer, dialect, startedAt, 0).outcome)
+      const ended = (answer: Sent) => endedSpan(read(lease, answer, dialect, startedAt, 0).outcome)
+      return inSpan(context.tracer, warmSpan(lease, card), send, ended)
     })
     if (result.kind === 'late') return notSent('its deadline passed before an access token arrived')
     if (result.kind === 'no_token') return failedBefore(lease, clock.now(), result.failure, result.permanent)

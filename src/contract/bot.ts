@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { cacheAdvice } from './bot-responses.ts'
 import { cache } from './cache.ts'
-import { keepWarm } from './keep-warm.ts'
-import { dollars, duration } from './scalars.ts'
+import { advice as findingsOrAdvice, keepWarm } from './keep-warm.ts'
+import { dollars, duration, region } from './scalars.ts'
 import { newTools } from './tool.ts'
-import { allowUnpriced, model } from './warm.ts'
+import { allowUnpriced, lintWish, model } from './warm.ts'
 import { FAILURES } from './failure.ts'
 
 /** Requests of the routes of bots. */
@@ -41,6 +41,8 @@ export const newBot = z.strictObject({
     .optional()
     .meta({ description: 'How to keep its conversation warm between turns, as in POST /warm; auto when absent.' }),
   credential: z.string().max(64).optional(),
+  region: region.optional(),
+  lint: lintWish.optional(),
   snapshot: snapshot.optional().meta({
     description: 'Continues from this snapshot. Only idle_timeout and cost_budget_usd can be combined with it.',
   }),
@@ -147,6 +149,11 @@ const advice = z
   .array(cacheAdvice)
   .meta({ description: 'What cannot be met of the cache settings, and what is done instead; absent: nothing.' })
 
+const findings = findingsOrAdvice.meta({
+  description:
+    'What cannot be met of the cache settings and what is done instead, and findings of lint in system prompt and tools; absent: nothing.',
+})
+
 const botCache = z
   .strictObject({
     retention: z.string(),
@@ -170,12 +177,13 @@ export const botAnswer = z.strictObject({
   why: z.string().nullable(),
   provider: z.string(),
   model: z.string(),
+  region: z.string().optional().meta({ description: "Region or location of its calls; absent: the deployment's." }),
   started_at: at,
   active_at: at,
   ended_at: at.nullable(),
   waiting: z.int(),
   cache: botCache.meta({ description: 'Cache settings of its turns; null: they request no caching.' }),
-  advice: advice.optional(),
+  advice: findings.optional(),
   spent_usd: z.number(),
   cost_budget_usd: z.number().nullable(),
   token_count: z.number(),

@@ -2,8 +2,9 @@ import * as z from 'zod'
 import { FAILURES } from './failure.ts'
 import { rawJson } from './raw-json.ts'
 import { credentialName } from './credential.ts'
-import { dollars, duration, instant, label } from './scalars.ts'
-import { model, neutralMembers } from './warm.ts'
+import { advice } from './keep-warm.ts'
+import { dollars, duration, instant, label, region } from './scalars.ts'
+import { lintWish, model, neutralMembers } from './warm.ts'
 
 /** Managed caches: contents that a provider stores and returns by a name, the handle. */
 
@@ -36,6 +37,8 @@ export const cacheCreation = z.strictObject({
   ...neutralMembers,
   ttl: ttl.optional(),
   display_name: label.optional(),
+  region: region.optional(),
+  lint: lintWish.optional(),
   credential: credentialName
     .optional()
     .meta({ description: 'A credential of the account; the Worker secret of the provider when absent.' }),
@@ -63,6 +66,10 @@ export const cacheAnswer = z.strictObject({
   model: z.string(),
   display_name: z.string().nullable(),
   credential: z.string().meta({ description: '`default`: the Worker secret of the provider.' }),
+  region: z
+    .string()
+    .optional()
+    .meta({ description: "Region or location that it exists in; absent: the deployment's." }),
   fingerprint: z.string(),
   prefixes: z.array(z.string()).optional().meta({
     description: 'Ids of the prefixes that the planner keeps in it, which it made it for; absent: none.',
@@ -98,7 +105,11 @@ export const cacheAnswer = z.strictObject({
   why: z.string(),
 })
 
-export const cacheMade = z.strictObject({ created: z.boolean(), ...cacheAnswer.shape })
+export const cacheMade = z.strictObject({
+  created: z.boolean(),
+  ...cacheAnswer.shape,
+  advice: advice.optional().meta({ description: 'Findings of lint in the contents; absent: none.' }),
+})
 export const cacheReported = z.strictObject({
   replaced: z.boolean().meta({ description: 'Whether a new handle has replaced the reported one.' }),
   ...cacheAnswer.shape,

@@ -49,6 +49,12 @@ export const allowUnpriced = z.boolean({ error: 'must be true or false' }).meta(
     'Whether a call may be sent though no price is known for the model. Absent: only one that its caller waits for. false: none. Plans never send such calls.',
 })
 
+/** What a body wishes to happen with the findings of lint. */
+export const lintWish = z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).meta({
+  description:
+    'What happens with lint findings: `advice` lists them, `error` refuses the request, `off` looks for none. Absent: they are listed, and secrets refused. The setting of the account may be stricter.',
+})
+
 /** Body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label. A new body with the same name becomes a new version.' }),
@@ -100,10 +106,7 @@ export const warmBody = z.strictObject({
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
   region: region.optional(),
-  lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
-    description:
-      'What happens with lint findings: `advice` lists them, `error` refuses the request, `off` looks for none. Absent: they are listed, and secrets refused. The setting of the account may be stricter.',
-  }),
+  lint: lintWish.optional(),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
   allow_unpriced: allowUnpriced.optional(),
 })

@@ -1,6 +1,7 @@
 import { markScope } from '../core/managed-cache/ownership.ts'
-import { accessWith } from '../calls/credential.ts'
-import type { ListedWith } from '../durable/registry/records/managed-cache.ts'
+import { accessWith, DEFAULT_CREDENTIAL } from '../calls/credential.ts'
+import type { Card } from '../providers/card.ts'
+import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cards } from '../providers/registry.ts'
 import { cardById } from '../runtime/cards.ts'
 import { clockFrom } from '../runtime/clock.ts'
@@ -32,10 +33,13 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
   let complete = true
   for (const card of cards) {
     const dialect = card.managedCaches
-    const access = accessTo(card, env)
-    if (dialect === undefined || access.credential === null || access.refusal !== null) continue
+    if (dialect === undefined) continue
     try {
-      if (!(await reconcileAt(access, dialect, env, clock, null))) complete = false
+      for (const region of await regionsOf(card, env)) {
+        const access = accessTo(card, env, region)
+        if (access.credential === null || access.refusal !== null) continue
+        if (!(await reconcileAt(access, dialect, env, clock, null, region))) complete = false
+      }
     } catch (thrown) {
       console.error('reconcile: did not end', thrown instanceof Error ? thrown.name : 'unknown')
       complete = false
@@ -43,6 +47,17 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
   }
   await reconcileAccounts(env, clock)
   if (!complete) await directory.reconcileAgainAt(clock.now() + RETRY_MS, RECONCILE_MS)
+}
+
+/** The regions to ask: the deployment's, and those that accounts have managed caches in. */
+async function regionsOf(card: Card, env: Environment): Promise<(string | undefined)[]> {
+  if (card.region === undefined) return [undefined]
+  const accounts = await env.DIRECTORY.getByName('directory').accounts()
+  const named = new Set<string>()
+  for (const { id } of accounts) {
+    for (const region of await env.REGISTRY.getByName(id).handleRegions(card.id)) named.add(region)
+  }
+  return [undefined, ...named]
 }
 
 /** Reconciles with the accounts' own credentials. One that fails is tried again at the next interval; the others are still read. */
@@ -65,8 +80,11 @@ async function reconcileWith(credential: StoredCredential, env: Environment, clo
   if (card === undefined || dialect === undefined) return
   const wanted = { credential: name, credentialGeneration: generation }
   try {
-    const access = accessWith(wanted, accessTo(card, env), [], [credential], env)
-    await reconcileAt(access, dialect, env, clock, { account, ...wanted })
+    const named = card.region === undefined ? [] : await env.REGISTRY.getByName(account).handleRegions(card.id)
+    for (const region of [undefined, ...named]) {
+      const access = accessWith(wanted, accessTo(card, env, region), [], [credential], env)
+      await reconcileAt(access, dialect, env, clock, { account, ...wanted }, region)
+    }
   } catch (thrown) {
     console.error("reconcile: an account's credential did not work", thrown instanceof Error ? thrown.name : 'unknown')
   }
@@ -79,6 +97,7 @@ async function reconcileAt(
   env: Environment,
   clock: Clock,
   reader: Reader | null,
+  region: string | undefined,
 ): Promise<boolean> {
   const directory = env.DIRECTORY.getByName('directory')
   // The list is read before the tables: a cache that is created meanwhile is in a table alone, so it never counts as unknown.
@@ -93,7 +112,9 @@ async function reconcileAt(
     try {
       const registry = env.REGISTRY.getByName(id)
       // Accounts may share a key, so a cache is unknown only if no account knows it. A cache that the list lacks is only the reader's.
-      const listedWith = reader === null ? undefined : reader.account === id ? reader : null
+      const isReader = reader === null || reader.account === id
+      const by = reader ?? { credential: DEFAULT_CREDENTIAL, credentialGeneration: 1 }
+      const listedWith = isReader ? { ...by, ...(region === undefined ? {} : { region }) } : null
       const here = await registry.reconcileHandles(access.card.id, listed, listedAt, listedWith)
       unknown = unknown.intersection(new Set(here))
     } catch (thrown) {

@@ -20,7 +20,7 @@ export async function deleteManagedCachesOf(env: Environment, id: string): Promi
         const card = cardById(of)
         const dialect = card?.managedCaches
         if (card === undefined || dialect === undefined) return
-        const access = accessTo(card, env)
+        const access = accessTo(card, env, wanted.region)
         try {
           const opened = accessWith(wanted, access, allowedSecrets, credentials, env)
           await callManagedCache(opened, dialect, dialect.remove(name), clockFrom(env), DELETE_TIMEOUT_MS)

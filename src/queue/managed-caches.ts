@@ -2,6 +2,7 @@ import type { ManagedCacheMessage } from '../durable/registry/records/managed-ca
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { runManagedCacheToEnd } from '../calls/managed-cache.ts'
+import type { Tracer } from '../calls/span.ts'
 
 /** Reads a queue message about a managed cache; null when it is another message. `handle`, `of` and `drop` are stored words. */
 export function readManagedCacheMessage(body: unknown): ManagedCacheMessage | null {
@@ -17,7 +18,8 @@ export async function consumeManagedCache(
   { account, handle }: ManagedCacheMessage,
   env: Environment,
   clock: Clock,
+  tracer?: Tracer,
 ): Promise<void> {
   const { lease, allowedSecrets, credentials } = await env.REGISTRY.getByName(account).beginHandle(handle)
-  if (lease !== null) await runManagedCacheToEnd(lease, { env, clock, allowedSecrets, credentials }, account)
+  if (lease !== null) await runManagedCacheToEnd(lease, { env, clock, tracer, allowedSecrets, credentials }, account)
 }

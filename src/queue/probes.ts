@@ -39,7 +39,7 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
         return
       }
       try {
-        if (managedCache !== null) await limit(() => consumeManagedCache(managedCache, env, clock))
+        if (managedCache !== null) await limit(() => consumeManagedCache(managedCache, env, clock, tracer))
         if (claim === null) {
           message.ack()
           return

@@ -34,11 +34,16 @@ export function findingsOf(
   const known = recent.get(key)
   if (known !== undefined) return known
   const found = neutral === null ? lintPrefix(card, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)
-  const shown = found.length <= MAX_FINDINGS ? found : [...secretsFirst(found), more(found.length)]
+  const shown = fewOf(found)
   recent.set(key, shown)
   const [oldest] = recent.keys()
   if (recent.size > MOST_RECENT && oldest !== undefined) recent.delete(oldest)
   return shown
+}
+
+/** At most `MAX_FINDINGS`, and one that counts the rest. */
+export function fewOf(found: readonly Finding[]): readonly Finding[] {
+  return found.length <= MAX_FINDINGS ? found : [...secretsFirst(found), more(found.length)]
 }
 
 /** The first findings, but no secret left out for others: it may refuse the body. */
@@ -57,7 +62,13 @@ function more(count: number): Finding {
   }
 }
 
-function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: ModelFacts): Finding[] {
+/** Lints the neutral form. `systemAt`: JSON pointer of the system prompt in what the caller wrote. */
+export function lintNeutral(
+  request: Pick<NeutralRequest, 'system' | 'tools' | 'messages'>,
+  prefix: Pick<PreparedPrefix, 'estimatedTokens'>,
+  facts: Pick<ModelFacts, 'minimumTokens'>,
+  systemAt = '/system',
+): Finding[] {
   const { system, tools = [], messages = [] } = request
   const block = (at: string, part: Part, text: string): Block => ({
     at,
@@ -72,7 +83,7 @@ function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: Mod
     const pieces = [...described, ...piecesOf(readJson(parametersText), `${at}/parameters`)]
     return { at, part: 'tools', pieces, marker: null, run: null }
   })
-  if (system !== undefined) blocks.push(block('/system', 'system', system))
+  if (system !== undefined) blocks.push(block(systemAt, 'system', system))
   for (const [index, { content }] of messages.entries())
     blocks.push(block(`/messages/${index}/content`, 'turns', content))
   return lint({

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Lease, Outcome } from '../../src/calls/lease.ts'
-import { inSpan } from '../../src/calls/span.ts'
+import { botSpan, endedSpan, inSpan, managedCacheSpan, warmSpan } from '../../src/calls/span.ts'
 import { usage } from '../support/sample.ts'
 import { spanRecorder } from '../support/spans.ts'
 
@@ -37,10 +37,9 @@ it('a call is a span with what it asked and what it read', async () => {
   const outcome = answered(counts)
   const sent = await inSpan(
     tracer,
-    lease,
-    card,
+    warmSpan(lease, card),
     () => Promise.resolve('the answer'),
-    () => outcome,
+    () => endedSpan(outcome),
   )
   expect(sent).toBe('the answer')
   expect(spans).toEqual([
@@ -62,10 +61,9 @@ it('what the provider does not report is absent, and never 0', async () => {
   const silent = { inputTokens: null, cacheReadTokens: null, cacheWriteTokens: null, outputTokens: null }
   await inSpan(
     tracer,
-    lease,
-    { id: 'anthropic' },
+    warmSpan(lease, { id: 'anthropic' }),
     () => Promise.resolve(''),
-    () => answered(silent),
+    () => endedSpan(answered(silent)),
   )
   expect(spans[0]?.attributes).toEqual({ ...begun, 'gen_ai.provider.name': 'anthropic' })
 })
@@ -76,20 +74,54 @@ it('a failure is told by its kind alone', async () => {
   const told = { failure, accepted: null, permanent: true, primitiveRefused: false, retryAfterMs: null }
   await inSpan(
     tracer,
-    lease,
-    card,
+    warmSpan(lease, card),
     () => Promise.resolve(''),
-    () => ({ ...base, ...told, kind: 'failed' }),
+    () => endedSpan({ ...base, ...told, kind: 'failed' }),
   )
   expect(spans[0]?.attributes).toEqual({ ...begun, 'error.type': 'provider_rejected' })
 })
 
 it('a call that is not traced is sent the same, and its answer is not read for it', async () => {
   const { tracer, spans } = spanRecorder(false)
-  const unread = (): Outcome => {
+  const unread = (): never => {
     throw new Error('it was read')
   }
   for (const one of [tracer, undefined])
-    expect(await inSpan(one, lease, card, () => Promise.resolve('the answer'), unread)).toBe('the answer')
+    expect(await inSpan(one, warmSpan(lease, card), () => Promise.resolve('the answer'), unread)).toBe('the answer')
   expect(spans.map(({ attributes }) => attributes)).toEqual([{}])
+})
+
+it('a call of a bot and one about a managed cache say what they are', async () => {
+  const { tracer, spans } = spanRecorder()
+  const bot = botSpan({ model: 'claude-opus-5', purpose: 'summary', retention: undefined }, card)
+  const cache = managedCacheSpan({ op: 'create', model: 'gemini-3.8-flash' }, { id: 'gemini' })
+  for (const asked of [bot, cache])
+    await inSpan(
+      tracer,
+      asked,
+      () => Promise.resolve(),
+      () => ({}),
+    )
+  expect(spans).toEqual([
+    {
+      name: 'chat claude-opus-5',
+      attributes: {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.provider.name': 'aws.bedrock',
+        'gen_ai.request.model': 'claude-opus-5',
+        'pilotlight.warm': false,
+        'pilotlight.purpose': 'summary',
+      },
+    },
+    {
+      name: 'create_cache gemini-3.8-flash',
+      attributes: {
+        'gen_ai.operation.name': 'create_cache',
+        'gen_ai.provider.name': 'gemini',
+        'gen_ai.request.model': 'gemini-3.8-flash',
+        'pilotlight.warm': true,
+        'pilotlight.purpose': 'create',
+      },
+    },
+  ])
 })

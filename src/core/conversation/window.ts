@@ -113,6 +113,12 @@ export class ChatWindow {
     return this.tokenCount > this.budgetTokens ? this.#evict() : []
   }
 
+  /** Takes an eviction back: the state before `add`, with its messages at the end, though they exceed the budget. */
+  restore(before: ChatWindowState, ...messages: ChatMessage[]): void {
+    this.#state = structuredClone(before)
+    this.#state.recent.push(...messages)
+  }
+
   /** Adds a summary of evicted messages after the earlier summaries. */
   summarize(text: string): void {
     this.#state.summaries.push(text)

@@ -1,3 +1,4 @@
+import { tracing } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
@@ -205,6 +206,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       id: (this.ctx.id.name ?? '').split('/').at(-1) ?? '',
       sync: () => this.ctx.storage.sync(),
       publish: (event) => this.#listeners.send(event),
+      tracer: tracing,
     }
   }
 

@@ -23,3 +23,8 @@ interface Answered {
 export function replyOf({ text, complete, toolCalls = [], native = null }: Answered): Reply {
   return { text, complete, toolCalls, native }
 }
+
+/** Whether a caller gave the call up. */
+export function isGivenUp(outcome: CallOutcome): boolean {
+  return outcome.kind !== 'answered' && outcome.failure.kind === 'cancelled'
+}

@@ -1,11 +1,14 @@
 import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
+import type { Tracer } from '../../calls/span.ts'
 import { SECOND_MS } from '../../core/time/time.ts'
 import type { Card } from '../../providers/card.ts'
+import { withCredentials } from '../../providers/dialects/shared/credentials.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
+import { openedCredentials } from '../../runtime/seal.ts'
 import type { ManagedCacheFlight, ManagedCacheView } from '../registry/records/managed-cache.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
 
@@ -18,6 +21,10 @@ const LONGEST_WAIT_MS = 60 * SECOND_MS
 interface Shell {
   env: Environment
   clock: Clock
+  /** Records each call as a span; absent: none does. */
+  tracer?: Tracer
+  /** Aborted when the call is given up: nobody waits for a handle any more. */
+  signal?: AbortSignal
 }
 
 /** The body of a call of a bot whose contents are in a managed cache. `tokens`: those of the contents, for the worst case. */
@@ -50,10 +57,13 @@ export async function withContents(
   const tokens = view.state.live?.tokens ?? view.record.estimatedTokens * 2
   const live = got?.failure === null ? view.state.live : null
   if (live !== null) return { body: references.refer(body, live.name), tokens, inlined: null }
-  const bytes = await registry.handleBody(view.k)
-  if (bytes === null) throw new Failure('not_found', 'The managed cache of this bot was deleted.')
+  const kept = await registry.handleContents(view.k)
+  if (kept === null) throw new Failure('not_found', 'The managed cache of this bot was deleted.')
   const inlined = got === null ? 'this turn asks for no cache' : (got.failure?.message ?? 'there is no handle')
-  return { body: references.inline(body, unpack(bytes)), tokens: 0, inlined }
+  const { credentials } = kept
+  // They are opened here, for this one call: the body is stored nowhere.
+  const opened = credentials === null ? [] : openedCredentials(credentials, shell.env)
+  return { body: references.inline(body, withCredentials(unpack(kept.bytes), opened)), tokens: 0, inlined }
 }
 
 /** Checks a handle that a call was refused for, so that the next attempt has one that exists. Never throws. */
@@ -67,7 +77,7 @@ export async function checkHandle(shell: Shell, config: BotConfig): Promise<void
 
 /** Obtains a handle, as the one who calls the provider or as one who waits. `failure`: why there is none. */
 async function handleOf(
-  { env, clock }: Shell,
+  { env, clock, tracer, signal }: Shell,
   { account, contents }: BotConfig,
   freshSinceAt: number,
 ): Promise<{ view: ManagedCacheView; failure: FailureValue | null }> {
@@ -84,14 +94,23 @@ async function handleOf(
       return { view: flight.view, failure }
     }
     const left = untilAt - clock.now()
-    if (left <= 0) {
+    if (left <= 0 || signal?.aborted === true) {
       const failure = failureValue('provider_timeout', 'the provider has not answered in time')
       return { view: await registry.handle(id), failure }
     }
-    if (flight.role === 'follower') await registry.handleIdle(flight.k, left)
+    if (flight.role === 'follower') await untilAborted(registry.handleIdle(flight.k, left), signal)
     else {
       const { lease, allowedSecrets, credentials } = flight
-      await runManagedCacheToEnd(lease, { env, clock, allowedSecrets, credentials }, account)
+      await runManagedCacheToEnd(lease, { env, clock, tracer, allowedSecrets, credentials }, account)
     }
   }
+}
+
+/** Waits for `work`, at most until the signal is aborted. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return work
+  const { promise: aborted, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  if (signal.aborted) resolve()
+  await Promise.race([work, aborted])
 }

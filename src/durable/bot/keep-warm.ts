@@ -63,7 +63,7 @@ function followedTurn(
   const isOff = keepWarm !== undefined && keepWarm !== null && !planKind(keepWarm.plan).sends
   if (cache === null || isOff || first === undefined || last === undefined || last.final) return null
   const card = cardById(config.provider)
-  if (card === undefined || accessTo(card, shell.env).refusal !== null) return null
+  if (card === undefined || accessTo(card, shell.env, config.region).refusal !== null) return null
   const messages = window.messages()
   // Where a prefix must not end with a tool's result it ends at the question, as the first call wrote it.
   const question = messages.findLastIndex(({ role }) => role === 'user')
@@ -119,7 +119,7 @@ function registrationOf(
   }
   const prefix = dialect.prepare(request, (model) => factsOf(card.id, model, now))
   const facts = factsOf(card.id, config.model, now)
-  const place = placeOf(card, env)
+  const place = placeOf(card, env, config.region)
   // A prefix below the minimum length is never cached.
   if (facts.minimumTokens !== null && prefix.renderedBytes / 2 < facts.minimumTokens) return null
   const beside = besideOf({ compared: null }, place)
@@ -139,6 +139,7 @@ function registrationOf(
     credentialGeneration: config.credential.generation,
     cacheKey: prefix.cacheKey,
     place,
+    ...(config.region === undefined ? {} : { region: config.region }),
     retention: prefix.retention,
     breakpoint: prefix.breakpoint,
     estimatedTokens: prefix.estimatedTokens,

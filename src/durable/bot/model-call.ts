@@ -8,9 +8,12 @@ import { dialectOf } from '../../providers/registry.ts'
 import { cardById } from '../../runtime/cards.ts'
 import type { Card } from '../../providers/card.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { sendWith } from '../../calls/access-token.ts'
 import { transport } from '../../calls/send.ts'
+import { botSpan, inSpan, usageAttributes } from '../../calls/span.ts'
+import type { Attributes, Tracer } from '../../calls/span.ts'
 import { accessTo } from '../../runtime/env.ts'
-import type { Environment } from '../../runtime/env.ts'
+import type { Access, Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import type { CallOutcome } from './call-outcome.ts'
@@ -23,7 +26,8 @@ import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
 import { believable } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
-import type { ProbeRequest } from '../../providers/dialect.ts'
+import type { Dialect, ProbeRequest } from '../../providers/dialect.ts'
+import type { Sent } from '../../providers/transport/send.ts'
 
 /** Parts of the bot's object that its turns use. */
 export interface BotShell {
@@ -35,6 +39,8 @@ export interface BotShell {
   /** Resolves when all writes are on disk. */
   sync(): Promise<void>
   publish(event: Record<string, unknown>): void
+  /** Records each call as a span; absent: none does. */
+  tracer?: Tracer
   /** Aborted when a caller gives the turn up: the call under way ends, and no other begins. Absent outside of turns. */
   signal?: AbortSignal
 }
@@ -65,33 +71,51 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     await book(shell, config, asked.id, outcome)
     return outcome
   }
-  let ready: Ready
+  /** Nothing left: nothing is booked, and what an attempt before this one reserved is released. */
+  const neverSent = async (): Promise<CallOutcome> => {
+    await book(shell, config, asked.id, NEVER_SENT)
+    return NEVER_SENT
+  }
+  if (isGivenUp()) return neverSent()
+  let ready: Ready | null
   try {
-    ready = await prepare(shell, config, asked)
+    ready = await prepare(shell, config, asked, isGivenUp)
   } catch (thrown) {
     const failure = readFailure(thrown) ?? failureValue('internal', 'the call could not be prepared')
     const outcome: CallOutcome = { kind: 'refused', failure }
     await book(shell, config, asked.id, outcome) // releases a reservation
     return outcome
   }
-  if (isGivenUp()) {
-    await book(shell, config, asked.id, NEVER_SENT)
-    return NEVER_SENT
-  }
-  const sentAt = clock.now()
-  calls.begin(asked.id, sentAt)
+  if (ready === null || isGivenUp()) return neverSent()
+  const { card } = ready
+  calls.begin(asked.id, clock.now())
   // Stored on disk before it is sent: an eviction from here on leaves a call without an end.
   await shell.sync()
-  const readDeltas = asked.onText === undefined ? () => {} : deltasOf(ready.card, asked.onText)
+  if (isGivenUp()) return end(NEVER_SENT)
+  const readDeltas = asked.onText === undefined ? () => {} : deltasOf(card, asked.onText)
   let beginning = ''
   const onText = (piece: string): void => {
     beginning += piece
     readDeltas(piece)
   }
-  const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
+  const { access, credential, request } = ready
   const stop = signal === undefined ? {} : { signal }
-  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, onText, ...stop })
+  const dialect = dialectOf(card)
+  const spanned = { model: config.model, purpose: callOf(asked.id).purpose, retention: asked.cache?.retention }
+  const result = await sendWith({ access, credential, clock, timeoutMs: asked.timeoutMs }, (presented, timeoutMs) => {
+    const { baseUrl } = access
+    const call = { card, baseUrl, credential: presented, request, timeoutMs, maxBytes: MAX_STREAM_BYTES, onText }
+    const ended = (answer: Sent) => spanOf(answer, dialect)
+    return inSpan(shell.tracer, botSpan(spanned, card), () => transport.send({ ...call, ...stop }), ended)
+  })
+  if (result.kind !== 'sent') {
+    if (isGivenUp()) return end(NEVER_SENT)
+    const late = failureValue('provider_timeout', 'The access token arrived too late.')
+    return end({ kind: 'refused', failure: result.kind === 'late' ? late : result.failure })
+  }
+  const { sent, sentAt } = result
   if (sent.kind === 'failed' && isGivenUp()) {
+    if (sent.outcomeKnown) return end(NEVER_SENT)
     const { provider, model } = config
     const called = {
       provider,
@@ -100,13 +124,12 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
       retention: asked.cache?.retention,
       sentAt,
     }
-    return end(cancelledCall(ready.card, called, beginning))
+    return end(cancelledCall(card, called, beginning))
   }
   if (sent.kind === 'failed') {
     const { failure } = sent
     return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })
   }
-  const dialect = dialectOf(ready.card)
   if (sent.status < 200 || sent.status >= 300) {
     const { failure } = dialect.readError(sent.status, sent.headers, sent.text)
     if (config.contents !== undefined && failure.detail?.['handle_gone'] === true) {
@@ -123,7 +146,7 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     usage = believable(dialect.readAnswer(sent.text, type, sent.headers).usage)
     const { price, retentions } = factsOf(config.provider, config.model, sentAt)
     nanos = costOf(usage, price, asked.cache?.retention ?? retentions[0]?.name ?? '')
-    const { text, complete, toolCalls, native } = readReply(ready.card, sent.text, type)
+    const { text, complete, toolCalls, native } = readReply(card, sent.text, type)
     const called = toolCalls.length === 0 ? {} : { toolCalls, native }
     return end({ kind: 'answered', text, complete, ...called, usage, nanos })
   } catch (thrown) {
@@ -132,15 +155,34 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   }
 }
 
+/** Attributes of an answer, for its span. */
+function spanOf(sent: Sent, dialect: Dialect): Attributes {
+  if (sent.kind === 'failed') return { 'error.type': sent.failure.kind }
+  if (sent.status < 200 || sent.status >= 300) {
+    return { 'error.type': dialect.readError(sent.status, sent.headers, sent.text).failure.kind }
+  }
+  try {
+    const { usage, model } = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '', sent.headers)
+    return usageAttributes(usage, model)
+  } catch {
+    return { 'error.type': 'unreadable_answer' }
+  }
+}
+
 interface Ready {
   card: Card
-  baseUrl: string
+  access: Access
   credential: string
   request: ProbeRequest
 }
 
-/** Prepares a call. Throws every failure that is possible before it is sent. */
-async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+/** Prepares a call. Throws every failure that is possible before it is sent. Null: it was given up meanwhile. */
+async function prepare(
+  shell: BotShell,
+  config: BotConfig,
+  asked: Asked,
+  isGivenUp: () => boolean,
+): Promise<Ready | null> {
   const { env, clock, id, publish } = shell
   if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
@@ -164,7 +206,9 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
     noTools: asked.final,
     stream: true,
   })
+  if (isGivenUp()) return null
   const { body, tokens, inlined } = await withContents(shell, config, card, bare.body, asked.cache !== null)
+  if (isGivenUp()) return null
   const request = { ...bare, body }
   if (inlined !== null && asked.cache !== null) {
     const at = new Date(clock.now()).toISOString()
@@ -180,10 +224,10 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
   if (grants.refused !== null) throw new Failure('budget_exhausted', `The model was not called: ${grants.refused}.`)
-  const access = accessTo(card, env)
+  const access = accessTo(card, env, config.region)
   const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
   const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
-  return { card, baseUrl: access.baseUrl, credential, request }
+  return { card, access, credential, request }
 }
 
 /** What stands behind everything cached. Beside a handle, tools can be forbidden in words alone. */

@@ -24,7 +24,7 @@ import { factsOf } from '../../runtime/facts.ts'
 import { placing } from './placement.ts'
 import { costNanos, failedEvent, messageEvent, paidOf } from './turn-events.ts'
 import type { Paid } from './turn-events.ts'
-import { replyOf } from './call-outcome.ts'
+import { isGivenUp, replyOf } from './call-outcome.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { askModel } from './model-call.ts'
 import type { Asked, BotShell } from './model-call.ts'
@@ -190,13 +190,19 @@ export class BotTurn {
   /** Adds messages to the conversation. Evicted messages are summarized if configured, else dropped. True: some were evicted. */
   async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<boolean> {
     const before = turnViewOf(window, { now: this.#turn.now, injectTime: false, final: false, place: this.#place })
+    const whole = this.#config.summarize === true ? window.state() : null
     const evicted = window.add(...messages)
-    if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
+    if (evicted.length === 0 || whole === null) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
     const view = summaryViewOf(before, evicted)
     const known = this.#known(id)
     const outcome = known ?? (await this.#send({ id, view, final: false, maxOutputTokens: SUMMARY_TOKENS }))
+    if (isGivenUp(outcome)) {
+      // Whoever gives up a call asked for no loss of history. The next message needs the space, and summarizes then.
+      window.restore(whole, ...messages)
+      return false
+    }
     const text = outcome.kind === 'answered' ? outcome.text.trim().slice(0, MAX_SUMMARY_CHARS) : ''
     if (text !== '') window.summarize(text)
     if (known?.kind === 'answered') return true // an earlier attempt published it

@@ -15,7 +15,10 @@ import { refusedService, serviceUrl } from '../../calls/tool-service.ts'
 import { handleOfBot } from './handle.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
+import { credentialsNamed, refuseUnsendable, regionFor } from '../server/credential.ts'
+import { checkedBeginning } from '../../registration/beginning.ts'
+import { lintPolicy } from '../../core/lint/policy.ts'
+import type { Card } from '../../providers/card.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
 import { botCacheFrom } from './cache.ts'
@@ -49,7 +52,8 @@ export async function configFrom(c: Call, body: NewBot, id: string): Promise<{ c
   }
   const known = await credentialsNamed(c, [given.credential])
   const credential = useOf(given.credential, known)
-  await refuseUnsendable(c, card, known.get(credential.name))
+  const place = regionFor(card, given.region, contents === undefined ? known.get(credential.name) : undefined)
+  await refuseUnsendable(c, card, known.get(credential.name), place.region)
   const takes = takesTools(card)
   const injectTime = given.inject_time ?? true
   const tools = toolsFrom(c, given, takes)
@@ -61,6 +65,7 @@ export async function configFrom(c: Call, body: NewBot, id: string): Promise<{ c
     provider: card.id,
     model,
     credential,
+    ...place,
     historyTokens,
     maxOutputTokens: given.max_output_tokens ?? 4_096,
     injectTime,
@@ -73,7 +78,13 @@ export async function configFrom(c: Call, body: NewBot, id: string): Promise<{ c
     allowUnpriced: given.allow_unpriced ?? false,
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
-  return { config, advice }
+  return { config, advice: [...advice, ...findingsIn(c, card, given, tools)] }
+}
+
+/** What lint finds in what every call begins with. Throws where the account, or the caller, has it refused. */
+function findingsIn(c: Call, card: Card, { system_prompt: system, lint }: NewBot, tools: readonly BotTool[]) {
+  const neutral = { ...(system === undefined ? {} : { system }), tools: [...tools] }
+  return checkedBeginning(card, { neutral, systemAt: '/system_prompt' }, lintPolicy(lint, c.var.lint))
 }
 
 function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, taken: boolean): BotTool[] {

@@ -24,8 +24,8 @@ export async function handleOfBot(c: Call, given: NewBot, card: Card): Promise<H
   const wanted = wantedHandle(given.cache)
   const references = card.managedCaches?.references
   if (wanted === null || references === undefined) return { given, contents: undefined }
-  const { model, credential, system_prompt: system = '', tools = [], exit_tool: exit = false } = given
-  const { k, record } = await managedCacheNamed(c, card, wanted, { model, credential })
+  const { model, credential, region, system_prompt: system = '', tools = [], exit_tool: exit = false } = given
+  const { k, record } = await managedCacheNamed(c, card, wanted, { model, credential, region })
   if (system !== '') throw invalid('system_prompt', 'must be absent with a handle, which contains the system prompt')
   if (given.keep_warm !== undefined) {
     throw invalid('keep_warm', 'must be absent with a handle, which its managed cache keeps (PATCH /caches/{id})')
@@ -38,7 +38,7 @@ export async function handleOfBot(c: Call, given: NewBot, card: Card): Promise<H
   if (exit && !declared.has(EXIT_TOOL)) {
     throw invalid('exit_tool', `needs a tool ${EXIT_TOOL} in the handle, whose tools are the only ones`)
   }
-  const plain = { ...given, cache: withoutHandle(given.cache), credential: record.credential }
+  const plain = { ...given, cache: withoutHandle(given.cache), credential: record.credential, region: record.region }
   return { given: plain, contents: { cache: record.id } }
 }
 

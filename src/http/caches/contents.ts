@@ -7,6 +7,7 @@ import type { ManagedCacheDialect, PreparedManagedCache } from '../../providers/
 import { withoutManagedCaches } from '../../providers/managed-cache/unsupported.ts'
 import { dialectOf } from '../../providers/registry.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from '../../registration/json-body.ts'
+import type { Beginning } from '../../registration/beginning.ts'
 import { neutralTool } from '../../registration/neutral/form.ts'
 
 /** How a provider's managed caches are called. Throws `unsupported` for a provider that has none. */
@@ -61,4 +62,15 @@ function limited(prepared: PreparedManagedCache, field: string): PreparedManaged
   if (Buffer.byteLength(prepared.text) > MAX_PREFIX_BYTES)
     throw tooLargeFailure('The contents', MAX_PREFIX_BYTES, field)
   return prepared
+}
+
+/** What lint looks at: the contents as the caller wrote them. */
+export function beginningOf({ request, system, tools, messages }: CacheCreation): Beginning {
+  if (request !== undefined) return { native: request.text, at: '/request' }
+  const neutral = {
+    ...(system === undefined ? {} : { system }),
+    ...(tools === undefined ? {} : { tools: tools.map(neutralTool) }),
+    ...(messages === undefined ? {} : { messages }),
+  }
+  return { neutral, systemAt: '/system' }
 }

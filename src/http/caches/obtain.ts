@@ -5,7 +5,7 @@ import type {
   ManagedCacheWish,
 } from '../../durable/registry/records/managed-cache.ts'
 import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
-import { clockOf, keepAlive, registryOf } from '../server/context.ts'
+import { clockOf, keepAlive, registryOf, tracerOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { FOREGROUND_MS } from '../server/long-poll.ts'
 
@@ -41,7 +41,13 @@ export async function obtain(
     if (flight.role === 'leader') {
       const work = runManagedCacheToEnd(
         flight.lease,
-        { env: c.env, clock, allowedSecrets: flight.allowedSecrets, credentials: flight.credentials },
+        {
+          env: c.env,
+          clock,
+          tracer: tracerOf(c),
+          allowedSecrets: flight.allowedSecrets,
+          credentials: flight.credentials,
+        },
         c.var.account,
       )
       // Others wait for it, and it may cost money: it is finished even if this caller hangs up.

@@ -9,15 +9,17 @@ import { runManagedCacheLease } from '../../calls/managed-cache.ts'
 import { pack } from '../../runtime/bytes.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, keepAlive, registryOf, router } from '../server/context.ts'
+import { clockOf, keepAlive, registryOf, router, tracerOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { cacheHistoryJson, cacheJson } from '../present/managed-cache.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
-import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
+import { credentialsNamed, refuseUnsendable, regionFor } from '../server/credential.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
-import { contentsOf, supported } from './contents.ts'
+import { lintPolicy } from '../../core/lint/policy.ts'
+import { checkedBeginning } from '../../registration/beginning.ts'
+import { beginningOf, contentsOf, supported } from './contents.ts'
 import { obtain } from './obtain.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -59,7 +61,9 @@ export const caches = router()
     const keep = keepFrom(given.keep, clockOf(c).now())
     const known = await credentialsNamed(c, [given.credential])
     const use = useOf(given.credential, known)
-    await refuseUnsendable(c, card, known.get(use.name))
+    const place = regionFor(card, given.region, known.get(use.name))
+    await refuseUnsendable(c, card, known.get(use.name), place.region)
+    const advice = checkedBeginning(card, beginningOf(given), lintPolicy(given.lint, c.var.lint))
     // The provider keeps the credentials inside of the cache, so that the fingerprint covers them: another one is another cache.
     const { text, credentials } = withoutCredentials(prepared.text)
     const contents = fingerprint({
@@ -69,6 +73,8 @@ export const caches = router()
       credentialScope: `${c.var.account}/${use.name}:${use.generation}`,
       cacheKey: null,
       canonical: prepared.canonical,
+      // Regions share nothing. Without one it is what it was before callers could name one.
+      outsideBody: place.region === undefined ? null : JSON.stringify(place),
     })
     const { id, created } = await registryOf(c).registerHandle({
       fingerprint: contents,
@@ -77,6 +83,7 @@ export const caches = router()
       name: given.display_name ?? null,
       credential: use.name,
       credentialGeneration: use.generation,
+      ...place,
       estimatedTokens: prepared.estimatedTokens,
       bodyBytes: Buffer.byteLength(prepared.text),
       ttlMs,
@@ -85,7 +92,8 @@ export const caches = router()
       ...(credentials.length === 0 ? {} : { credentials }),
     })
     const { view, confirmed } = await obtain(c, id, { want: 'any' }, 'thrown')
-    return c.json({ created, ...cacheJson(view, confirmed) }, created ? 201 : 200)
+    const made = { created, ...cacheJson(view, confirmed), ...(advice.length === 0 ? {} : { advice }) }
+    return c.json(made, created ? 201 : 200)
   })
   .get('/caches/:id', account, async (c) => {
     const query = readQuery(c, cacheQuery)
@@ -113,7 +121,8 @@ export const caches = router()
     const { lease, allowedSecrets, credentials } = await registry.removeHandle(id)
     if (lease === null) return c.json({ id, deleted: true, at_provider: 'none' })
     const work = (async () => {
-      const ports = { env: c.env, clock: clockOf(c), allowedSecrets, credentials, bodyOf: () => Promise.resolve(null) }
+      const context = { env: c.env, clock: clockOf(c), tracer: tracerOf(c) }
+      const ports = { ...context, allowedSecrets, credentials, bodyOf: () => Promise.resolve(null) }
       const outcome = await runManagedCacheLease(lease, ports)
       await registryOf(c).settleHandle(outcome)
       return outcome.kind === 'answered' || outcome.kind === 'gone'

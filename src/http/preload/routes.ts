@@ -15,6 +15,7 @@ import type { AdmittedBody } from './heads-in-text.ts'
 import { idempotent } from '../server/idempotency.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
+import { handleBodyOf, warmHandle } from '../warm/handle.ts'
 import { planned, prepared, requireSendable } from '../warm/plan.ts'
 import { refuseUnpriced } from '../warm/unpriced.ts'
 import { credentialsNamed } from '../server/credential.ts'
@@ -49,11 +50,14 @@ async function admitAll(c: Call, { agents, strategy, min_shared_tokens: minimum 
   const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
   const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
   const known = await credentialsNamed(c, names)
+  const renewals = new Map<string, Promise<unknown>>()
   const admitted = await Promise.all(
     read.map(async (one, index): Promise<AdmittedBody> => {
       if ('failure' in one) return { name: null, failure: one.failure }
       const body = one.value
       const name = body.name ?? null
+      const handle = await handleOfAgent(c, body, `agents[${index}]`, renewals)
+      if (handle !== null) return { name, ...handle }
       if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
       try {
         const unpriced = body.allow_unpriced === true ? { unpriced: true as const } : {}
@@ -107,16 +111,48 @@ function withNameOfItsOwn(agent: AdmittedBody, index: number, all: readonly Admi
   return { name, failure: failureValue('invalid_request', text, { field }) }
 }
 
+/** An agent that refers to a handle: the handle is renewed once for all of them, and nothing else of it is warmed. Null: it refers to none. */
+async function handleOfAgent(
+  c: Call,
+  body: WarmBody,
+  at: string,
+  renewals: Map<string, Promise<unknown>>,
+): Promise<{ skipped: string } | { failure: FailureValue } | null> {
+  try {
+    const refers = handleBodyOf(body)
+    if (refers === null) return null
+    refuseOwnJob(body, at)
+    // The label is the agent's, and the handle belongs to all of them.
+    const { name: _, ...unnamed } = body
+    const key = JSON.stringify([refers.card.id, refers.wanted.name, body.model, body.credential, body.region])
+    const shared = renewals.get(key)
+    const renewal = shared ?? warmHandle(c, unnamed, refers)
+    renewals.set(key, renewal)
+    // What stands beside the handle is each agent's own, and refused as such.
+    if (shared !== undefined) await warmHandle(c, { ...unnamed, dry_run: true }, refers)
+    await renewal
+    return { skipped: 'it refers to a handle, which the provider has renewed; a handle is kept as a managed cache' }
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure === null) throw thrown
+    return { failure }
+  }
+}
+
+function refuseOwnJob(body: WarmBody, at: string): void {
+  for (const field of ['dry_run', 'background'] as const) {
+    if (body[field] === undefined) continue
+    throw invalid(`${at}.${field}`, 'is not allowed in an agent, because a crew is warmed as one job')
+  }
+}
+
 async function admit(
   c: Call,
   body: WarmBody,
   at: string,
   known: KnownCredentials,
 ): Promise<{ preparation: Preparation; body: WarmBody }> {
-  for (const field of ['dry_run', 'background'] as const) {
-    if (body[field] === undefined) continue
-    throw invalid(`${at}.${field}`, 'is not allowed in an agent, because a crew is warmed as one job')
-  }
+  refuseOwnJob(body, at)
   const preparation = planned(c, body, known)
   refuseUnpriced(preparation, { given: body.allow_unpriced, waits: false }, `${at}.allow_unpriced`)
   const required = await requireSendable(c, preparation, known)

@@ -14,6 +14,7 @@ export function botJson(id: string, seen: BotView) {
     why: seen.why,
     provider: config?.provider ?? '',
     model: config?.model ?? '',
+    ...(config?.region === undefined ? {} : { region: config.region }),
     started_at: iso(seen.startedAt),
     active_at: iso(seen.activeAt),
     ended_at: iso(seen.endedAt),

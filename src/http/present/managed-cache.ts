@@ -19,6 +19,7 @@ export function cacheJson(view: ManagedCacheView, confirmed = true) {
     model: record.model,
     display_name: record.name,
     credential: record.credential,
+    ...(record.region === undefined ? {} : { region: record.region }),
     fingerprint: record.fingerprint,
     ...(record.prefixes === undefined ? {} : { prefixes: record.prefixes }),
     created_at: iso(record.createdAt),

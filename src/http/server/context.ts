@@ -30,7 +30,10 @@ export function router() {
   return new Hono<Shared>()
 }
 
-export function registryOf(c: Pick<Call, 'env'> & Partial<Pick<Call, 'var'>>, account = c.var?.account ?? ''): RegistryStub {
+export function registryOf(
+  c: Pick<Call, 'env'> & Partial<Pick<Call, 'var'>>,
+  account = c.var?.account ?? '',
+): RegistryStub {
   return c.env.REGISTRY.getByName(account)
 }
 

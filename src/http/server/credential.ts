@@ -43,9 +43,25 @@ export async function refuseWithoutSecret(c: Call, card: Card): Promise<void> {
 }
 
 /** Refuses, before anything is stored or spent, a call that could not be sent: with a credential of the account, or without one. */
-export async function refuseUnsendable(c: Call, card: Card, credential: NamedCredential | undefined): Promise<void> {
+export async function refuseUnsendable(
+  c: Call,
+  card: Card,
+  credential: NamedCredential | undefined,
+  region?: string,
+): Promise<void> {
   if (credential === undefined) await refuseWithoutSecret(c, card)
-  else refuseElsewhere(c, card, credential)
+  else refuseElsewhere(c, card, credential, 'credential', region)
+}
+
+/** The region of a call: the one that the caller names, else that of the credential. Refuses one where the address holds none. */
+export function regionFor(
+  card: Card,
+  named: string | undefined,
+  credential: NamedCredential | undefined,
+): { region?: string } {
+  const region = named ?? credential?.region ?? undefined
+  refuseRegion(card, region)
+  return region === undefined ? {} : { region }
 }
 
 /** Refuses a region or location for a provider whose address holds none. */

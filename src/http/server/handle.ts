@@ -29,13 +29,13 @@ export function withoutHandle(cache: CacheInput | undefined): CacheInput | undef
 
 /**
  * The account's managed cache that a handle names, also by a former handle or by its id. Throws `not_found` for a handle that is not
- * the account's, whether it exists or not, and `invalid_request` where it belongs to another provider, model or credential.
+ * the account's, whether it exists or not, and `invalid_request` where it belongs to another provider, model, credential or region.
  */
 export async function managedCacheNamed(
   c: Call,
   card: Card,
   { name, at }: WantedHandle,
-  given: { model?: string | undefined; credential?: string | undefined },
+  given: { model?: string | undefined; credential?: string | undefined; region?: string | undefined },
 ): Promise<ManagedCacheView> {
   const view = await registryOf(c).handleNamed(name)
   if (view === null) {
@@ -44,7 +44,7 @@ export async function managedCacheNamed(
       'it does not know what others contain and could not create them again. Nothing was stored or sent.'
     throw new Failure('not_found', text, { field: at })
   }
-  const { provider, model, credential } = view.record
+  const { provider, model, credential, region } = view.record
   if (provider !== card.id) throw invalid(at, `belongs to ${provider}`)
   if (given.model !== undefined && given.model.replace(/^models\//, '') !== model) {
     throw invalid('model', `must be ${model}, the model of the handle`)
@@ -52,5 +52,21 @@ export async function managedCacheNamed(
   if (given.credential !== undefined && given.credential !== credential) {
     throw invalid('credential', `must be ${credential}, which created the handle`)
   }
+  if (given.region !== undefined && given.region !== region) {
+    throw invalid(
+      'region',
+      region === undefined
+        ? 'must be absent, because the handle has none'
+        : `must be ${region}, where the handle exists`,
+    )
+  }
   return view
+}
+
+/** Refuses a warm of a handle as a job: it is one call about the handle, which calls no model, and there is no prefix to wait for. */
+export function refuseBackground({ background }: { background?: boolean | undefined }): void {
+  if (background !== true) return
+  const text =
+    'background: a handle is renewed by one short call that reaches no model, so there is no job to wait for. Leave background out: between warms Pilotlight renews the handle by itself.'
+  throw new Failure('unsupported', text, { field: 'background' })
 }

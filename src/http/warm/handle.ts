@@ -19,7 +19,7 @@ import { obtain } from '../caches/obtain.ts'
 import { durationJson, iso, money, usageJson } from '../present/format.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { managedCacheNamed, wantedHandle } from '../server/handle.ts'
+import { managedCacheNamed, refuseBackground, wantedHandle } from '../server/handle.ts'
 import type { WantedHandle } from '../server/handle.ts'
 
 /**
@@ -128,10 +128,7 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
     if (body[field] === undefined) continue
     throw invalid(wanted.at, `cannot be combined with ${field}: the handle contains system and tools already`)
   }
-  if (body.background === true) {
-    const text = 'background: is not supported with a handle, which is renewed by one short call.'
-    throw new Failure('unsupported', text, { field: 'background' })
-  }
+  refuseBackground(body)
   if (probesAsked(body.keep_warm?.plan ?? 'auto') !== null) {
     const text = 'keep_warm.plan: a handle is renewed, not probed; use "auto", "always" or "off".'
     throw new Failure('unsupported', text, { field: 'keep_warm.plan' })
@@ -141,8 +138,8 @@ async function read(c: Call, body: WarmBody, { card, dialect, wanted }: HandleBo
   const at = wanted.at === IN_BODY ? undefined : wanted.at
   // A native body that has what the handle contains is refused before the handle is looked up, as in the neutral form.
   if (own !== undefined) refer(own, wanted.name, at)
-  const { model, messages = [], credential } = body
-  const known = await managedCacheNamed(c, card, wanted, { model, credential })
+  const { model, messages = [], credential, region } = body
+  const known = await managedCacheNamed(c, card, wanted, { model, credential, region })
   if (own !== undefined) return { known, text: own }
   const { text } = renderNeutral(dialectOf(card), { model: known.record.model, messages })
   refer(text, wanted.name, at)

@@ -10,7 +10,8 @@ export const cerebras: Card = {
   name: 'Cerebras',
   baseUrl: 'https://api.cerebras.ai/v1',
   secret: 'CEREBRAS_API_KEY',
-  // Assumed: its SDK's types have the penalties, and ReqLLM's guide says that the API answers them with 400.
+  // Assumed: its SDK's types have the penalties, and ReqLLM's guide says that the API answers them with 400. No page of its own was found that
+  // says either, checked 2026-11-30.
   wire: { cap: 'max_completion_tokens', lacks: ['top_k', 'presence_penalty', 'frequency_penalty', 'thinking'] },
   models: [
     automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS), blockTokens: 600 }, DOCS),

@@ -32,8 +32,8 @@ export const deepseek: Card = {
   wire: {
     keyMember: 'user_id',
     uniqueTail: true,
-    // Answers in JSON follow no schema. Source: api-docs.deepseek.com, JSON output, checked 2026-11-30. Assumed: no `top_k`, `seed` and
-    // `parallel_tool_calls`.
+    // Answers in JSON follow no schema. Source: api-docs.deepseek.com, JSON output, checked 2026-11-30. The reference of the call, as the types
+    // of deepseek-sdk repeat it (docs.rs, checked 2026-11-30), has no `top_k`, `seed` and `parallel_tool_calls`. Assumed: none is taken.
     lacks: ['top_k', 'seed', 'response_schema', 'parallel_tool_calls'],
     // Source: api-docs.deepseek.com, thinking mode, checked 2026-11-30.
     thinking: 'type',

@@ -39,7 +39,8 @@ export const moonshot: Card = {
   secret: 'MOONSHOT_API_KEY',
   wire: {
     controls: 'ttl',
-    // Assumed: no `top_k`; and `thinking` in the shape that other libraries send for K2.5 and K2.6, which they say K3 does not read.
+    // `thinking` is `{type}` on K2.6, and K3 always thinks. Sources, checked 2026-11-30: schema of the call for K2.6 (derived from Moonshot's
+    // OpenAPI by api-evangelist); models.dev, which cites platform.kimi.ai, models overview. Assumed: the same on K2.5, and no `top_k`.
     lacks: ['top_k'],
     thinking: 'type',
     keyMember: 'prompt_cache_key',

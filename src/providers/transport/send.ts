@@ -146,6 +146,9 @@ export async function exchange(
   init: RequestInit,
   call: Pick<Call, 'timeoutMs' | 'signal' | 'maxBytes' | 'onText'>,
 ): Promise<Sent> {
+  if (call.signal?.aborted === true) {
+    return failed('provider_unavailable', 'The call was cancelled before it was sent.', true)
+  }
   // Not `AbortSignal.timeout`: its timer outlives the call, and keeps a Durable Object from hibernating.
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)

@@ -1,7 +1,11 @@
-import { evictDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { botAnswer, botCancelled } from '../../../src/contract/bot.ts'
 import { botResponse } from '../../../src/contract/bot-responses.ts'
+import type { Bot } from '../../../src/durable/bot/bot.ts'
+import type { Cancellation } from '../../../src/durable/bot/cancelled-call.ts'
+import { BotCallLog } from '../../../src/durable/bot/tables/calls.ts'
+import { BotCallLedger } from '../../../src/durable/registry/ledger/bot-calls.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
 import { get, newAccount, pick, post, received, useLab } from '../support.ts'
 import type { Answer } from '../support.ts'
@@ -95,7 +99,91 @@ describe('cancelling a turn whose answer is on its way', () => {
   })
 })
 
+describe('cancelling while a summary is written', () => {
+  const small = { ...anthropic, system_prompt: 'You sell tents.', history_tokens: 1_500, summarize: true }
+  const long = (n: number): string =>
+    `${n}. Tell me more. ${'It rains in the mountains, and the wind is strong there. '.repeat(12)}\nlab: say 250`
+
+  /** A bot whose next message needs a summary, which hangs: its call is aborted by the test, and by nothing else. */
+  async function summarizing(): Promise<{ id: string; turn: string; said: number; release: () => void }> {
+    const { lab } = world
+    const id = await begin(small)
+    let hangs = true
+    let isAsked = false
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      if (!hangs || !String(init?.body).includes('Summarize the conversation'))
+        return lab.fetch(new Request(input, init))
+      isAsked = true
+      return new Promise((_, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error))
+      })
+    })
+    for (let said = 0; ; said += 1) {
+      const turn = pick(await post(`/bots/${id}/messages`, { text: long(said) }), 'turn_id') as string
+      await vi.waitFor(async () => {
+        const shown = botAnswer.parse((await get(`/bots/${id}`)).json)
+        expect(isAsked || shown.usage.turns > said).toBe(true)
+      }, 60_000)
+      if (isAsked) return { id, turn, said, release: () => (hangs = false) }
+    }
+  }
+
+  const historyOf = async (id: string): Promise<string> =>
+    JSON.stringify((await objectOf(id).view()).state.window.recent)
+
+  it('loses nothing of the history, and the next message has it summarized', async () => {
+    const { id, turn, said, release } = await summarizing()
+    const { heard } = await hear(id)
+    const told = botCancelled.parse((await cancel(id)).json)
+    await ended(id, turn)
+    const shown = botAnswer.parse((await get(`/bots/${id}`)).json)
+    // Before its answer the turn ends with the summary; behind its answer it has ended.
+    expect([told.turn_id, told.cancelled]).toEqual([turn, shown.usage.turns === said])
+    const history = await historyOf(id)
+    for (let n = 0; n < shown.usage.turns; n += 1) expect(history).toContain(`${n}. Tell me more`)
+    expect(heard.map(({ type }) => type)).not.toContain('compacted')
+    release()
+    await say(id, long(said + 1))
+    const compacted = heard.filter(({ type }) => type === 'compacted')
+    expect(compacted.length).toBeGreaterThan(0)
+    for (const one of compacted) expect(one).toMatchObject({ summarized: true })
+    expect((await objectOf(id).view()).state.window.summaries).toHaveLength(compacted.length)
+  })
+})
+
 describe('cancelling a turn that has not been sent', () => {
+  it('prepares no call, so that nothing is reserved and nothing charged', async () => {
+    const id = await begin()
+    const { listening } = await stalled(id)
+    const begun = vi.spyOn(BotCallLedger.prototype, 'begin')
+    const waiting = pick(await post(`/bots/${id}/messages`, { text: 'And mats?' }), 'turn_id') as string
+    await cancel(id, { turn_id: waiting })
+    await cancel(id)
+    await ended(id, waiting)
+    expect(begun).not.toHaveBeenCalled()
+    expect(listening.heard.map(({ type }) => type)).toEqual(['failed', 'failed'])
+    expect((await ledgerOf(id)).map((row) => row['turn_id'])).not.toContain(waiting)
+  })
+
+  it('charges nothing where it is given up between the last check and the send', async () => {
+    const id = await begin()
+    const begin_ = BotCallLog.prototype.begin
+    // The bot itself cancels, in the moment after the last check and before its call is sent.
+    const bot = await runInDurableObject(objectOf(id), (instance) => instance as unknown as Bot)
+    let told: Cancellation | null = null
+    vi.spyOn(BotCallLog.prototype, 'begin').mockImplementation(function (this: BotCallLog, ...given) {
+      begin_.apply(this, given)
+      void bot.cancel().then((cancellation) => (told = cancellation))
+    })
+    const turn = pick(await post(`/bots/${id}/messages`, { text: 'Which tent?' }), 'turn_id') as string
+    await ended(id, turn)
+    expect(received(world.lab)).toEqual([])
+    const shown = botAnswer.parse((await get(`/bots/${id}`)).json)
+    expect(told).toMatchObject({ turn, billed: false, nanos: 0, charged: 'nothing' })
+    expect([shown.spent_usd, shown.calls.map(({ billed }) => billed)]).toEqual([0, [false]])
+    expect(await ledgerOf(id)).toMatchObject([{ cost_usd: 0, outcome: 'refused' }])
+  })
+
   it('sends nothing for a waiting one, and the others go on', async () => {
     const id = await begin()
     const { listening } = await stalled(id)

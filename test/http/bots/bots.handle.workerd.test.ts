@@ -1,7 +1,8 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { botAnswer, nextTurnCacheSet } from '../../../src/contract/bot.ts'
 import { botResponse } from '../../../src/contract/bot-responses.ts'
-import { anthropic, begin, hear, say } from './support.ts'
+import { anthropic, begin, hear, objectOf, say } from './support.ts'
 import { call, get, longText, newAccount, pick, post, received, useLab } from '../support.ts'
 import { MODEL, providerOf } from '../caches/support.ts'
 
@@ -135,6 +136,32 @@ describe('a bot with a handle', () => {
     expect(asked().at(-1)).toMatchObject({ cachedContent: handle })
   })
 
+  it('fills in the credential of an MCP server where a call is built, and stores it nowhere', async () => {
+    const credential = 'Bearer gho_e5F6e5F6e5F6e5F6e5F6e5F6'
+    const headers = { Authorization: credential }
+    const server = { name: 'mill', streamableHttpTransport: { url: 'https://mcp.example.com', headers } }
+    const system = longText()
+    const request = { systemInstruction: { parts: [{ text: system }] }, tools: [{ mcpServers: [server] }] }
+    const made = await post('/caches', { provider: 'gemini', model: MODEL, request })
+    expect(made.status).toBe(201)
+    const id = await begin(botOf(pick(made, 'handle') as string))
+    const { all } = await hear(id)
+    await post(`/bots/${id}/next-turn-cache`, { cache: 'off' })
+    await say(id, 'Which lamp?')
+    const sent = asked().at(-1)
+    expect(sent).toMatchObject({ systemInstruction: { parts: [{ text: system }] }, tools: [{ mcpServers: [server] }] })
+    await say(id, 'And which chair?')
+    expect(asked().at(-1)).toMatchObject({ cachedContent: pick(made, 'handle') })
+    const stored = await runInDurableObject(objectOf(id), (_, { storage: { sql } }) => {
+      const tables = [...sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")]
+      const own = tables.filter(({ name }) => !name.startsWith('_cf_'))
+      return JSON.stringify(own.map(({ name }) => [...sql.exec(`SELECT * FROM "${name}"`)]))
+    })
+    expect(stored).toContain('Which lamp?')
+    for (const text of [stored, JSON.stringify(all), (await get(`/bots/${id}`)).text])
+      expect([text.includes(credential), text.includes('"sealed"')]).toEqual([false, false])
+  })
+
   it('fails its turns for nothing when the managed cache is deleted', async () => {
     const { id: cache, handle } = await cached()
     const id = await begin(botOf(handle))
@@ -161,6 +188,7 @@ describe('a handle of a bot is refused, and nothing is stored,', () => {
     ['beside a system prompt', { system_prompt: 'Be kind.' }, 'system_prompt'],
     ['for another model', { model: 'gemini-2.5-flash' }, 'model'],
     ['for another credential', { credential: 'mine' }, 'credential'],
+    ['in another region', { region: 'eu-west-1' }, 'region'],
     ['beside a plan', { keep_warm: { plan: 'off' } }, 'keep_warm'],
     ['with a tool that it lacks', { tools: [{ ...stock, name: 'price', url: 'https://a.example' }] }, 'tools[0].name'],
     ['with an exit tool that it lacks', { exit_tool: true }, 'exit_tool'],

@@ -5,9 +5,9 @@ import { ACCOUNT, bindings, get, pick, post } from '../support.ts'
 
 /** Bots as a caller meets them. */
 
-export const SYSTEM = 'You answer questions about tents, stoves and sleeping mats for a shop in the mountains. '.repeat(
-  150,
-)
+export const SYSTEM = 'You answer questions about tents, stoves and sleeping mats for a shop in the mountains. '
+  .repeat(150)
+  .trim()
 export const anthropic = { provider: 'anthropic', model: 'claude-opus-5', system_prompt: SYSTEM }
 export const openai = { provider: 'openai', model: 'gpt-5.6-sol', system_prompt: SYSTEM }
 

@@ -136,4 +136,27 @@ describe('a managed cache of Vertex', () => {
     expect(json['handle']).not.toBe(dead)
     expect(await use(json['handle'])).toBe(200)
   })
+
+  it('in two locations is two, each with its own handle, and a bot follows it there', async () => {
+    const same = contents()
+    const body = { provider: 'vertex', model: MODEL, request: same, ttl: '1h' }
+    const at = (region?: string) => post('/caches', region === undefined ? body : { ...body, region })
+    const [home, west, again] = [await at(), await at('europe-west4'), await at('europe-west4')]
+    expect([home.status, west.status, again.status]).toEqual([201, 201, 200])
+    expect([pick(home, 'region'), pick(west, 'region'), pick(again, 'id')]).toEqual([
+      undefined,
+      'europe-west4',
+      pick(west, 'id'),
+    ])
+    expect(pick(west, 'id')).not.toBe(pick(home, 'id'))
+    const bot = await post('/bots', { provider: 'vertex', model: MODEL, cache: { handle: pick(west, 'handle') } })
+    expect([bot.status, pick(bot, 'region')]).toEqual([201, 'europe-west4'])
+    for (const region of ['us-east5', 'europe-west4'])
+      expect(
+        (await post('/warm', { provider: 'vertex', model: MODEL, region, cache: { handle: pick(west, 'handle') } }))
+          .status,
+      ).toBe(region === 'europe-west4' ? 200 : 400)
+    const elsewhere = await post('/caches', { ...body, provider: 'gemini', region: 'europe-west4' })
+    expect([elsewhere.status, pick(elsewhere, 'error', 'detail', 'field')]).toEqual([400, 'region'])
+  })
 })

@@ -66,3 +66,36 @@ describe('a managed cache in the neutral form', () => {
     expect([answer.status, pick(answer, 'error', 'kind')]).toEqual([422, 'unsupported'])
   })
 })
+
+describe('lint of contents', () => {
+  const secret = 'Use the key ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8 of the shop.'
+  const native = (text: string) => ({
+    provider: 'gemini',
+    model: MODEL,
+    request: { systemInstruction: { parts: [{ text: `${text} ${longText()}` }] } },
+  })
+
+  it.each([
+    ['the neutral form', (text: string) => neutral({ system: `${text} ${longText()}` }), '/system'],
+    ['the native form', native, '/request/systemInstruction/parts/0/text'],
+  ])('refuses secrets in %s, unless the caller allows them', async (_form, body, field) => {
+    const refused = await post('/caches', body(secret))
+    expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([400, field])
+    expect(refused.text).not.toContain('ghp_')
+    expect(calls('POST')).toEqual([])
+    const allowed = await post('/caches', { ...body(secret), lint: 'advice' })
+    expect([allowed.status, cacheMade.parse(allowed.json).advice]).toEqual([
+      201,
+      expect.arrayContaining([expect.objectContaining({ cause: 'secret', at: field })]),
+    ])
+  })
+
+  it('lists what else makes requests miss, or refuses it, as the caller asks', async () => {
+    const body = native('It is 2026-11-30T10:41:07Z now.')
+    expect((await post('/caches', { ...body, lint: 'error' })).status).toBe(400)
+    expect(calls('POST')).toEqual([])
+    const listed = await post('/caches', body)
+    expect([listed.status, pick(listed, 'advice', 0, 'severity')]).toEqual([201, 'warning'])
+    expect((await post('/caches', { ...body, lint: 'off' })).json).not.toHaveProperty('advice')
+  })
+})

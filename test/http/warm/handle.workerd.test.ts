@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { dryRunAnswer, renderAnswer, warmAnswer } from '../../../src/contract/warm.ts'
+import { poolWarmAnswer } from '../../../src/contract/model-pool.ts'
+import { preloadAnswer } from '../../../src/contract/preload.ts'
 import { call, get, longText, newAccount, pick, post, received, useLab } from '../support.ts'
 import { contents, creation, made, MODEL, providerOf } from '../caches/support.ts'
 
@@ -221,4 +223,65 @@ it('a handle is "auto" where the provider has none, and the answer says so', asy
   expect(told.receipt?.kind).toBe('written')
   expect(told.advice).toContainEqual(expect.objectContaining({ cause: 'handle_not_used', at: 'cache.handle' }))
   expect(await call('DELETE', `/prefixes/${told.id}`)).toMatchObject({ status: 200 })
+})
+
+describe('a handle in a pool and in a crew', () => {
+  const model = (name: string, id = MODEL) => ({ name, provider: 'gemini', model: id })
+  let counter = 0
+  const pool = async (...models: object[]): Promise<string> => {
+    counter += 1
+    const name = `of-handles-${counter}`
+    expect((await call('PUT', `/gateways/${name}`, { models })).status).toBe(201)
+    return name
+  }
+  const through = (gateway: string, handle: string, more: Record<string, unknown> = {}) => {
+    const { provider: _, model: __, ...rest } = body(handle, more)
+    return post('/warm', { gateway, ...rest })
+  }
+
+  it('is renewed for the model that it belongs to; the others are passed over, and say why', async () => {
+    const { handle } = await cached({ ttl: '10m' })
+    const answer = await through(await pool(model('old', 'gemini-2.5-flash'), model('own')), handle)
+    expect(answer.status).toBe(200)
+    const told = poolWarmAnswer.parse(answer.json)
+    expect([told.warmed, told.fell_back]).toEqual([['own'], true])
+    expect(told.models).toMatchObject([
+      { name: 'old', status: 'failed', failure: { kind: 'invalid_request', message: expect.stringContaining(MODEL) } },
+      { name: 'own', status: 'warmed', result: { handle, receipt: { primitive: 'handle' } } },
+    ])
+    expect(calls('PATCH')).toHaveLength(1)
+    expect(received(world.lab).some(({ path }) => path.includes('generateContent'))).toBe(false)
+  })
+
+  it('is shown by a dry run, and never put into the background: there is no job to wait for', async () => {
+    const { handle } = await cached()
+    const gateway = await pool(model('own'))
+    const shown = poolWarmAnswer.parse((await through(gateway, handle, { dry_run: true })).json)
+    expect(shown.models.map(({ status }) => status)).toEqual(['shown'])
+    const queued = await through(gateway, handle, { background: true })
+    expect([queued.status, pick(queued, 'error', 'detail', 'field')]).toEqual([422, 'background'])
+    expect(pick(queued, 'error', 'message')).toContain('Leave background out')
+    expect(calls('PATCH')).toEqual([])
+  })
+
+  it('is renewed once for all its agents, and an agent that repeats its contents fails', async () => {
+    const { handle } = await cached({ ttl: '10m' })
+    const agents = [
+      body(handle, { name: 'first' }),
+      body(handle, { name: 'second', messages: [{ role: 'user', content: 'And which chair?' }] }),
+      body(handle, { name: 'third', system: 'You sell lamps.' }),
+      body('cachedContents/never-was', { name: 'fourth' }),
+    ]
+    const answer = await post('/preload', { agents })
+    expect(answer.status).toBe(200)
+    const told = preloadAnswer.parse(answer.json)
+    expect(told.agents).toMatchObject([
+      { name: 'first', status: 'skipped', why: expect.stringContaining('renewed') },
+      { name: 'second', status: 'skipped', why: expect.stringContaining('renewed') },
+      { name: 'third', status: 'failed', failure: { kind: 'invalid_request' } },
+      { name: 'fourth', status: 'failed', failure: { kind: 'not_found' } },
+    ])
+    expect(calls('PATCH')).toHaveLength(1)
+    expect((await get('/caches?provider=gemini')).text).not.toContain('"display_name":"first"')
+  })
 })

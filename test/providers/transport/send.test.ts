@@ -164,9 +164,20 @@ describe.each(ids)('%s', (id) => {
   })
 
   test('a call ends as soon as its caller aborts it', async () => {
-    const { transport } = transportTo(() => new Promise(() => {}))
-    const sent = await transport.send(call(id, { signal: AbortSignal.abort() }))
+    const controller = new AbortController()
+    const { transport } = transportTo(() => {
+      controller.abort()
+      return new Promise(() => {})
+    })
+    const sent = await transport.send(call(id, { signal: controller.signal }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_unavailable' }, outcomeKnown: false })
+  })
+
+  test('a call that was aborted before it is not sent, which is known', async () => {
+    const { transport, seen } = transportTo(() => new Promise(() => {}))
+    const sent = await transport.send(call(id, { signal: AbortSignal.abort() }))
+    expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_unavailable' }, outcomeKnown: true })
+    expect(seen).toEqual([])
   })
 
   test('a broken connection has an unknown outcome, a refused one does not', async () => {

@@ -65,6 +65,7 @@ export class ManagedCachePlanningContext {
       fingerprint: record.fingerprint,
       credential: record.credential,
       credentialGeneration: record.credentialGeneration ?? 1,
+      ...regionOf(record),
       ...(contents === null ? {} : { contentCredentials: contents }),
       name: call.op === 'create' ? null : (state.live?.name ?? null),
       ttlMs: ttlToBuy(state, record.keep, now),
@@ -151,6 +152,7 @@ export class ManagedCachePlanningContext {
       fingerprint,
       credential,
       credentialGeneration,
+      ...regionOf(one.record),
       tokens,
       meteredToAt,
       expiresAt,
@@ -195,6 +197,11 @@ export class ManagedCachePlanningContext {
   get extraGrainMs(): number {
     return this.ports.grainMs - 1_000
   }
+}
+
+/** The region of a managed cache, for what is made of its record. */
+export function regionOf({ region }: { region?: string }): { region?: string } {
+  return region === undefined ? {} : { region }
 }
 
 /** Reason why the credential of a handle is unusable; an empty object while it is usable. */

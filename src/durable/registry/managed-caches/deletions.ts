@@ -1,7 +1,7 @@
 import { CLAIM_GRACE_MS, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../../../core/time/schedule.ts'
 import { storageNanos } from '../../../core/model/storage-price.ts'
 import type { ManagedCacheDue } from '../records/managed-cache.ts'
-import { goneOf } from './context.ts'
+import { goneOf, regionOf } from './context.ts'
 import type { ManagedCachePorts } from './context.ts'
 import type { ManagedCacheStore, StoredDeletion } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
@@ -76,6 +76,7 @@ export class ManagedCacheDeletions {
       fingerprint,
       credential,
       credentialGeneration: deletion.record.credentialGeneration ?? 1,
+      ...regionOf(deletion.record),
       name: deletion.name,
       ttlMs: 0,
       sendBy,

@@ -40,7 +40,7 @@ export class ManagedCacheReconciliation {
         } else byPrint.set(handle.print, this.#reconcileOne(one, handle, now))
       }
       const names = new Set(listed.map(({ name }) => name))
-      // A list read with another key does not show handles of this key.
+      // A list read with another key, or of another region, does not show handles of this key.
       for (const one of byPrint.values())
         if (listedWith !== null && isListedBy(one, listedWith)) this.#missing(one, names, listedAt, now)
       return unknown
@@ -88,6 +88,9 @@ export class ManagedCacheReconciliation {
   }
 }
 
-function isListedBy({ record }: StoredManagedCache, { credential, credentialGeneration }: ListedWith): boolean {
-  return record.credential === credential && (record.credentialGeneration ?? 1) === credentialGeneration
+function isListedBy({ record }: StoredManagedCache, listed: ListedWith): boolean {
+  const { credential, credentialGeneration = 1, region } = record
+  return (
+    credential === listed.credential && credentialGeneration === listed.credentialGeneration && region === listed.region
+  )
 }

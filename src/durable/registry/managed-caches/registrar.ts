@@ -3,6 +3,7 @@ import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownershi
 import { endsAt, newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheKeep, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import type { ContentCredentials } from './content-credentials.ts'
+import { regionOf } from './context.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
 import type {
   DeletionRecord,
@@ -15,6 +16,7 @@ import type {
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import { HOUR_MS } from '../../../core/time/time.ts'
+import type { SealedCredentials } from '../../../runtime/seal.ts'
 
 /** Managed caches that one account may hold. */
 export const MANAGED_CACHES_PER_REGISTRY = 10_000
@@ -33,6 +35,12 @@ export class ManagedCacheRegistrar {
     this.#store = store
     this.#scheduler = scheduler
     this.#credentials = credentials
+  }
+
+  /** The sealed credentials of contents; null: they have none. */
+  credentialsOf(k: number): SealedCredentials | null {
+    const record = this.#store.load(k)?.record
+    return record === undefined ? null : this.#credentials.of(record)
   }
 
   /** Registers contents. The same contents are the same managed cache, and share its handle. */
@@ -110,6 +118,12 @@ export class ManagedCacheRegistrar {
       state: { ...restartManagedCache(state, now), ttlMs: change.ttlMs ?? state.ttlMs },
     }))
     return k
+  }
+
+  /** Regions or locations that callers or credentials named for a provider's managed caches. */
+  regionsAt(provider: string): string[] {
+    const records = this.#store.before(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY).map(({ record }) => record)
+    return [...new Set(records.flatMap((one) => (one.provider === provider ? (one.region ?? []) : [])))]
   }
 
   keyOf(id: string): number {
@@ -205,9 +219,14 @@ function chosenAgain({ record, state }: Registered, given: ManagedCacheRegistrat
 
 function livingOf(
   name: string,
-  { provider, credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: ManagedCacheRecord | DeletionRecord,
+  {
+    provider,
+    credential = DEFAULT_CREDENTIAL,
+    credentialGeneration = 1,
+    ...place
+  }: ManagedCacheRecord | DeletionRecord,
 ): LivingManagedCache {
-  return { provider, name, credential, credentialGeneration }
+  return { provider, name, credential, credentialGeneration, ...regionOf(place) }
 }
 
 export function managedCacheId(fingerprint: string): string {

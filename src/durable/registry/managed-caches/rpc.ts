@@ -4,6 +4,7 @@ import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from 
 import { Failure } from '../../../contract/failure.ts'
 import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
+import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { Waiters } from '../../waiters.ts'
 import type {
   ListedOurs,
@@ -99,6 +100,12 @@ export class ManagedCacheRpc {
     return this.#ports.cacheStore.body(k)
   }
 
+  /** The same, with the credentials that it holds placeholders for, sealed. Only whoever builds a call opens them. */
+  async handleContents(k: number): Promise<{ bytes: Uint8Array; credentials: SealedCredentials | null } | null> {
+    const bytes = await this.handleBody(k)
+    return bytes === null ? null : { bytes, credentials: this.#registrar.credentialsOf(k) }
+  }
+
   /** The managed cache with this id, or whose handle has or had this name; null: this account has none. */
   handleNamed(name: string): ManagedCacheView | null {
     return this.#registrar.named(name, this.#clock.now())
@@ -168,6 +175,11 @@ export class ManagedCacheRpc {
     const unknown = this.#scheduler.reconcile(provider, listed, listedAt, this.#clock.now(), listedWith)
     await this.#ports.rearm()
     return unknown
+  }
+
+  /** Regions or locations that callers or credentials named for a provider's managed caches. */
+  handleRegions(provider: string): string[] {
+    return this.#registrar.regionsAt(provider)
   }
 
   /** Handles that exist at providers, and what they can be deleted with: asked for before the account is erased. */

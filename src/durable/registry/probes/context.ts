@@ -76,16 +76,7 @@ export class PlanningContext {
     this.budgetRanking = new BudgetRanking(store)
     this.settings = settings
     this.#readInFlight()
-  }
-
-  /** Runs `work` in one transaction. A rollback also restores `inFlight`. */
-  transaction<Result>(work: () => Result): Result {
-    try {
-      return this.store.transaction(work)
-    } catch (thrown) {
-      this.#readInFlight()
-      throw thrown
-    }
+    store.readAgainAfterRollback(() => this.#readInFlight())
   }
 
   #readInFlight(): void {
@@ -187,10 +178,10 @@ export class PlanningContext {
     })
   }
 
-  #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {
+  #holdBack(record: PrefixRecord, state: PrefixState, now: number) {
     // Cached tokens may not count against the rate limit, so a read counts as 0 tokens; a write counts in full.
-    const tokens = isWarm(state, now) ? 0 : (state.measuredTokens ?? estimatedTokens)
-    const holdBack = this.guards.holdBack(provider, credential, tokens, now)
+    const tokens = isWarm(state, now) ? 0 : (state.measuredTokens ?? record.estimatedTokens)
+    const holdBack = this.guards.holdBack(record, tokens, now)
     return holdBack === null ? {} : { holdBack }
   }
 

@@ -50,7 +50,7 @@ export class Leases {
    * budget or the kill switch forbids. Returns none for a claim that is gone or has begun.
    */
   begin(seq: number, now: number): Lease[] {
-    return this.#planning.transaction(() => {
+    return this.#store.transaction(() => {
       const claim = this.#store.claims.load(seq)
       if (claim === null || claim.leases !== null) return []
       this.#latency.began(claim, now)
@@ -193,7 +193,7 @@ export class Leases {
    */
   warmNow(k: number, now: number, unpriced: boolean): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
-    return this.#planning.transaction(() => {
+    return this.#store.transaction(() => {
       const before = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (before === null || record === null)
@@ -277,10 +277,11 @@ export class Leases {
       ...(record.baseModel === undefined ? {} : { baseModel: record.baseModel }),
       credential: record.credential,
       credentialGeneration: record.credentialGeneration ?? 1,
+      ...(record.region === undefined ? {} : { region: record.region }),
       retention: retentionInForce(record, state),
       maxOutputTokens: record.maxOutputTokens,
     }
-    const via = this.#guards.route(record.provider, now)
+    const via = this.#guards.route(record, now)
     if (via !== null) lease.via = via
     this.#guards.leased(lease, now)
     return lease

@@ -14,7 +14,7 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import { HOUR_MS } from '../../../core/time/time.ts'
 
-/** Rate limits and circuit breaker of one provider under one credential. */
+/** Rate limits and circuit breaker of one provider in one region under one credential. */
 interface Guard {
   limits: RateLimit[]
   breaker: CircuitBreaker
@@ -22,13 +22,16 @@ interface Guard {
   elsewhereUntil: number
 }
 
+/** What shares one quota and fails together. `region`: the one that a caller named; absent: the deployment's. */
+export type GuardedPlace = Pick<Lease, 'provider' | 'credential' | 'region'>
+
 /** Region of the `Egress` for providers that refuse the region of this object. */
 const EGRESS_REGION = 'wnam'
 /** Time after a refusal until calls are sent directly again. */
 const ELSEWHERE_MS = HOUR_MS
 
 /**
- * Rate limits and circuit breakers of an account, by provider and credential. Open breakers and scarce limits survive an eviction:
+ * Rate limits and circuit breakers of an account, by provider, region and credential. Open breakers and scarce limits survive an eviction:
  * they are one row, written with a settlement when it changed. Failure counts below the threshold live in memory alone.
  */
 export class ProviderGuards {
@@ -40,11 +43,13 @@ export class ProviderGuards {
     this.#store = store
     this.#saved = store.setting('guards') ?? '[]'
     this.#guards = new Map(JSON.parse(this.#saved) as [string, Guard][])
+    // What a settlement observed stays true; that it was saved does not.
+    store.readAgainAfterRollback(() => (this.#saved = store.setting('guards') ?? '[]'))
   }
 
   /** Reason to delay a call of about `tokens` tokens; null: it may be sent now. */
-  holdBack(provider: string, credential: string, tokens: number, now: number): HoldBack | null {
-    const guard = this.#guards.get(keyOf(provider, credential))
+  holdBack(place: GuardedPlace, tokens: number, now: number): HoldBack | null {
+    const guard = this.#guards.get(guardKey(place))
     if (guard === undefined) return null
     const limit = holdForRateLimits(guard.limits, tokens, now)
     const breaker = holdForCircuitBreaker(guard.breaker, now)
@@ -53,20 +58,20 @@ export class ProviderGuards {
   }
 
   /** Requests that the rate limit still allows, calls in flight not subtracted; null: the limit is not scarce. */
-  remainingRequests(provider: string, credential: string, now: number): number | null {
-    const guard = this.#guards.get(keyOf(provider, credential))
+  remainingRequests(place: GuardedPlace, now: number): number | null {
+    const guard = this.#guards.get(guardKey(place))
     return guard === undefined ? null : requestsLeft(guard.limits, now)
   }
 
-  leased({ provider, credential }: Lease, now: number): void {
-    const guard = this.#guards.get(keyOf(provider, credential))
+  leased(lease: Lease, now: number): void {
+    const guard = this.#guards.get(guardKey(lease))
     if (guard !== undefined) guard.breaker = trialStarted(guard.breaker, now)
   }
 
   settled(lease: Lease, outcome: Outcome, now: number): void {
-    const { provider, credential, k } = lease
+    const { k } = lease
     if (outcome.kind === 'not_sent') return
-    const key = keyOf(provider, credential)
+    const key = guardKey(lease)
     const guard = this.#guards.get(key) ?? { limits: [], breaker: newCircuitBreaker(), elsewhereUntil: 0 }
     this.#guards.set(key, guard)
     if (outcome.limits !== undefined && outcome.limits.length > 0) guard.limits = scarce(outcome.limits, now)
@@ -77,10 +82,10 @@ export class ProviderGuards {
         : failed(guard.breaker, k, outcome.failure.kind, outcome.permanent, now)
   }
 
-  /** Region through which calls to a provider leave; null: directly. A refusal applies to every credential of the provider. */
-  route(provider: string, now: number): DurableObjectLocationHint | null {
+  /** Region through which calls to a provider leave; null: directly. A refusal applies to every credential there. */
+  route(place: Omit<GuardedPlace, 'credential'>, now: number): DurableObjectLocationHint | null {
     for (const [key, { elsewhereUntil }] of this.#guards)
-      if (elsewhereUntil > now && providerOf(key) === provider) return EGRESS_REGION
+      if (elsewhereUntil > now && key.startsWith(guardKey({ ...place, credential: '' }))) return EGRESS_REGION
     return null
   }
 
@@ -114,12 +119,13 @@ export function refusedPlace(lease: Lease, outcome: Outcome): boolean {
   return outcome.kind === 'failed' && outcome.failure.detail?.['geo'] === true && lease.via === undefined
 }
 
-function providerOf(key: string): string {
-  return key.slice(0, key.indexOf('/'))
+/** Names a place. The keys of places without a region are stored since before there were others. */
+export function guardKey({ provider, credential, region }: GuardedPlace): string {
+  return `${region === undefined ? provider : `${provider}@${region}`}/${credential}`
 }
 
-function keyOf(provider: string, credential: string): string {
-  return `${provider}/${credential}`
+function providerOf(key: string): string {
+  return key.slice(0, key.search(/[@/]/))
 }
 
 /** Breaker without its failure counts: they change with every failure, and would cost a row each time. */

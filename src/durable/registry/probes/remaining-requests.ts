@@ -1,15 +1,16 @@
 import type { HoldBack } from '../../../core/planning/rate-limit.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import type { PlanningContext } from './context.ts'
+import { guardKey } from './provider-guards.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-type Place = Pick<PrefixRecord, 'provider' | 'credential'>
+type Place = Pick<PrefixRecord, 'provider' | 'credential' | 'region'>
 
 /** Calls that may still begin under scarce rate limits, counted here because the next limit headers arrive only with the answers. */
 export class RemainingRequests {
   readonly #planning: PlanningContext
   readonly #now: number
-  /** Calls left, by provider and credential; null: the limit is not scarce. */
+  /** Calls left, by provider, region and credential; null: the limit is not scarce. */
   readonly #left = new Map<string, number | null>()
 
   constructor(planning: PlanningContext, now: number) {
@@ -23,7 +24,7 @@ export class RemainingRequests {
 
   take(place: Place): void {
     const left = this.#of(place)
-    if (left !== null) this.#left.set(keyOf(place), left - 1)
+    if (left !== null) this.#left.set(guardKey(place), left - 1)
   }
 
   /** Context of a decision, with a strict hold where no call is left. */
@@ -39,10 +40,10 @@ export class RemainingRequests {
   }
 
   #of(place: Place): number | null {
-    const key = keyOf(place)
+    const key = guardKey(place)
     const known = this.#left.get(key)
     if (known !== undefined) return known
-    const remaining = this.#planning.guards.remainingRequests(place.provider, place.credential, this.#now)
+    const remaining = this.#planning.guards.remainingRequests(place, this.#now)
     const left = remaining === null ? null : remaining - this.#inFlight(key)
     this.#left.set(key, left)
     return left
@@ -50,10 +51,6 @@ export class RemainingRequests {
 
   #inFlight(key: string): number {
     const leases = this.#planning.store.claims.leased().flatMap((claim) => claim.leases ?? [])
-    return leases.filter((lease) => keyOf(lease) === key).length
+    return leases.filter((lease) => guardKey(lease) === key).length
   }
-}
-
-function keyOf({ provider, credential }: Place): string {
-  return `${provider}/${credential}`
 }

@@ -126,7 +126,7 @@ export class ProbeScheduler {
 
   /** Books real requests that used a prefix. False: the prefix is gone, or its provider has another address now. */
   observe(k: number, arrivals: readonly Arrival[], now: number): boolean {
-    return this.#planning.transaction(() => {
+    return this.#store.transaction(() => {
       const state = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false

@@ -55,7 +55,7 @@ export class Settlement {
    * lease that is settled or expired changes nothing.
    */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
-    return this.#planning.transaction(() => {
+    return this.#store.transaction(() => {
       const claim = this.#store.claims.load(seq)
       const open = new Map((claim?.leases ?? []).map((lease) => [lease.id, lease]))
       const again: Lease[] = []

@@ -42,7 +42,7 @@ export class Sweep {
    */
   sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
     this.#planning.rankBudget(now)
-    return this.#planning.transaction(() => {
+    return this.#store.transaction(() => {
       const ended: Ended[] = []
       const forced: ClaimEntry[] = []
       const due = new Set<number>()
@@ -144,7 +144,7 @@ export class Sweep {
 
   /** Makes the entries of a message due again: it could not be sent, or every attempt failed. `why` goes into their history. */
   release(seq: number, now: number, why?: string): void {
-    this.#planning.transaction(() => {
+    this.#store.transaction(() => {
       const claim = this.#store.claims.load(seq)
       if (claim === null || claim.leases !== null) return
       this.#store.claims.delete(seq)

@@ -10,6 +10,8 @@ export interface BotConfig {
   provider: string
   model: string
   credential: { name: string; generation: number }
+  /** Region or location of its calls that the caller or the credential named. Absent: the deployment's. */
+  region?: string
   historyTokens: number
   maxOutputTokens: number
   injectTime: boolean

@@ -8,6 +8,8 @@ export interface LivingManagedCache {
   name: string
   credential: string
   credentialGeneration: number
+  /** Region or location that it exists in; absent: the deployment's. */
+  region?: string
 }
 
 /** What was registered of a managed cache, without its state and its contents. */
@@ -22,6 +24,8 @@ export interface ManagedCacheRecord {
   credential: string
   /** Generation of the credential. Absent: the first. */
   credentialGeneration?: number
+  /** Region or location that a caller or the credential named. Absent: the deployment's. */
+  region?: string
   estimatedTokens: number
   bodyBytes: number
   keep: ManagedCacheKeep
@@ -87,6 +91,8 @@ export interface DeletionRecord {
   /** The credential that made the handle and can delete it. Absent: the deployment's own. */
   credential?: string
   credentialGeneration?: number
+  /** Region or location that it exists in; absent: the deployment's. */
+  region?: string
   tokens: number | null
   meteredToAt: number
   expiresAt: number
@@ -128,5 +134,5 @@ export interface ListedOurs extends ReportedManagedCache {
   trusted: boolean
 }
 
-/** The credential that a list was read with. */
-export type ListedWith = { credential: string; credentialGeneration: number }
+/** The credential that a list was read with, and the region that was asked; absent: the deployment's. */
+export type ListedWith = { credential: string; credentialGeneration: number; region?: string }

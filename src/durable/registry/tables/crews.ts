@@ -20,6 +20,11 @@ export class CrewStore {
     )
   }
 
+  /** Moves the next check of a crew. */
+  postpone(id: string, wakeAt: number): void {
+    this.#sql.all('UPDATE crew SET wake_at = ? WHERE id = ?', wakeAt, id)
+  }
+
   load(id: string): Crew | null {
     const row = this.#sql.all<{ crew: string }>('SELECT crew FROM crew WHERE id = ?', id)[0]
     return row === undefined ? null : (JSON.parse(row.crew) as Crew)

@@ -19,6 +19,11 @@ export class FallbackStore {
     )
   }
 
+  /** Moves the next check of a chain. */
+  postpone(job: string, wakeAt: number): void {
+    this.#sql.all('UPDATE fallback SET wake_at = ? WHERE job = ?', wakeAt, job)
+  }
+
   load(job: string): FallbackChain | null {
     const row = this.#sql.all<{ links: string }>('SELECT links FROM fallback WHERE job = ?', job)[0]
     return row === undefined ? null : { job, links: JSON.parse(row.links) as FallbackChain['links'] }

@@ -46,6 +46,8 @@ export class RegistryStore {
   readonly barriers: BarrierStore
   readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
+  /** Each reads again what memory holds of the tables. */
+  readonly #copies: (() => void)[] = []
 
   constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
@@ -70,7 +72,12 @@ export class RegistryStore {
     this.outbox = new OutboxStore(sql)
   }
 
-  /** Runs `work` in one transaction. A rollback also empties the copies in memory. */
+  /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
+  readAgainAfterRollback(read: () => void): void {
+    this.#copies.push(read)
+  }
+
+  /** Runs `work` in one transaction. A rollback also empties the copies in memory, or has them read again. */
   transaction<Result>(work: () => Result): Result {
     try {
       return this.#sql.transaction(work)
@@ -78,6 +85,7 @@ export class RegistryStore {
       this.prefixes.clearCache()
       this.states.clearCache()
       this.claims.clearCache()
+      for (const read of this.#copies) read()
       throw thrown
     }
   }

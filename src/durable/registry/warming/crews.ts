@@ -42,7 +42,7 @@ export class Crews {
   readonly #flights: SingleFlight
   readonly #ports: CrewPorts
   readonly #waiters = new Waiters<null, string>()
-  /** Crews that are unfinished, or whose last calls still take places on a route. */
+  /** Crews that are unfinished, or whose last calls still take places on a route. A copy: it changes once the table has. */
   readonly #open: Map<string, Open>
 
   constructor(store: RegistryStore, registrar: Registrar, flights: SingleFlight, ports: CrewPorts) {
@@ -83,7 +83,7 @@ export class Crews {
       led: order.led,
       agents,
     }
-    this.#save(crew, now, null)
+    this.#remember(id, this.#save(crew, now, null))
     await this.advance()
     return this.crew(id)
   }
@@ -115,44 +115,65 @@ export class Crews {
     if (this.#open.size === 0) return
     const now = this.#ports.clock.now()
     const messages: Message[] = []
-    for (const [id, { wakeAt, isOver }] of this.#open) {
-      if (isOver && now < wakeAt) continue
-      this.#store.transaction(() => {
-        const crew = this.#store.crews.load(id)
-        if (crew === null) {
-          this.#open.delete(id)
-          return
-        }
-        const before = JSON.stringify(crew)
-        let pacedUntil: number | null = null
-        // A call that ends at once lets the next one start.
-        for (;;) {
-          this.#recordEnds(crew, now)
-          const next = nextCrewCalls(crew, now, this.#callsBeside(id))
-          pacedUntil = next.pacedUntil
-          const sent = this.#start(crew, next, now)
-          if (sent === null) break
-          messages.push(...sent)
-        }
-        if (isCrewOver(crew)) crew.finishedAt ??= now
-        const changed = JSON.stringify(crew) !== before
-        if (!changed && now < wakeAt) return
-        if (changed) crew.revision += 1
-        this.#save(crew, now, pacedUntil)
-        if (changed) this.#waiters.wake(id, null)
-      })
+    for (const [id, open] of this.#open) {
+      if (open.isOver && now < open.wakeAt) continue
+      messages.push(...this.#tried(id, open, now))
     }
     await this.#ports.send(messages)
     await this.#ports.rearm()
   }
 
-  #save(crew: Crew, now: number, pacedUntil: number | null): void {
+  /** A crew that cannot go on now is checked again later, and keeps neither the others nor the account's calls from going on. */
+  #tried(id: string, open: Open, now: number): Message[] {
+    try {
+      const { messages, saved, changed } = this.#store.transaction(() => this.#advanceOne(id, open.wakeAt, now))
+      if (saved !== undefined) this.#remember(id, saved)
+      if (changed) this.#waiters.wake(id, null)
+      return messages
+    } catch (thrown) {
+      console.error('a crew could not go on', thrown instanceof Error ? thrown.name : 'unknown')
+      const wakeAt = now + CHECK_AGAIN_MS
+      this.#store.crews.postpone(id, wakeAt)
+      this.#remember(id, { ...open, wakeAt })
+      return []
+    }
+  }
+
+  /** `saved`: what is open of it now, null: nothing; absent: as before. */
+  #advanceOne(id: string, wakeAt: number, now: number): { messages: Message[]; saved?: Open | null; changed: boolean } {
+    const crew = this.#store.crews.load(id)
+    if (crew === null) return { messages: [], saved: null, changed: false }
+    const before = JSON.stringify(crew)
+    const messages: Message[] = []
+    let pacedUntil: number | null = null
+    // A call that ends at once lets the next one start.
+    for (;;) {
+      this.#recordEnds(crew, now)
+      const next = nextCrewCalls(crew, now, this.#callsBeside(id))
+      pacedUntil = next.pacedUntil
+      const sent = this.#start(crew, next, now)
+      if (sent === null) break
+      messages.push(...sent)
+    }
+    if (isCrewOver(crew)) crew.finishedAt ??= now
+    const changed = JSON.stringify(crew) !== before
+    if (!changed && now < wakeAt) return { messages, changed }
+    if (changed) crew.revision += 1
+    return { messages, saved: this.#save(crew, now, pacedUntil), changed }
+  }
+
+  /** Returns what is open of a crew; null: nothing. */
+  #save(crew: Crew, now: number, pacedUntil: number | null): Open | null {
     const wakeAt =
       crew.finishedAt === null ? Math.min(now + CHECK_AGAIN_MS, pacedUntil ?? Infinity) : keepsPlacesUntil(crew.agents)
     const isOpen = wakeAt !== null && wakeAt > now
     this.#store.crews.save(crew, isOpen ? wakeAt : null)
-    if (isOpen) this.#open.set(crew.id, openOf(crew, wakeAt))
-    else this.#open.delete(crew.id)
+    return isOpen ? openOf(crew, wakeAt) : null
+  }
+
+  #remember(id: string, open: Open | null): void {
+    if (open === null) this.#open.delete(id)
+    else this.#open.set(id, open)
   }
 
   /** Calls of the other crews on the routes of this one. */

@@ -21,26 +21,26 @@ export interface FallbackPorts {
   lookup: Pick<PrefixLookup, 'keyOf'>
 }
 
-/** Warms the next model of a pool when the background warm of one has failed. All state is in the tables. */
+/**
+ * Warms the next model of a pool when the background warm of one has failed. All state is in the tables, and none in memory: a chain
+ * whose step is rolled back is as it was.
+ */
 export class Fallbacks {
   readonly #store: RegistryStore
   readonly #registrar: Registrar
   readonly #flights: SingleFlight
   readonly #ports: FallbackPorts
-  /** When each open chain is checked next, if nothing happens before, by its job. */
-  readonly #open: Map<string, number>
 
   constructor(store: RegistryStore, registrar: Registrar, flights: SingleFlight, ports: FallbackPorts) {
     this.#store = store
     this.#registrar = registrar
     this.#flights = flights
     this.#ports = ports
-    this.#open = new Map(store.fallbacks.open().map(({ job, wakeAt }) => [job, wakeAt]))
   }
 
   /** Lets these models follow a job that fails. A job that others have given a chain keeps it. */
   async follow(job: string, orders: readonly FallbackOrder[]): Promise<void> {
-    if (orders.length === 0 || this.#open.has(job)) return
+    if (orders.length === 0 || this.#store.fallbacks.load(job) !== null) return
     const now = this.#ports.clock.now()
     this.#store.transaction(() => {
       this.#save({ job, links: orders.flatMap((order) => this.#registered(order, now)) }, now)
@@ -68,14 +68,23 @@ export class Fallbacks {
 
   /** Goes on where a job has ended. Called whenever a call may have ended. */
   async advance(): Promise<void> {
-    if (this.#open.size === 0) return
+    const open = this.#store.fallbacks.open()
+    if (open.length === 0) return
     const now = this.#ports.clock.now()
-    const messages: Message[] = []
-    for (const [job, wakeAt] of this.#open) {
-      this.#store.transaction(() => messages.push(...this.#advanceOne(job, wakeAt, now)))
-    }
+    const messages = open.flatMap((chain) => this.#tried(chain, now))
     await this.#ports.send(messages)
     await this.#ports.rearm()
+  }
+
+  /** A chain that cannot go on now is checked again later, and keeps neither the others nor the account's calls from going on. */
+  #tried({ job, wakeAt }: { job: string; wakeAt: number }, now: number): Message[] {
+    try {
+      return this.#store.transaction(() => this.#advanceOne(job, wakeAt, now))
+    } catch (thrown) {
+      console.error('a fallback could not go on', thrown instanceof Error ? thrown.name : 'unknown')
+      this.#store.fallbacks.postpone(job, now + CHECK_AGAIN_MS)
+      return []
+    }
   }
 
   #advanceOne(id: string, wakeAt: number, now: number): Message[] {
@@ -86,7 +95,6 @@ export class Fallbacks {
       return []
     }
     this.#store.fallbacks.delete(id)
-    this.#open.delete(id)
     const links = chain?.links ?? []
     // A job is gone with its prefix: its caller has deleted what it was to warm.
     if (job !== null && job.failure !== null) {
@@ -124,13 +132,11 @@ export class Fallbacks {
 
   /** Whether another open chain may go on to a prefix. */
   #isNamedElsewhere(prefixId: string): boolean {
-    const links = [...this.#open.keys()].flatMap((job) => this.#store.fallbacks.load(job)?.links ?? [])
+    const links = this.#store.fallbacks.open().flatMap(({ job }) => this.#store.fallbacks.load(job)?.links ?? [])
     return links.some((link) => link.prefixId === prefixId)
   }
 
   #save(chain: FallbackChain, now: number): void {
-    const wakeAt = now + CHECK_AGAIN_MS
-    this.#store.fallbacks.save(chain, wakeAt)
-    this.#open.set(chain.job, wakeAt)
+    this.#store.fallbacks.save(chain, now + CHECK_AGAIN_MS)
   }
 }

@@ -12,6 +12,8 @@ import { withModel } from '../../../providers/prefix/native-form.ts'
 import { cardOf } from '../../../registration/native.ts'
 import { queueInOrder } from './background.ts'
 import { poolNamed } from '../../gateways/routes.ts'
+import { refuseBackground } from '../../server/handle.ts'
+import { handleBodyOf, warmHandle } from '../handle.ts'
 import { warmOne } from '../warm-one.ts'
 import type { Warmed } from '../warm-one.ts'
 import { failureJson, iso } from '../../present/format.ts'
@@ -21,10 +23,16 @@ import type { KnownCredentials } from '../../server/credential.ts'
 /** Calls in flight at once: the platform's limit of open connections for one invocation. */
 const AT_ONCE = 6
 
+/** A warm of a handle, which calls no model. */
+interface WarmedHandle {
+  status: 200
+  json: Awaited<ReturnType<typeof warmHandle>>
+}
+
 /** The outcome for one model of the pool. */
 interface ModelOutcome {
   model: PoolModel
-  warmed: Warmed | null
+  warmed: Warmed | WarmedHandle | null
   failure: FailureValue | null
 }
 
@@ -53,6 +61,7 @@ export async function warmPool(c: Call, body: WarmBody) {
   const warmModel = (model: PoolModel): Promise<ModelOutcome> =>
     outcomeOf(c, gateway, bodyFor(body, model), model, known)
   const bodies = route.reachable.map((model) => ({ model, body: bodyFor(body, model) }))
+  for (const one of bodies) if (handleBodyOf(one.body) !== null) refuseBackground(body)
   const inOrder = body.background === true && body.dry_run !== true && which === 'first'
   const results = inOrder
     ? await queueInOrder(c, gateway, bodies, known)
@@ -138,7 +147,13 @@ async function outcomeOf(
   known: KnownCredentials,
 ): Promise<ModelOutcome> {
   try {
-    return { model, warmed: await warmOne(c, body, known, { gateway, model: model.name }), failure: null }
+    const refers = handleBodyOf(body)
+    // A handle belongs to one model: the others of the pool refuse it, and are passed over as those that fail.
+    const warmed =
+      refers === null
+        ? await warmOne(c, body, known, { gateway, model: model.name })
+        : { status: 200 as const, json: await warmHandle(c, body, refers) }
+    return { model, warmed, failure: null }
   } catch (thrown) {
     const failure = readFailure(thrown)
     if (failure === null) throw thrown

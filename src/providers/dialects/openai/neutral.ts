@@ -4,7 +4,7 @@ import type { NeutralSettings, ResponseSchema } from '../../neutral-settings.ts'
 
 /**
  * Members of a Chat Completions body for the settings of the neutral form, as raw JSON texts. Sources: types of openai 7.55.0;
- * openrouter.ai reasoning tokens and api-docs.deepseek.com thinking mode; checked 2026-11-30. Assumed of Moonshot.
+ * openrouter.ai reasoning tokens and api-docs.deepseek.com thinking mode; checked 2026-11-30; for Moonshot see its card.
  */
 export function chatMembers(settings: NeutralSettings = {}, { thinking: wanted }: Pick<Wire, 'thinking'>): string[] {
   const { sampling = {}, stop, effort, thinking, responseSchema, toolChoice, parallelToolCalls } = settings

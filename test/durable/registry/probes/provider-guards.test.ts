@@ -26,9 +26,14 @@ beforeEach(() => {
 })
 
 /** Registers a prefix and writes it at `at`. */
-function warmed(n: number, at: number, limits: RateLimit[] = [], credential = 'default'): number {
+function warmed(
+  n: number,
+  at: number,
+  limits: RateLimit[] = [],
+  place: { credential?: string; region?: string } = {},
+): number {
   const registration = registrationNamed(`${n}`.padStart(24, '0'), planned('always'), {
-    credential,
+    ...place,
     outputFloors: [0],
     primitives: ['zero_output'],
   })
@@ -119,10 +124,28 @@ describe('a provider that answers no call', () => {
   })
 
   it('the circuit breaker does not delay another credential of the provider', () => {
-    warmed(99, NOON + 1_000, [], 'other')
+    warmed(99, NOON + 1_000, [], { credential: 'other' })
     allFail()
     const now = leasesAt(DUE + 1_000).filter(({ notBeforeAt }) => notBeforeAt <= DUE + 1_000)
     expect(now.map(({ credential }) => credential)).toEqual(['other'])
+  })
+
+  it('in one region stops no call to another, also after an eviction', () => {
+    warmed(99, NOON + 1_000, [], { region: 'eu-west-1' })
+    allFail()
+    account.evict()
+    expect(account.scheduler.guards(DUE + 300).map(({ provider, open }) => [provider, open])).toEqual([
+      ['sample', true],
+    ])
+    const now = leasesAt(DUE + 1_000).filter(({ notBeforeAt }) => notBeforeAt <= DUE + 1_000)
+    expect(now.map(({ region }) => region)).toEqual(['eu-west-1'])
+    // That region fails by itself, and is told apart.
+    account.scheduler.settle(
+      now[0]!.seq,
+      now.map((lease) => failed(lease, DUE + 1_100)),
+      DUE + 1_200,
+    )
+    expect(account.scheduler.guards(DUE + 1_300).map(({ provider }) => provider)).toEqual(['sample', 'sample'])
   })
 })
 
