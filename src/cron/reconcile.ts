@@ -1,7 +1,7 @@
 import { markScope } from '../core/managed-cache/ownership.ts'
 import { accessWith, DEFAULT_CREDENTIAL } from '../calls/credential.ts'
 import type { Card } from '../providers/card.ts'
-import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
+import type { ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cards } from '../providers/registry.ts'
 import { cardById } from '../runtime/cards.ts'
 import { clockFrom } from '../runtime/clock.ts'
