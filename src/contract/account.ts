@@ -28,8 +28,16 @@ const settings = {
 export const newAccount = z.strictObject({ id: accountId, ...settings })
 export const accountChange = z.strictObject(settings)
 
+const KEY_ACCESS = ['full', 'read'] as const
+
 export const newKey = z
-  .strictObject({ expires_at: instant.nullish(), expires_in: duration.nullish() })
+  .strictObject({
+    expires_at: instant.nullish(),
+    expires_in: duration.nullish(),
+    access: z.enum(KEY_ACCESS, { error: 'must be "full" or "read"' }).optional().meta({
+      description: '`read`: the key may only read, and tells no secret. Default: `full`.',
+    }),
+  })
   .refine((value) => value.expires_at == null || value.expires_in == null, {
     path: ['expires_in'],
     error: 'must not be combined with expires_at',
@@ -57,6 +65,7 @@ export const accountWithUse = z.strictObject({
 
 export const keyAnswer = z.strictObject({
   id: z.string(),
+  access: z.enum(KEY_ACCESS),
   created_at: at,
   expires_at: at.nullable(),
   revoked_at: at.nullable(),

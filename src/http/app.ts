@@ -9,6 +9,7 @@ import { bots } from './bots/routes.ts'
 import { caches } from './caches/routes.ts'
 import { clockOf, directoryOf, router } from './server/context.ts'
 import { answerFailure, answerThrown } from './server/errors.ts'
+import { socketOrigin } from './server/access/origin.ts'
 import { credentials } from './accounts/credentials.ts'
 import { gateways } from './gateways/routes.ts'
 import { health } from './deployment/health.ts'
@@ -44,6 +45,7 @@ app.use(async (c, next) => {
   for (const [name, value] of Object.entries(secure)) if (!c.res.headers.has(name)) c.res.headers.set(name, value)
 })
 
+app.use(socketOrigin)
 app.get('/', () => dashboard())
 app.route('/', health)
 app.use(configured)

@@ -26,6 +26,8 @@ export interface Vars extends ClockVars {
   TOOL_ORIGINS?: string
   /** Service bindings (comma-separated names) that bots' tools may call. */
   TOOL_SERVICES?: string
+  /** Origins (comma-separated) whose pages may open WebSockets, beside the deployment's own. */
+  WEBSOCKET_ORIGINS?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }

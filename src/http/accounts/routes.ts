@@ -98,15 +98,17 @@ export const accounts = router()
     if (expiresAt !== null && expiresAt <= now) {
       throw invalid('expires_at', 'must not be in the past')
     }
-    const { id, key } = newAccountKey(account, await keySeed(c))
-    await registryOf(c, account).createKey(id, sha256(key), expiresAt)
-    return c.json({ id, key, created_at: iso(now), expires_at: iso(expiresAt), revoked_at: null }, 201)
+    const { access = 'full' } = given
+    const { id, key } = newAccountKey(account, await keySeed(c), access)
+    await registryOf(c, account).createKey(id, sha256(key), expiresAt, access)
+    return c.json({ id, key, access, created_at: iso(now), expires_at: iso(expiresAt), revoked_at: null }, 201)
   })
   .get('/accounts/:id/keys', admin, async (c) => {
     const keys = await registryOf(c, await existing(c)).keys()
     return c.json({
-      data: keys.map(({ id, createdAt, expiresAt, revokedAt }) => ({
+      data: keys.map(({ id, access, createdAt, expiresAt, revokedAt }) => ({
         id,
+        access,
         created_at: iso(createdAt),
         expires_at: iso(expiresAt),
         revoked_at: iso(revokedAt),

@@ -5,6 +5,7 @@ import type { Tracer } from '../../calls/span.ts'
 import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
+import type { KeyAccess } from '../../runtime/ids.ts'
 
 /** What the middlewares of a request share. */
 export interface Shared {
@@ -15,6 +16,8 @@ export interface Shared {
     askedAt: number
     /** The account that the key names. Only the middleware `account` sets it. */
     account: string
+    /** What its key may do there. Set with `account`. */
+    access: KeyAccess
     /** What that account does with lint findings, as of at most `KEY_CACHE_MS` ago. */
     lint: LintSetting
     body: Promise<string>

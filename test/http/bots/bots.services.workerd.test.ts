@@ -56,7 +56,7 @@ describe('a tool behind a service binding', () => {
     expect(received(world.lab)).toHaveLength(2)
   })
 
-  it('is signed at the real time where the clock of the product is ahead, so that its receiver accepts it', async () => {
+  it('is signed at the real time where the clock of the product is ahead', async () => {
     const vars = bindings as { CLOCK_VIRTUAL_ANCHOR_AT?: string }
     const before = vars.CLOCK_VIRTUAL_ANCHOR_AT
     try {

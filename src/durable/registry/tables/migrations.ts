@@ -83,4 +83,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Region or location of calls with a credential.
   ['ALTER TABLE credential ADD COLUMN region TEXT'],
+  // What a key may do: `read`; null: everything.
+  ['ALTER TABLE key ADD COLUMN access TEXT'],
 ]
