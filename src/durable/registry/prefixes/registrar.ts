@@ -276,7 +276,7 @@ export class Registrar {
     if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
-    const gone = this.#scheduler.unreachable(record)
+    const gone = this.#scheduler.unreachable(record) ?? this.#scheduler.credentialGone(record)
     const believed =
       gone === null
         ? belief(state, now, expiringMs, { lifetimes: this.#scheduler.lifetimesOf(record, state, now), k })

@@ -180,11 +180,7 @@ describe('a key that may only read', () => {
     ]) {
       expect([path, (await get(path, { key: read })).status]).toEqual([path, 200])
     }
-    const preview = await post(
-      `/prefixes/${prefix}/preview`,
-      { keep_warm: { plan: 'idle', idle_timeout: '1h' } },
-      { key: read },
-    )
+    const preview = await post(`/prefixes/${prefix}/preview`, { keep_warm: { plan: 'always' } }, { key: read })
     expect([preview.status, preview.text]).toEqual([200, expect.any(String)])
     expect((await post('/render', { provider: 'anthropic', request: anthropicBody() }, { key: read })).status).toBe(200)
     expect(received(world.lab)).toHaveLength(sent)
