@@ -25,8 +25,25 @@ const settings = {
   kill_switch: z.boolean({ error: 'must be true or false' }).optional(),
 }
 
-export const newAccount = z.strictObject({ id: accountId, ...settings })
-export const accountChange = z.strictObject(settings)
+/** Where Cloudflare keeps an account's objects, by law of that place. */
+export const JURISDICTIONS = ['eu'] as const
+export type Jurisdiction = (typeof JURISDICTIONS)[number]
+
+export const newAccount = z.strictObject({
+  id: accountId,
+  jurisdiction: z.enum(JURISDICTIONS, { error: 'must be "eu", or null' }).nullish().meta({
+    description:
+      'Where everything of the account is stored, and its Durable Objects run: `eu`. null: anywhere. It cannot be changed.',
+  }),
+  ...settings,
+})
+export const accountChange = z.strictObject({
+  ...settings,
+  jurisdiction: z
+    .never({ error: 'is chosen when the account is created, and cannot be changed' })
+    .optional()
+    .meta({ description: 'Refused: it cannot be changed.' }),
+})
 
 const KEY_ACCESS = ['full', 'read'] as const
 
@@ -47,6 +64,7 @@ export const killSwitch = z.strictObject({ on: z.boolean({ error: 'must be true 
 
 export const accountAnswer = z.strictObject({
   id: z.string(),
+  jurisdiction: z.enum(JURISDICTIONS).nullable(),
   created_at: at,
   budget_usd_per_day: usd,
   allowed_secrets: z.array(z.string()),

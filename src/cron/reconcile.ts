@@ -7,6 +7,7 @@ import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
@@ -51,7 +52,7 @@ async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> 
   const withManagedCaches = cards.filter((card) => card.managedCaches !== undefined)
   for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
     try {
-      for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withManagedCaches.map((card) => card.id)))
+      for (const credential of await registryNamed(env, id).credentialsOf(withManagedCaches.map((card) => card.id)))
         await reconcileWith(credential, env, clock)
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
@@ -90,7 +91,7 @@ async function reconcileAt(
   let unknown = new Set(listed.map(({ name }) => name))
   for (const { id } of accounts) {
     try {
-      const registry = env.REGISTRY.getByName(id)
+      const registry = registryNamed(env, id)
       // Accounts may share a key, so a cache is unknown only if no account knows it. A cache that the list lacks is only the reader's.
       const listedWith = reader === null ? undefined : reader.account === id ? reader : null
       const here = await registry.reconcileHandles(access.card.id, listed, listedAt, listedWith)

@@ -1,6 +1,7 @@
 import type { ManagedCacheMessage } from '../durable/registry/records/managed-cache.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import { runManagedCacheToEnd } from '../calls/managed-cache.ts'
 
 /** Reads a queue message about a managed cache; null when it is another message. `handle`, `of` and `drop` are stored words. */
@@ -18,6 +19,6 @@ export async function consumeManagedCache(
   env: Environment,
   clock: Clock,
 ): Promise<void> {
-  const { lease, allowedSecrets, credentials } = await env.REGISTRY.getByName(account).beginHandle(handle)
+  const { lease, allowedSecrets, credentials } = await registryNamed(env, account).beginHandle(handle)
   if (lease !== null) await runManagedCacheToEnd(lease, { env, clock, allowedSecrets, credentials }, account)
 }

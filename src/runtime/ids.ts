@@ -23,9 +23,9 @@ export function newAccountKey(account: string, seed: string, access: KeyAccess =
 
 const READ_ONLY = '.read'
 
-const KEY = /^plk_([a-z0-9-]{1,40})(\.read)?_([0-9a-f]{12})_[0-9a-f]{72}$/
+const KEY = /^plk_([a-z0-9-]{1,40}(?:\.eu)?)(\.read)?_([0-9a-f]{12})_[0-9a-f]{72}$/
 
-/** Reads account, access and key id from an account key; null when the text has another form. */
+/** Reads account (by its name inside), access and key id from an account key; null when the text has another form. */
 export function readAccountKey(key: string): { account: string; access: KeyAccess; id: string } | null {
   const [, account, readOnly, id] = KEY.exec(key) ?? []
   if (account === undefined || id === undefined) return null

@@ -1,6 +1,7 @@
 import { Failure, otherBodyFailure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
+import { registryNamed } from '../../runtime/jurisdiction.ts'
 import { BotCallLog } from './tables/calls.ts'
 import type { ModelCall, ToolRun } from './tables/calls.ts'
 import { BotListeners } from './listeners.ts'
@@ -222,7 +223,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   async #stopKeepingWarm(): Promise<void> {
     const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
     try {
-      await this.env.REGISTRY.getByName(account).leaveBot(id)
+      await registryNamed(this.env, account).leaveBot(id)
     } catch {
       console.warn("a bot's keep-alives could not be stopped; they end by themselves")
     }

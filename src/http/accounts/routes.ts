@@ -4,6 +4,7 @@ import { Failure, invalid } from '../../contract/failure.ts'
 import { accountId } from '../../contract/scalars.ts'
 import { secretNames } from '../../runtime/env.ts'
 import { newAccountKey, sha256 } from '../../runtime/ids.ts'
+import { accountIdOf, accountName, jurisdictionOf, namesOf } from '../../runtime/jurisdiction.ts'
 import { admin, forgetKeys, keySeed } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { eraseBotsOf } from '../bots/erase.ts'
@@ -19,23 +20,31 @@ import { iso, money } from '../present/format.ts'
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
 
-/** The account that a path names. Throws `not_found` without a call to its Registry, which would create it. */
+/** The account that a path names, by its name inside. Throws `not_found` without a call to its Registry, which would create it. */
 export async function existing(c: Call): Promise<string> {
   const id = c.req.param('id') ?? ''
-  if (!accountId.safeParse(id).success || !(await directoryOf(c).has(id))) {
-    throw new Failure('not_found', 'There is no account with this id.')
-  }
-  return id
+  const name = accountId.safeParse(id).success ? await nameOf(c, id) : null
+  if (name === null) throw new Failure('not_found', 'There is no account with this id.')
+  return name
+}
+
+async function nameOf(c: Call, id: string): Promise<string | null> {
+  for (const name of namesOf(id)) if (await directoryOf(c).has(name)) return name
+  return null
 }
 
 export const accounts = router()
   .post('/accounts', admin, async (c) => {
     refuseIdempotencyKey(c)
-    const { id, ...given } = await readBody(c, newAccount)
+    const { id: wanted, jurisdiction = null, ...given } = await readBody(c, newAccount)
     const change = settingsFrom(given)
     const directory = directoryOf(c)
+    const id = accountName(wanted, jurisdiction)
     const registry = registryOf(c, id)
     const added = await directory.add(id)
+    if (!added && (await nameOf(c, wanted)) !== id) {
+      throw new Failure('conflict', 'id: an account with this id exists in another jurisdiction.', { field: 'id' })
+    }
     // An account that was added but not configured, because a call failed in between, is completed here.
     if (!added && (await registry.settings()) !== null) {
       throw new Failure('conflict', 'id: an account with this id exists already.', { field: 'id' })
@@ -87,7 +96,7 @@ export const accounts = router()
     await erase(c, id)
     await directoryOf(c).remove(id)
     forgetKeys(id)
-    return c.json({ id, deleted: true })
+    return c.json({ id: accountIdOf(id), deleted: true })
   })
   .post('/accounts/:id/keys', admin, async (c) => {
     refuseIdempotencyKey(c)
@@ -164,7 +173,8 @@ async function accountJson(c: Call, id: string, createdAt: number) {
 
 function settingsJson(settings: AccountSettings) {
   return {
-    id: settings.account,
+    id: accountIdOf(settings.account),
+    jurisdiction: jurisdictionOf(settings.account),
     created_at: iso(settings.createdAt),
     budget_usd_per_day: money(settings.budgetNanosPerDay),
     allowed_secrets: settings.allowedSecrets,

@@ -6,6 +6,7 @@ import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import type { KeyAccess } from '../../runtime/ids.ts'
+import { registryNamed } from '../../runtime/jurisdiction.ts'
 
 /** What the middlewares of a request share. */
 export interface Shared {
@@ -34,7 +35,7 @@ export function router() {
 }
 
 export function registryOf(c: Call, account = c.var.account): RegistryStub {
-  return c.env.REGISTRY.getByName(account)
+  return registryNamed(c.env, account)
 }
 
 export function directoryOf(c: Call): DirectoryStub {
