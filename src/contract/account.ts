@@ -29,6 +29,9 @@ const settings = {
 export const JURISDICTIONS = ['eu'] as const
 export type Jurisdiction = (typeof JURISDICTIONS)[number]
 
+/** What an export holds, in its order. */
+export const EXPORT_PARTS = ['account', 'prefixes', 'caches', 'bots'] as const
+
 export const newAccount = z.strictObject({
   id: accountId,
   jurisdiction: z.enum(JURISDICTIONS, { error: 'must be "eu", or null' }).nullish().meta({

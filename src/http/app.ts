@@ -11,6 +11,7 @@ import { clockOf, directoryOf, router } from './server/context.ts'
 import { answerFailure, answerThrown } from './server/errors.ts'
 import { socketOrigin } from './server/access/origin.ts'
 import { credentials } from './accounts/credentials.ts'
+import { accountExport } from './accounts/export.ts'
 import { gateways } from './gateways/routes.ts'
 import { health } from './deployment/health.ts'
 import { jobs } from './warm/jobs.ts'
@@ -69,6 +70,7 @@ for (const resource of [
   metrics,
   ledger,
   accounts,
+  accountExport,
   credentials,
   webhook,
   killSwitch,

@@ -1,5 +1,5 @@
 import { router } from './server/context.ts'
-import { accounts } from './accounts/openapi.ts'
+import { accounts, ownExport } from './accounts/openapi.ts'
 import { bots } from './bots/openapi.ts'
 import { caches } from './caches/openapi.ts'
 import { deployment } from './deployment/openapi.ts'
@@ -19,6 +19,7 @@ export const operations: readonly Operation[] = [
   ...bots,
   ...providers,
   ...ledger,
+  ...ownExport,
   ...accounts,
 ]
 

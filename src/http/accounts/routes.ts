@@ -15,7 +15,7 @@ import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { webhookJson } from '../present/webhook.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { dayOf } from '../../core/time/time.ts'
-import type { AccountSettings } from '../../durable/registry/records/account.ts'
+import type { AccountSettings, ListedKey } from '../../durable/registry/records/account.ts'
 import { iso, money } from '../present/format.ts'
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
@@ -114,16 +114,7 @@ export const accounts = router()
   })
   .get('/accounts/:id/keys', admin, async (c) => {
     const keys = await registryOf(c, await existing(c)).keys()
-    return c.json({
-      data: keys.map(({ id, access, createdAt, expiresAt, revokedAt }) => ({
-        id,
-        access,
-        created_at: iso(createdAt),
-        expires_at: iso(expiresAt),
-        revoked_at: iso(revokedAt),
-      })),
-      next_cursor: null,
-    })
+    return c.json({ data: keys.map(keyJson), next_cursor: null })
   })
   .delete('/accounts/:id/keys/:kid', admin, async (c) => {
     const account = await existing(c)
@@ -171,7 +162,18 @@ async function accountJson(c: Call, id: string, createdAt: number) {
   })
 }
 
-function settingsJson(settings: AccountSettings) {
+/** A key as lists show it, without its text. */
+export function keyJson({ id, access = 'full', createdAt, expiresAt, revokedAt }: ListedKey) {
+  return {
+    id,
+    access,
+    created_at: iso(createdAt),
+    expires_at: iso(expiresAt),
+    revoked_at: iso(revokedAt),
+  }
+}
+
+export function settingsJson(settings: AccountSettings) {
   return {
     id: accountIdOf(settings.account),
     jurisdiction: jurisdictionOf(settings.account),

@@ -142,7 +142,7 @@ function credentialAdvice(c: Call, { models }: ModelPool, known: KnownCredential
 }
 
 /** `warmed`: prefixes that were warmed through it. `advice`: what is to be said of its credentials. */
-function poolJson(
+export function poolJson(
   { name, description, fallback, models, createdAt, changedAt }: ModelPool,
   now: number,
   advice: readonly Advice[],

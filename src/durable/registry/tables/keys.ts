@@ -1,14 +1,6 @@
 import type { KeyAccess } from '../../../runtime/ids.ts'
 import type { Sql } from '../../sql.ts'
-
-/** An account key as lists show it. */
-export interface ListedKey {
-  id: string
-  createdAt: number
-  expiresAt: number | null
-  revokedAt: number | null
-  access: KeyAccess
-}
+import type { ListedKey } from '../records/account.ts'
 
 /** Tables of the account's API keys and of its bots. */
 export class KeyStore {
