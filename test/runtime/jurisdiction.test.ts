@@ -44,7 +44,7 @@ describe('the objects of an account', () => {
     expect(namespaceOf(cloudflare, 'eu', {}).part).toBe('all')
   })
 
-  it('are beside the others in development, and refused elsewhere, where the runtime has no jurisdictions', () => {
+  it('are beside the others in development where the runtime has none, and refused elsewhere', () => {
     expect(namespaceOf(workerd, 'shop.eu', { ENVIRONMENT: 'development' }).part).toBe('all')
     expect(() => namespaceOf(workerd, 'shop.eu', {})).toThrow('cannot keep data in a jurisdiction')
     expect(namespaceOf(workerd, 'shop', {}).part).toBe('all')

@@ -19,16 +19,23 @@ const admin = { key: ADMIN }
 
 type Line = Record<string, unknown> & { type: string }
 
+/** The lines of an export: the answer is not one JSON text. */
+async function linesOf(path: string, key: string): Promise<Line[]> {
+  const request = new Request(`http://pilotlight.test${path}`, { headers: { authorization: `Bearer ${key}` } })
+  const answer = await exports.default.fetch(request)
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/x-ndjson'])
+  const text = await answer.text()
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+}
+
 async function page(
   path: string,
   key: string,
 ): Promise<{ lines: Line[]; next: string | null; failure: string | null }> {
-  const answer = await get(path, { key })
-  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/x-ndjson'])
-  const lines = answer.text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line)
+  const lines = await linesOf(path, key)
   const last = lines.pop()
   expect(last?.type).toBe('page')
   return { lines, next: last?.['next_cursor'] as string | null, failure: last?.['failure'] as string | null }
@@ -49,6 +56,9 @@ async function all(path: string, key: string, limit: number): Promise<{ lines: L
   } while (next !== null)
   return { lines, pages }
 }
+
+/** Prompts of one and a half megabytes each, more than a page holds. */
+const LARGE = 7
 
 const EMPTY = { type: 'page', next_cursor: null, failure: null }
 
@@ -81,7 +91,7 @@ async function furnished() {
 }
 
 describe('an export', () => {
-  it('holds all that is stored with its prompts, and no secret, for the account and its administrator', async () => {
+  it('holds all that is stored, with prompts and without secrets, for account and administrator', async () => {
     const { id, key, bodies, ids, contents, prompt, cache, bot } = await furnished()
     const sent = received(world.lab).length
     const { lines } = await page('/export', key)
@@ -130,12 +140,13 @@ describe('an export', () => {
   it('ends a page after some megabytes, and reads no more than its reader takes', async () => {
     const { id, key } = await newAccount()
     await call('PATCH', `/accounts/${id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, admin)
-    for (let n = 0; n < 4; n += 1) await warmedId(anthropicBody(longText(35_000)), {}, { key })
+    const roomy = { keep_warm: { plan: 'off', budget_usd_per_day: 100 } }
+    for (let n = 0; n < LARGE; n += 1) await warmedId(anthropicBody(longText(17_000)), roomy, { key })
     const first = await page('/export', key)
     expect(first.next).not.toBeNull()
-    expect(first.lines.filter(({ type }) => type === 'prefix').length).toBeLessThan(4)
+    expect(first.lines.filter(({ type }) => type === 'prefix').length).toBeLessThan(LARGE)
     const { lines } = await all('/export', key, 200)
-    expect(lines.filter(({ type }) => type === 'prefix')).toHaveLength(4)
+    expect(lines.filter(({ type }) => type === 'prefix')).toHaveLength(LARGE)
     const answer = await exports.default.fetch(
       new Request('http://pilotlight.test/export', { headers: { authorization: `Bearer ${key}` } }),
     )
@@ -147,11 +158,7 @@ describe('an export', () => {
 
   it('of an empty account is its settings, its key and the end', async () => {
     const { key } = await newAccount()
-    const answer = await get('/export', { key })
-    const lines = answer.text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Line)
+    const lines = await linesOf('/export', key)
     expect(lines).toMatchObject([{ type: 'account' }, { type: 'key' }, EMPTY])
   })
 

@@ -70,7 +70,7 @@ describe('a model of a pool', () => {
     expect(pick(await shown(), 'advice')).toEqual([])
   })
 
-  it('whose credential is missing, or is for another provider, is told in the pool and in the list', async () => {
+  it('whose credential is missing or for another provider is told, also in the list', async () => {
     await store(FIRST)
     await pool()
     await call('DELETE', `/accounts/${account.id}/credentials/team`, undefined, admin)
