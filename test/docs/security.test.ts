@@ -14,7 +14,7 @@ interface Named {
 
 /** Tests that a cell names: a file in backticks, and the titles of its tests in quotation marks. */
 function testsIn(cell = ''): Named[] {
-  return cell.split(';').map((part) => ({
+  return cell.split(/;\s*(?=`)/).map((part) => ({
     file: /^\s*`(test\/[^`]+)`: /.exec(part)?.[1] ?? '',
     titles: [...part.matchAll(/“([^”]+)”/g)].map(([, title]) => title ?? ''),
   }))

@@ -108,7 +108,7 @@ describe('an export', () => {
     ).toEqual(ids.toSorted())
     for (const line of of('prefix')) {
       const at = ids.indexOf((line['prefix'] as { id: string }).id)
-      const system = (bodies[at]?.['system'] as { text: string }[])[0]?.text
+      const system = (bodies[at]?.['system'] as { text: string }[] | undefined)?.[0]?.text
       expect(JSON.parse(String(line['body']))).toMatchObject({ system: [{ text: system }] })
       expect(line['history']).toEqual(expect.arrayContaining([expect.objectContaining({ type: 'receipt' })]))
     }
