@@ -9,6 +9,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
 import { listManagedCaches } from './managed-cache-list.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import { callManagedCache, failedAnswer } from './managed-cache-request.ts'
 import type { ManagedCacheAnswer } from './managed-cache-request.ts'
 import { accessWith, DEFAULT_CREDENTIAL } from './credential.ts'
@@ -160,7 +161,7 @@ export async function runManagedCacheToEnd(
   context: Omit<ManagedCacheCallContext, 'bodyOf'>,
   account: string,
 ): Promise<void> {
-  const registry = context.env.REGISTRY.getByName(account)
+  const registry = registryNamed(context.env, account)
   let next: ManagedCacheLease | null = lease
   while (next !== null) {
     const outcome: ManagedCacheOutcome = await runManagedCacheLease(next, {

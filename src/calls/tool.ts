@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
 import { Failure } from '../contract/failure.ts'
 import type { ToolResult } from '../core/conversation/turn.ts'
 import { isPrivate } from '../contract/host.ts'
@@ -6,6 +6,7 @@ import { exchange } from '../providers/transport/send.ts'
 import { isDevelopment } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
 import { network } from './send.ts'
+import { standardWebhookHeaders } from './standard-webhook.ts'
 import { serviceFetch } from './tool-service.ts'
 
 /**
@@ -19,7 +20,8 @@ export interface ToolCallRequest {
   /** The same in each attempt of this call, so that a tool can recognise a repeat. */
   id: string
   body: string
-  now: number
+  /** Real instant, also where the product's clock runs faster. */
+  sentAt: number
   /** In real milliseconds. */
   timeoutMs: number
   account: string
@@ -61,34 +63,30 @@ export function toolSecret(account: string, vars: Vars): string {
       },
     )
   }
-  return `whsec_${current.toString('base64')}`
+  return current
 }
 
 /**
  * Secrets derived from the deployment's current secret, and from the previous one while that is set. Each signs, so that a tool
  * that knows either accepts the call.
  */
-function secretsOf(account: string, vars: Vars): Buffer[] {
+function secretsOf(account: string, vars: Vars): string[] {
   return [vars.KEY_ENCRYPTION_SECRET, vars.KEY_ENCRYPTION_SECRET_PREVIOUS].flatMap((text) => {
     const secret = text?.trim() ?? ''
-    return secret === '' ? [] : [Buffer.from(hkdfSync('sha256', secret, account, 'pilotlight tool calls', 32))]
+    if (secret === '') return []
+    const derived = Buffer.from(hkdfSync('sha256', secret, account, 'pilotlight tool calls', 32))
+    return [`whsec_${derived.toString('base64')}`]
   })
 }
 
 export function signedHeaders(
-  { id, body, now, account }: Pick<ToolCallRequest, 'id' | 'body' | 'now' | 'account'>,
+  { id, body, sentAt, account }: Pick<ToolCallRequest, 'id' | 'body' | 'sentAt' | 'account'>,
   vars: Vars,
 ): Record<string, string> {
-  const at = Math.floor(now / 1_000)
-  const signatures = secretsOf(account, vars).map((secret) => {
-    return `v1,${createHmac('sha256', secret).update(`${id}.${at}.${body}`).digest('base64')}`
-  })
   return {
     'content-type': 'application/json',
     accept: 'application/json, text/plain',
-    'webhook-id': id,
-    'webhook-timestamp': String(at),
-    'webhook-signature': signatures.join(' '),
+    ...standardWebhookHeaders({ id, body, sentAt }, secretsOf(account, vars)),
     'idempotency-key': id,
   }
 }

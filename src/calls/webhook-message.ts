@@ -5,6 +5,7 @@ import type { webhookMessage } from '../contract/webhook.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { isDevelopment } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
+import { accountIdOf } from '../runtime/jurisdiction.ts'
 import { unseal } from '../runtime/seal.ts'
 import type { SealedFor } from '../runtime/seal.ts'
 import { deliver } from './webhook.ts'
@@ -65,5 +66,9 @@ export function webhookSecrets({ account, secrets }: WebhookTarget, vars: Vars):
 
 /** Builds the message of `POST /accounts/{id}/webhook/test`, which names no stopped plan. */
 export function testMessage(account: string, now: number): WebhookMessage {
-  return { type: 'webhook.test', timestamp: new Date(now).toISOString(), data: { account, count: 0, stops: [] } }
+  return {
+    type: 'webhook.test',
+    timestamp: new Date(now).toISOString(),
+    data: { account: accountIdOf(account), count: 0, stops: [] },
+  }
 }

@@ -1,18 +1,15 @@
-import { Webhook } from 'standardwebhooks'
 import { network } from './send.ts'
+import { standardWebhookHeaders } from './standard-webhook.ts'
+import type { SignedMessage } from './standard-webhook.ts'
 
 /** Limit for a delivery, in real milliseconds. An endpoint that needs longer should answer first and work afterwards. */
 const TIMEOUT_MS = 10_000
 
 /** One message to post. */
-export interface Posting {
+export interface Posting extends SignedMessage {
   url: string
   /** Signing secrets. The message carries one signature of each. */
   secrets: readonly string[]
-  id: string
-  body: string
-  /** Real instant, also where the product's clock runs faster: receivers refuse a time that is minutes off their own. */
-  sentAt: number
 }
 
 /** Result of a posting. `why` is null after a delivery, which is any status from 200 to 299. */
@@ -23,18 +20,13 @@ export interface Delivery {
   final: boolean
 }
 
-/**
- * Posts a signed message (https://www.standardwebhooks.com, checked 2026-11-21). Never throws. It follows no redirect, and reads
- * only the status of the answer.
- */
-export async function deliver({ url, secrets, id, body, sentAt }: Posting): Promise<Delivery> {
-  const at = new Date(sentAt)
+/** Posts a signed message. Never throws. It follows no redirect, and reads only the status of the answer. */
+export async function deliver({ url, secrets, ...message }: Posting): Promise<Delivery> {
+  const { body } = message
   const headers = {
     'content-type': 'application/json',
     'user-agent': 'pilotlight',
-    'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(sentAt / 1_000)),
-    'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, at, body)).join(' '),
+    ...standardWebhookHeaders(message, secrets),
   }
   const timeout = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined

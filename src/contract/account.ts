@@ -25,11 +25,39 @@ const settings = {
   kill_switch: z.boolean({ error: 'must be true or false' }).optional(),
 }
 
-export const newAccount = z.strictObject({ id: accountId, ...settings })
-export const accountChange = z.strictObject(settings)
+/** Where Cloudflare keeps an account's objects, by law of that place. */
+export const JURISDICTIONS = ['eu'] as const
+export type Jurisdiction = (typeof JURISDICTIONS)[number]
+
+/** What an export holds, in its order. */
+export const EXPORT_PARTS = ['account', 'prefixes', 'caches', 'bots'] as const
+
+export const newAccount = z.strictObject({
+  id: accountId,
+  jurisdiction: z.enum(JURISDICTIONS, { error: 'must be "eu", or null' }).nullish().meta({
+    description:
+      'Where everything of the account is stored, and its Durable Objects run: `eu`. null: anywhere. It cannot be changed.',
+  }),
+  ...settings,
+})
+export const accountChange = z.strictObject({
+  ...settings,
+  jurisdiction: z
+    .never({ error: 'is chosen when the account is created, and cannot be changed' })
+    .optional()
+    .meta({ description: 'Refused: it cannot be changed.' }),
+})
+
+const KEY_ACCESS = ['full', 'read'] as const
 
 export const newKey = z
-  .strictObject({ expires_at: instant.nullish(), expires_in: duration.nullish() })
+  .strictObject({
+    expires_at: instant.nullish(),
+    expires_in: duration.nullish(),
+    access: z.enum(KEY_ACCESS, { error: 'must be "full" or "read"' }).optional().meta({
+      description: '`read`: the key may only read, and tells no secret. Default: `full`.',
+    }),
+  })
   .refine((value) => value.expires_at == null || value.expires_in == null, {
     path: ['expires_in'],
     error: 'must not be combined with expires_at',
@@ -39,6 +67,7 @@ export const killSwitch = z.strictObject({ on: z.boolean({ error: 'must be true 
 
 export const accountAnswer = z.strictObject({
   id: z.string(),
+  jurisdiction: z.enum(JURISDICTIONS).nullable(),
   created_at: at,
   budget_usd_per_day: usd,
   allowed_secrets: z.array(z.string()),
@@ -71,6 +100,7 @@ export const erasedPromptsAnswer = z.strictObject({
 
 export const keyAnswer = z.strictObject({
   id: z.string(),
+  access: z.enum(KEY_ACCESS),
   created_at: at,
   expires_at: at.nullable(),
   revoked_at: at.nullable(),

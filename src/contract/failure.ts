@@ -70,6 +70,11 @@ export function invalid(field: string, what: string): Failure {
   return new Failure('invalid_request', `${field}: ${what}.`, { field })
 }
 
+/** The refusal of an idempotency key that came with another body before. */
+export function otherBodyFailure(): Failure {
+  return new Failure('conflict', 'idempotency-key: was used before with another body.', { field: 'idempotency-key' })
+}
+
 /** Reads the failure from a thrown value, also from one thrown through RPC; null when it is no `Failure`. */
 export function readFailure(thrown: unknown): FailureValue | null {
   if (!(thrown instanceof Error)) return null

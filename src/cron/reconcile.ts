@@ -9,6 +9,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
 import { listManagedCaches } from '../calls/managed-cache-list.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
@@ -55,7 +56,7 @@ async function regionsOf(card: Card, env: Environment): Promise<(string | undefi
   const accounts = await env.DIRECTORY.getByName('directory').accounts()
   const named = new Set<string>()
   for (const { id } of accounts) {
-    for (const region of await env.REGISTRY.getByName(id).handleRegions(card.id)) named.add(region)
+    for (const region of await registryNamed(env, id).handleRegions(card.id)) named.add(region)
   }
   return [undefined, ...named]
 }
@@ -65,7 +66,7 @@ async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> 
   const withManagedCaches = cards.filter((card) => card.managedCaches !== undefined)
   for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
     try {
-      for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withManagedCaches.map((card) => card.id)))
+      for (const credential of await registryNamed(env, id).credentialsOf(withManagedCaches.map((card) => card.id)))
         await reconcileWith(credential, env, clock)
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
@@ -80,7 +81,7 @@ async function reconcileWith(credential: StoredCredential, env: Environment, clo
   if (card === undefined || dialect === undefined) return
   const wanted = { credential: name, credentialGeneration: generation }
   try {
-    const named = card.region === undefined ? [] : await env.REGISTRY.getByName(account).handleRegions(card.id)
+    const named = card.region === undefined ? [] : await registryNamed(env, account).handleRegions(card.id)
     for (const region of [undefined, ...named]) {
       const access = accessWith(wanted, accessTo(card, env, region), [], [credential], env)
       await reconcileAt(access, dialect, env, clock, { account, ...wanted }, region)
@@ -110,7 +111,7 @@ async function reconcileAt(
   let unknown = new Set(listed.filter(({ trusted }) => trusted).map(({ name }) => name))
   for (const { id } of accounts) {
     try {
-      const registry = env.REGISTRY.getByName(id)
+      const registry = registryNamed(env, id)
       // Accounts may share a key, so a cache is unknown only if no account knows it. A cache that the list lacks is only the reader's.
       const isReader = reader === null || reader.account === id
       const by = reader ?? { credential: DEFAULT_CREDENTIAL, credentialGeneration: 1 }

@@ -1,5 +1,6 @@
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import { DAY_MS, MINUTE_MS } from '../core/time/time.ts'
 
 const DAY_MINUTES = DAY_MS / MINUTE_MS
@@ -17,7 +18,7 @@ export async function rollUpDaily(env: Environment): Promise<void> {
     await Promise.all(
       accounts.slice(first, first + MAX_PARALLEL).map(async ({ id }) => {
         try {
-          await env.REGISTRY.getByName(id).rollUp()
+          await registryNamed(env, id).rollUp()
         } catch (thrown) {
           console.error('roll-up: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
         }

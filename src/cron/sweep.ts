@@ -2,6 +2,7 @@ import { SWEEP_HORIZON_MS } from '../core/time/schedule.ts'
 import { resumeDeletions } from '../erasure/account.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 
 /** Registries swept at once. A sweep is one call that answers in milliseconds. */
 const MAX_PARALLEL = 50
@@ -21,7 +22,7 @@ export async function sweep(env: Environment): Promise<void> {
     await Promise.all(
       due.slice(first, first + MAX_PARALLEL).map(async (account) => {
         try {
-          next.push({ account, nextAt: await env.REGISTRY.getByName(account).sweep(horizonAt) })
+          next.push({ account, nextAt: await registryNamed(env, account).sweep(horizonAt) })
         } catch (thrown) {
           console.error('sweep: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
         }

@@ -1,4 +1,5 @@
 import { readFailure } from '../contract/failure.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import type { Environment } from '../runtime/env.ts'
 import { eraseBotsOf } from './bots.ts'
 import { deleteManagedCachesOf } from './managed-caches.ts'
@@ -12,7 +13,7 @@ import { deleteManagedCachesOf } from './managed-caches.ts'
  */
 export async function deleteAccount(env: Environment, account: string): Promise<void> {
   const directory = env.DIRECTORY.getByName('directory')
-  const registry = () => env.REGISTRY.getByName(account)
+  const registry = () => registryNamed(env, account)
   await directory.beginDeletion(account)
   try {
     await registry().close()
@@ -53,6 +54,6 @@ export interface ErasedPrompts {
  * about them stays, and so does the ledger. May be repeated after a failure: the key was forgotten first.
  */
 export async function erasePrompts(env: Environment, account: string): Promise<ErasedPrompts> {
-  const erased = await env.REGISTRY.getByName(account).erasePrompts()
+  const erased = await registryNamed(env, account).erasePrompts()
   return { ...erased, bots: await eraseBotsOf(env, account) }
 }

@@ -9,7 +9,9 @@ import { bots } from './bots/routes.ts'
 import { caches } from './caches/routes.ts'
 import { clockOf, directoryOf, router } from './server/context.ts'
 import { answerFailure, answerThrown } from './server/errors.ts'
+import { socketOrigin } from './server/access/origin.ts'
 import { credentials } from './accounts/credentials.ts'
+import { accountExport } from './accounts/export.ts'
 import { gateways } from './gateways/routes.ts'
 import { health } from './deployment/health.ts'
 import { jobs } from './warm/jobs.ts'
@@ -46,6 +48,7 @@ app.use(async (c, next) => {
   for (const [name, value] of Object.entries(secure)) if (!c.res.headers.has(name)) c.res.headers.set(name, value)
 })
 
+app.use(socketOrigin)
 app.get('/', () => dashboard())
 app.route('/', health)
 app.use(configured)
@@ -71,6 +74,7 @@ for (const resource of [
   lifetimes,
   accounts,
   prompts,
+  accountExport,
   credentials,
   webhook,
   killSwitch,

@@ -6,6 +6,7 @@ import { freshOverrides } from '../runtime/overrides.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment, Vars } from '../runtime/env.ts'
+import { registryNamed } from '../runtime/jurisdiction.ts'
 import { throughEgress } from '../calls/egress.ts'
 import { consumeManagedCache, readManagedCacheMessage } from './managed-caches.ts'
 import { runLease } from '../calls/probe.ts'
@@ -44,7 +45,7 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
           message.ack()
           return
         }
-        const registry = env.REGISTRY.getByName(claim.account)
+        const registry = registryNamed(env, claim.account)
         const { leases, allowedSecrets, credentials } = await registry.begin(claim.seq)
         await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, tracer, seq: claim.seq })
         message.ack()
@@ -150,7 +151,7 @@ export async function consumeDeadProbes(batch: MessageBatch<unknown>, env: Envir
   for (const message of batch.messages) {
     const claim = readMessage(message.body)
     try {
-      if (claim !== null) await env.REGISTRY.getByName(claim.account).release(claim.seq)
+      if (claim !== null) await registryNamed(env, claim.account).release(claim.seq)
       message.ack()
     } catch (thrown) {
       console.error('dead probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')

@@ -28,6 +28,8 @@ export interface Vars extends ClockVars {
   TOOL_SERVICES?: string
   /** Providers (comma-separated ids) to which the gateway sends anybody's calls that carry a key of the provider. */
   VIA_OPEN?: string
+  /** Origins (comma-separated) whose pages may open WebSockets, beside the deployment's own. */
+  WEBSOCKET_ORIGINS?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }

@@ -8,22 +8,28 @@ export function newId(prefix: string): string {
 
 const SEAL_CHARS = 16
 
+/** What a key may do in its account: everything, or only read. */
+export type KeyAccess = 'full' | 'read'
+
 /**
- * Makes an account key: account, key id, 224 random bits, and a seal of the deployment. The seal lets the Worker refuse an
- * invented key without a call to a Registry, which the call would create.
+ * Makes an account key: account, access, key id, 224 random bits, and a seal of the deployment. The seal lets the Worker refuse an
+ * invented key without a call to a Registry, which the call would create. A version that does not know of the access refuses the key.
  */
-export function newAccountKey(account: string, seed: string): { id: string; key: string } {
+export function newAccountKey(account: string, seed: string, access: KeyAccess = 'full'): { id: string; key: string } {
   const id = randomHex(6)
-  const open = `plk_${account}_${id}_${randomHex(28)}`
+  const open = `plk_${account}${access === 'read' ? READ_ONLY : ''}_${id}_${randomHex(28)}`
   return { id, key: open + seal(open, seed) }
 }
 
-const KEY = /^plk_([a-z0-9-]{1,40})_([0-9a-f]{12})_[0-9a-f]{72}$/
+const READ_ONLY = '.read'
 
-/** Reads account and key id from an account key; null when the text has another form. */
-export function readAccountKey(key: string): { account: string; id: string } | null {
-  const [, account, id] = KEY.exec(key) ?? []
-  return account === undefined || id === undefined ? null : { account, id }
+const KEY = /^plk_([a-z0-9-]{1,40}(?:\.eu)?)(\.read)?_([0-9a-f]{12})_[0-9a-f]{72}$/
+
+/** Reads account (by its name inside), access and key id from an account key; null when the text has another form. */
+export function readAccountKey(key: string): { account: string; access: KeyAccess; id: string } | null {
+  const [, account, readOnly, id] = KEY.exec(key) ?? []
+  if (account === undefined || id === undefined) return null
+  return { account, access: readOnly === undefined ? 'full' : 'read', id }
 }
 
 /** True if this deployment made the key. Only the account knows whether the key is still valid. */

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { names, readText, root, section, tableRows } from './documents.ts'
 
@@ -31,4 +33,54 @@ describe.each([
   it('is pinned to exact versions', () => {
     for (const version of Object.values(manifest[kind])) expect(version).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/)
   })
+})
+
+interface Bill {
+  bomFormat: string
+  specVersion: string
+  metadata: { component: { name: string; purl: string; type: string } }
+  components: { name: string; version: string; hashes: { alg: string; content: string }[]; licenses: unknown[] }[]
+}
+
+describe('npm run sbom', () => {
+  it('prints exactly the packages of the Worker, with their hashes, without the network', async () => {
+    const offline = { ...process.env, npm_config_registry: 'http://127.0.0.1:9', npm_config_offline: 'true' }
+    const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'sbom'], {
+      cwd: root,
+      env: offline,
+      shell: process.platform === 'win32',
+      maxBuffer: 10_000_000,
+    })
+    const bill = JSON.parse(stdout) as Bill
+    expect([bill.bomFormat, bill.specVersion]).toEqual(['CycloneDX', '1.5'])
+    expect(bill.metadata.component).toMatchObject({
+      name: 'pilotlight',
+      type: 'application',
+      purl: expect.stringMatching(/^pkg:npm\/pilotlight@/),
+    })
+    const { packages } = JSON.parse(readText('package-lock.json')) as {
+      packages: Record<string, { version: string; integrity: string; dev?: boolean; devOptional?: boolean }>
+    }
+    const shipped = Object.entries(packages).filter(
+      ([place, { dev, devOptional }]) => place !== '' && dev !== true && devOptional !== true,
+    )
+    expect(shipped.length).toBeGreaterThan(Object.keys(manifest.dependencies).length)
+    const listed = (name: string, version: string, digest: string) => `${name} ${version} ${digest}`
+    expect(
+      bill.components.map(({ name, version, hashes }) => listed(name, version, hashes[0]?.content ?? '')).toSorted(),
+    ).toEqual(
+      shipped
+        .map(([place, { version, integrity }]) =>
+          listed(
+            place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length),
+            version,
+            Buffer.from(integrity.replace(/^sha512-/, ''), 'base64').toString('hex'),
+          ),
+        )
+        .toSorted(),
+    )
+    const names = new Set(bill.components.map(({ name }) => name))
+    expect(Object.keys(manifest.dependencies).filter((name) => !names.has(name))).toEqual([])
+    expect(Object.keys(manifest.devDependencies).filter((name) => names.has(name))).toEqual([])
+  }, 120_000)
 })

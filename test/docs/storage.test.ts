@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { KEY_CACHE_MS } from '../../src/http/server/auth.ts'
 import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
 import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
+import { MessageKeys } from '../../src/durable/bot/tables/message-keys.ts'
 import { NextCacheTable } from '../../src/durable/bot/tables/next-cache-request.ts'
 import { BotCallLog, CALLS_KEPT } from '../../src/durable/bot/tables/calls.ts'
 import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live/tables.ts'
@@ -89,6 +90,7 @@ it('describes every table of a bot and no other, with how long it lives', () => 
   calls.begin('a turn', 1)
   calls.beginTool('a call', 'a turn', 'a tool', 1)
   new NextCacheTable(sql).set(null)
+  new MessageKeys(sql).add({ key: 'a key', body: 'a body' }, 'a turn', 1)
   const found = sql.all<{ name: string }>(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
   )

@@ -1,6 +1,8 @@
 import { tracing } from 'cloudflare:workers'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, otherBodyFailure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
+import { newId } from '../../runtime/ids.ts'
+import { registryNamed } from '../../runtime/jurisdiction.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
 import { BotKey } from './bot-key.ts'
 import { BotCallLog } from './tables/calls.ts'
@@ -10,6 +12,8 @@ import { cancellationOf, turnToCancel } from './cancelled-call.ts'
 import type { Cancellation, RunningTurn } from './cancelled-call.ts'
 import type { BotShell } from './model-call.ts'
 import { CancelledTurns } from './tables/cancelled-turns.ts'
+import { MessageKeys } from './tables/message-keys.ts'
+import type { MessageKey } from './tables/message-keys.ts'
 import { NextCacheTable } from './tables/next-cache-request.ts'
 import { cleared, windowOf } from './state.ts'
 import { NOT_BEGUN } from '../registry/records/bot.ts'
@@ -32,6 +36,9 @@ export interface BotView extends LiveView<BotState> {
   remaining: number
 }
 
+/** An event with the idempotency key of its request. An event with an id of its own is known by that. */
+type KeyedEvent = Parameters<LiveObject<Environment, BotState, BotEvents>['emit']>[0] & { once?: MessageKey }
+
 const CALLS_SHOWN = 20
 
 /**
@@ -42,6 +49,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #key: BotKey
   readonly #calls: BotCallLog
   readonly #nextCache = new NextCacheTable(durableSql(this.ctx.storage))
+  readonly #messageKeys = new MessageKeys(durableSql(this.ctx.storage))
   readonly #cancelled = new CancelledTurns(durableSql(this.ctx.storage))
   readonly #listeners = new BotListeners(this.ctx)
   /** The turn in its handler. Lost in an eviction, and so is its call. */
@@ -105,6 +113,23 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     this.summary()
     await this.#key.ready()
     return this.snapshot()
+  }
+
+  /**
+   * Stores an event in the mailbox, once for each idempotency key: a repeat gets the answer of the first, also after the bot's end. Throws
+   * `conflict` where the key came with another body, and else as every live object does.
+   */
+  override async emit({ once, ...event }: KeyedEvent): Promise<{ id: string; duplicate: boolean }> {
+    if (once === undefined || event.id !== undefined) return super.emit(event)
+    const now = this.clock.now()
+    const first = this.#messageKeys.find(once, now)
+    if (first === 'other') throw otherBodyFailure()
+    if (first !== null) return { id: first, duplicate: false }
+    const id = newId('evt')
+    const storing = super.emit({ ...event, id })
+    // Before anything is awaited, so that the disk has the event and its key, or neither.
+    if (this.waitingEvents().some((waiting) => waiting.id === id)) this.#messageKeys.add(once, id, now)
+    return storing
   }
 
   /** Opens a socket or a server-sent stream that receives every event from now on. */
@@ -218,7 +243,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   async #stopKeepingWarm(): Promise<void> {
     const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
     try {
-      await this.env.REGISTRY.getByName(account).leaveBot(id)
+      await registryNamed(this.env, account).leaveBot(id)
     } catch {
       console.warn("a bot's keep-alives could not be stopped; they end by themselves")
     }

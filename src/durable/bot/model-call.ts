@@ -16,6 +16,7 @@ import { accessTo } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
+import { registryNamed } from '../../runtime/jurisdiction.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
 import type { BotCallLog } from './tables/calls.ts'
@@ -220,7 +221,7 @@ async function prepare(
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }
   const begun = { bot: id, call: asked.id, worstNanos: worst }
-  const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
+  const grants = await registryNamed(env, config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
   if (grants.refused !== null) throw new Failure('budget_exhausted', `The model was not called: ${grants.refused}.`)
@@ -259,7 +260,7 @@ async function book({ env, id: bot }: BotShell, config: BotConfig, call: string,
   const { costNanos, why } = bookOf(outcome)
   const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind
   try {
-    await env.REGISTRY.getByName(config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
+    await registryNamed(env, config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
   } catch {
     console.warn("the cost of a bot's call could not be recorded; the call is charged at its worst case")
   }

@@ -51,14 +51,14 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   if (result === null && tool !== undefined) {
     // Stored on disk before it is sent: after a cut-off it is sent again under the same id.
     await shell.sync()
-    const now = clock.now()
+    const sentAt = clock.realAt(clock.now())
     const given = readArguments(schemaOf(tool), call.arguments).value
     const body = JSON.stringify({ bot_id: shell.id, turn_id: turn, call_id: id, tool: call.name, arguments: given })
     const { url, service } = tool
     const to = service === undefined ? { url } : { url, service }
     const timeoutMs = Math.max(1, clock.realMs(tool.timeoutMs))
     const stop = shell.signal === undefined ? {} : { signal: shell.signal }
-    result = await callTool({ ...to, id, body, now, timeoutMs, account: config.account, ...stop }, shell.env)
+    result = await callTool({ ...to, id, body, sentAt, timeoutMs, account: config.account, ...stop }, shell.env)
   }
   const bounded = boundedResult(result ?? wrong('There is no such tool.'), config.historyTokens * RESULT_SHARE)
   const at = clock.now()

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
+import { accountIdOf, namesOf } from '../../runtime/jurisdiction.ts'
 import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
 import { BodyKeys } from './body-keys.ts'
 import { BodyKeyStore } from './tables/body-keys.ts'
@@ -17,8 +18,10 @@ export class Directory extends DurableObject<Environment> {
   readonly #bodyKeys = new BodyKeys(this.#store, this.#keyStore, this.env)
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
 
-  /** Adds an account. True: it is new. */
+  /** Adds an account. True: it is new. An id is given once, whatever its jurisdiction. */
   add(account: string): boolean {
+    const others = namesOf(accountIdOf(account)).filter((name) => name !== account)
+    if (others.some((name) => this.#store.has(name))) return false
     return this.#store.add(account, this.clock.now())
   }
 

@@ -67,7 +67,7 @@ function refuseKeyFile(card: Card, secret: string): void {
   }
 }
 
-function credentialJson(stored: CredentialView) {
+export function credentialJson(stored: CredentialView) {
   return {
     name: stored.name,
     provider: stored.provider,

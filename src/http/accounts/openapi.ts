@@ -13,17 +13,27 @@ import {
 import { deletedAnswer, listOf } from '../../contract/values.ts'
 import { newCredential } from '../../contract/credential.ts'
 import { newWebhook, newWebhookAnswer, webhookAnswer, webhookTestAnswer } from '../../contract/webhook.ts'
+import { exportQuery } from './export.ts'
 import { accountsQuery } from './routes.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
+const exportOf = (whose: string) => ({
+  does: `Streams a page of all that is stored of ${whose}, prompts included and secrets not, as lines of JSON.`,
+  query: exportQuery,
+  answers: { 200: 'application/x-ndjson' },
+})
+
+/** What an account does with all that is stored of it. */
 const own = operationsOf('account', {
   'DELETE /prompts': {
     does: "Erases the account's stored prompts, and keeps what is known about them.",
     answers: erasedPromptsAnswer,
   },
+  'GET /export': exportOf('the account'),
 })
 
 const administered = operationsOf('admin', {
+  'GET /accounts/{id}/export': exportOf('an account'),
   'POST /accounts': {
     does: 'Creates an account.',
     body: newAccount,

@@ -4,7 +4,8 @@ import { Failure, invalid } from '../../contract/failure.ts'
 import { deleteAccount } from '../../erasure/account.ts'
 import { secretNames } from '../../runtime/env.ts'
 import { newAccountKey, sha256 } from '../../runtime/ids.ts'
-import { existing, refuseDeleting, someAccount } from './existing.ts'
+import { accountIdOf, accountName, jurisdictionOf } from '../../runtime/jurisdiction.ts'
+import { existing, nameOf, refuseDeleting, someAccount } from './existing.ts'
 import { admin, forgetKeys, keySeed } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, directoryOf, registryOf, router } from '../server/context.ts'
@@ -13,7 +14,7 @@ import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { webhookJson } from '../present/webhook.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { dayOf } from '../../core/time/time.ts'
-import type { AccountSettings } from '../../durable/registry/records/account.ts'
+import type { AccountSettings, ListedKey } from '../../durable/registry/records/account.ts'
 import { iso, money } from '../present/format.ts'
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
@@ -23,11 +24,15 @@ const DELETING = 'The account is being deleted. DELETE /accounts/{id} goes on wi
 export const accounts = router()
   .post('/accounts', admin, async (c) => {
     refuseIdempotencyKey(c)
-    const { id, ...given } = await readBody(c, newAccount)
+    const { id: wanted, jurisdiction = null, ...given } = await readBody(c, newAccount)
     const change = settingsFrom(given)
     const directory = directoryOf(c)
+    const id = accountName(wanted, jurisdiction)
     const registry = registryOf(c, id)
     const added = await directory.add(id)
+    if (!added && (await nameOf(c, wanted)) !== id) {
+      throw new Failure('conflict', 'id: an account with this id exists in another jurisdiction.', { field: 'id' })
+    }
     if (!added) await refuseDeleting(c, id)
     // An account that was added but not configured, because a call failed in between, is completed here.
     if (!added && (await registry.settings()) !== null) {
@@ -86,7 +91,7 @@ export const accounts = router()
     const id = await someAccount(c)
     forgetKeys(id)
     await deleteAccount(c.env, id)
-    return c.json({ id, deleted: true })
+    return c.json({ id: accountIdOf(id), deleted: true })
   })
   .post('/accounts/:id/keys', admin, async (c) => {
     refuseIdempotencyKey(c)
@@ -97,21 +102,14 @@ export const accounts = router()
     if (expiresAt !== null && expiresAt <= now) {
       throw invalid('expires_at', 'must not be in the past')
     }
-    const { id, key } = newAccountKey(account, await keySeed(c))
-    await registryOf(c, account).createKey(id, sha256(key), expiresAt)
-    return c.json({ id, key, created_at: iso(now), expires_at: iso(expiresAt), revoked_at: null }, 201)
+    const { access = 'full' } = given
+    const { id, key } = newAccountKey(account, await keySeed(c), access)
+    await registryOf(c, account).createKey(id, sha256(key), expiresAt, access)
+    return c.json({ id, key, access, created_at: iso(now), expires_at: iso(expiresAt), revoked_at: null }, 201)
   })
   .get('/accounts/:id/keys', admin, async (c) => {
     const keys = await registryOf(c, await existing(c)).keys()
-    return c.json({
-      data: keys.map(({ id, createdAt, expiresAt, revokedAt }) => ({
-        id,
-        created_at: iso(createdAt),
-        expires_at: iso(expiresAt),
-        revoked_at: iso(revokedAt),
-      })),
-      next_cursor: null,
-    })
+    return c.json({ data: keys.map(keyJson), next_cursor: null })
   })
   .delete('/accounts/:id/keys/:kid', admin, async (c) => {
     const account = await existing(c)
@@ -159,9 +157,21 @@ async function accountJson(c: Call, id: string, createdAt: number) {
   })
 }
 
-function settingsJson(settings: AccountSettings) {
+/** A key as lists show it, without its text. */
+export function keyJson({ id, access = 'full', createdAt, expiresAt, revokedAt }: ListedKey) {
   return {
-    id: settings.account,
+    id,
+    access,
+    created_at: iso(createdAt),
+    expires_at: iso(expiresAt),
+    revoked_at: iso(revokedAt),
+  }
+}
+
+export function settingsJson(settings: AccountSettings) {
+  return {
+    id: accountIdOf(settings.account),
+    jurisdiction: jurisdictionOf(settings.account),
     created_at: iso(settings.createdAt),
     budget_usd_per_day: money(settings.budgetNanosPerDay),
     allowed_secrets: settings.allowedSecrets,

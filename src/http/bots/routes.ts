@@ -4,10 +4,11 @@ import { Failure, invalid } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { botName, newBotState, toolCount } from '../../durable/registry/records/bot.ts'
-import { newId } from '../../runtime/ids.ts'
+import { newId, sha256 } from '../../runtime/ids.ts'
+import { botNamed } from '../../runtime/jurisdiction.ts'
 import { toolSecret } from '../../calls/tool.ts'
-import { account } from '../server/auth.ts'
-import { readBody } from '../server/read-body.ts'
+import { account, fullAccess } from '../server/auth.ts'
+import { bodyText, readBody } from '../server/read-body.ts'
 import type { CacheInput } from '../../contract/cache.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import type { BotConfig } from '../../durable/registry/records/bot.ts'
@@ -60,7 +61,7 @@ export const bots = router()
     }
     return c.json(await shown(c, id), 201)
   })
-  .get('/bots/tool-secret', account, (c) => {
+  .get('/bots/tool-secret', account, fullAccess, (c) => {
     c.header('cache-control', 'no-store')
     return c.json({ secret: toolSecret(c.var.account, c.env) })
   })
@@ -139,12 +140,20 @@ function idOf(c: Call): string {
 }
 
 function stubOf(c: Call, id: string) {
-  return c.env.BOT.getByName(botName(c.var.account, id))
+  return botNamed(c.env, c.var.account, botName(c.var.account, id))
+}
+
+/** Hashes of the request's idempotency key and body, by which the bot itself knows a repeat; empty without a key. */
+async function onceOf(c: Call): Promise<{ once?: { key: string; body: string } }> {
+  const key = c.req.header('idempotency-key')
+  if (key === undefined) return {}
+  return { once: { key: sha256(`${c.req.path}\n${key}`), body: sha256(await bodyText(c)) } }
 }
 
 /** Passes an event on. Refuses a message that is longer than the bot's history. `field`: where its text stands. */
-async function emit(c: Call, event: { type: string; data: unknown; id?: string }, field: string) {
+async function emit(c: Call, given: { type: string; data: unknown; id?: string }, field: string) {
   const bot = stubOf(c, idOf(c))
+  const event = { ...given, ...(await onceOf(c)) }
   if (event.type === 'message') {
     const { text, cache } = event.data as z.output<typeof botMessage>
     const { config } = (await bot.view()).state

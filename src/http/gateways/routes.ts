@@ -4,11 +4,12 @@ import { Failure, invalid } from '../../contract/failure.ts'
 import { barredUntil } from '../../core/model/model-pool.ts'
 import type { ModelPool, PoolModel } from '../../core/model/model-pool.ts'
 import { cardById } from '../../runtime/cards.ts'
+import { accessTo } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
+import { DEFAULT_CREDENTIAL, elsewhere } from '../../calls/credential.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { iso } from '../present/format.ts'
 import { warmthJson } from '../present/prefix.ts'
@@ -23,13 +24,16 @@ export const gateways = router()
   .get('/gateways', account, async (c) => {
     const pools = await registryOf(c).pools()
     const now = clockOf(c).now()
-    return c.json({ data: pools.map((pool) => poolJson(pool, now)), next_cursor: null })
+    const known = await credentialsOf(c, pools)
+    const data = pools.map((pool) => poolJson(pool, now, credentialAdvice(c, pool, known)))
+    return c.json({ data, next_cursor: null })
   })
   .get('/gateways/:name', account, async (c) => {
     const pool = await poolNamed(c, nameOf(c))
     const names = pool.models.map(({ name }) => name)
     const warmed = await registryOf(c).pooled(pool.name, names)
-    return c.json(poolJson(pool, clockOf(c).now(), warmed))
+    const advice = credentialAdvice(c, pool, await credentialsOf(c, [pool]), warmed)
+    return c.json(poolJson(pool, clockOf(c).now(), advice, warmed))
   })
   .put('/gateways/:name', account, async (c) => {
     const name = nameOf(c)
@@ -45,7 +49,7 @@ export const gateways = router()
       fallback: fallback ?? true,
       models: members,
     })
-    return c.json(poolJson(pool, clockOf(c).now()), created ? 201 : 200)
+    return c.json(poolJson(pool, clockOf(c).now(), []), created ? 201 : 200)
   })
   .delete('/gateways/:name', account, async (c) => {
     const name = nameOf(c)
@@ -101,11 +105,48 @@ function providerAndModel({ provider, model }: GatewayBody['models'][number], at
   throw invalid(`${at}.provider`, 'is missing; give it, or write model as "provider/id"')
 }
 
-/** `warmed`: prefixes that were warmed through it, by model. */
-function poolJson(
+/** The account's own credentials that pools name. */
+function credentialsOf(c: Call, pools: readonly ModelPool[]): Promise<KnownCredentials> {
+  const names = pools.flatMap(({ models }) => models.flatMap(({ credential }) => credential ?? []))
+  return credentialsNamed(c, names)
+}
+
+/** Prefixes that were warmed through a pool, by model, the newest first. */
+type Warmed = Readonly<Record<string, readonly ReceivedView[]>>
+
+/** Models whose credential is not what it was when the pool was stored, or when their newest prefix was warmed. */
+function credentialAdvice(c: Call, { models }: ModelPool, known: KnownCredentials, warmed: Warmed = {}): Advice[] {
+  return models.flatMap((one, index): Advice[] => {
+    if (one.credential === null) return []
+    const at = `models[${index}].credential`
+    const own = known.get(one.credential)
+    const name = `the credential ${one.credential} of ${one.name}`
+    if (own === undefined) {
+      const message = `There is no ${name.slice('the '.length)} any more: store it again, or give the model another one. Nothing is warmed through it meanwhile.`
+      return [{ cause: 'credential_missing', message, at, severity: 'warning' }]
+    }
+    const card = cardById(one.provider)
+    const refused =
+      card === undefined ? null : elsewhere(own, accessTo(card, c.env, one.region ?? own.region ?? undefined))
+    if (refused !== null) {
+      const message = `Model ${one.name} cannot be warmed: ${refused}.`
+      return [{ cause: 'credential_elsewhere', message, at, severity: 'warning' }]
+    }
+    const newest = warmed[one.name]?.[0]?.record
+    if (newest === undefined || newest.credential !== one.credential) return []
+    const { credentialGeneration = 1 } = newest
+    if (credentialGeneration === own.generation) return []
+    const message = `After ${newest.id} was warmed, ${name} was replaced, and the new key cannot read what the former one wrote. Warm it through this pool again (POST /warm).`
+    return [{ cause: 'credential_replaced', message, at, severity: 'warning' }]
+  })
+}
+
+/** `warmed`: prefixes that were warmed through it. `advice`: what is to be said of its credentials. */
+export function poolJson(
   { name, description, fallback, models, createdAt, changedAt }: ModelPool,
   now: number,
-  warmed?: Readonly<Record<string, readonly ReceivedView[]>>,
+  advice: readonly Advice[],
+  warmed?: Warmed,
 ) {
   return {
     name,
@@ -127,7 +168,7 @@ function poolJson(
     })),
     created_at: iso(createdAt),
     changed_at: iso(changedAt),
-    advice: adviceOf(models),
+    advice: [...adviceOf(models), ...advice],
   }
 }
 

@@ -88,7 +88,7 @@ function spanOf(
   return { from: first, to: last, span: { fromAt, untilAt } }
 }
 
-function sumJson(days: readonly DayTotals[]) {
+export function sumJson(days: readonly DayTotals[]) {
   const sum = { ...EMPTY_DAY }
   for (const one of days) {
     for (const name of SUMMED) sum[name] += one[name]

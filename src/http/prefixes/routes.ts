@@ -9,7 +9,7 @@ import { cardById, REMOVED } from '../../runtime/cards.ts'
 import { withMarkers, withRetention } from '../../providers/prefix/with-markers.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import { newId, sha256 } from '../../runtime/ids.ts'
-import { account } from '../server/auth.ts'
+import { account, accountReads } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
@@ -152,7 +152,7 @@ export const prefixes = router()
     // Added as text, so that no byte of it changes.
     return c.body(`${head.slice(0, -1)},"request":${body}}`, 200, { 'content-type': 'application/json' })
   })
-  .post('/prefixes/:id/preview', account, async (c) => {
+  .post('/prefixes/:id/preview', accountReads, async (c) => {
     const id = idOf(c)
     const { keep_warm } = await readBody(c, previewBody)
     const { view, traffic } = await registryOf(c).seen(id)

@@ -4,6 +4,8 @@ import type { LintSetting } from '../../contract/account.ts'
 import { Failure } from '../../contract/failure.ts'
 import { DEVELOPMENT_ACCOUNT, isDevelopment, missingSecrets, secretNames } from '../../runtime/env.ts'
 import { isSealed, readAccountKey, sha256 } from '../../runtime/ids.ts'
+import type { KeyAccess } from '../../runtime/ids.ts'
+import { BadKeys, WINDOW_MS } from './access/bad-keys.ts'
 import { clockOf, directoryOf, registryOf } from './context.ts'
 import type { Call, Shared } from './context.ts'
 
@@ -20,13 +22,17 @@ interface Verified {
   keyId: string
   untilAt: number
   lint: LintSetting
+  access: KeyAccess
 }
 
-/** The account that a key acts for. */
-type Identified = Pick<Verified, 'account' | 'lint'>
+/** The account that a key acts for, and what it may do there. */
+type Identified = Pick<Verified, 'account' | 'lint' | 'access'>
 
 /** Verified keys by their hash. */
 const verified = new Map<string, Verified>()
+/** Verdicts on bad keys by their hash, so that a program that repeats one does not ask the Registry each time. */
+const refused = new Map<string, { why: string; untilAt: number }>()
+const badKeys = new BadKeys()
 
 /** Forgets the verified keys of an account, or one of them. */
 export function forgetKeys(account: string, keyId?: string): void {
@@ -44,19 +50,39 @@ export const configured = createMiddleware<Shared>(async (c, next) => {
   await next()
 })
 
-/** Accepts an account's key alone. */
-export const account = createMiddleware<Shared>(async (c, next) => {
-  const who = await identify(c)
-  if (who === 'admin') {
-    throw new Failure(
-      'forbidden',
-      "This route needs an account's key. The administrator's key serves other routes, such as /accounts and /kill-switch.",
-    )
-  }
-  c.set('account', who.account)
-  c.set('lint', who.lint)
+/** Accepts an account's key alone. One that may only read is accepted for GET. */
+export const account = accountKey(['GET', 'HEAD'])
+
+/** The same for a route that changes nothing with any method. */
+export const accountReads = accountKey(['GET', 'HEAD', 'POST'])
+
+/** After `account`, for a route that tells a secret: refuses a key that may only read. */
+export const fullAccess = createMiddleware<Shared>(async (c, next) => {
+  if (c.var.access === 'read') throw readOnly()
   await next()
 })
+
+function accountKey(read: readonly string[]) {
+  return createMiddleware<Shared>(async (c, next) => {
+    const who = await identify(c)
+    if (who === 'admin') {
+      throw new Failure(
+        'forbidden',
+        "This route needs an account's key. The administrator's key serves other routes, such as /accounts and /kill-switch.",
+      )
+    }
+    if (who.access === 'read' && !read.includes(c.req.method)) throw readOnly()
+    c.set('account', who.account)
+    c.set('access', who.access)
+    c.set('lint', who.lint)
+    await next()
+  })
+}
+
+function readOnly(): Failure {
+  const text = 'This key may only read. What changes something, spends, or tells a secret needs a key with full access.'
+  return new Failure('forbidden', text, { access: 'read' })
+}
 
 /** Accepts the administrator's key alone. */
 export const admin = createMiddleware<Shared>(async (c, next) => {
@@ -82,29 +108,60 @@ async function identify(c: Call): Promise<'admin' | Identified> {
   if (header === undefined) throw unauthenticated('An Authorization header is missing: "Bearer <key>".')
   const presented = /^bearer +(\S{1,300}) *$/i.exec(header)?.[1]
   if (presented === undefined) throw unauthenticated('The Authorization header is not "Bearer <key>".')
-  return identifyKey(c, presented)
+  return identifyKey(c, presented, c.req.header('cf-connecting-ip') ?? null)
 }
 
-/** Says whose key it is. Throws `unauthenticated` for a key that is unknown, expired or revoked. */
-export async function identifyKey(c: Pick<Call, 'env'>, presented: string): Promise<'admin' | Identified> {
+/** Says whose key it is, of a caller at an address. Throws `unauthenticated` for a bad key, and `rate_limited` for one too many. */
+export async function identifyKey(
+  c: Pick<Call, 'env'>,
+  presented: string,
+  address: string | null,
+): Promise<'admin' | Identified> {
+  const who = await judged(c, presented)
+  if (typeof who === 'object' && 'why' in who) throw badKey(c, presented, address, who.why)
+  return who
+}
+
+/** Whom a key stands for, or why it is bad. The limit of bad keys has no say in it. */
+async function judged(c: Pick<Call, 'env'>, presented: string): Promise<'admin' | Identified | { why: string }> {
   const hash = sha256(presented)
   if (sameSecret(hash, c.env.ADMIN_KEY)) return 'admin'
   if (isDevelopment(c.env) && sameSecret(hash, c.env.DEV_ACCOUNT_KEY)) return developmentAccount(c, hash)
   const named = readAccountKey(presented)
-  if (named === null) throw unauthenticated('The key is unknown.')
+  if (named === null) return UNKNOWN
   const clock = clockOf(c)
-  const known = verified.get(hash)
-  if (known !== undefined && known.untilAt > clock.now()) return known
+  for (const remembered of [verified.get(hash), refused.get(hash)]) {
+    if (remembered !== undefined && remembered.untilAt > clock.now()) return remembered
+  }
   verified.delete(hash)
+  refused.delete(hash)
   // The seal comes first: a Registry exists from its first call on, and an invented account must not.
-  if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is unknown.')
+  if (!isSealed(presented, await keySeed(c))) return UNKNOWN
   const { verdict, expiresAt, lint = null } = await registryOf(c, named.account).verifyKey(named.id, hash)
-  if (verdict === 'expired') throw unauthenticated('The key has expired.')
-  if (verdict === 'revoked') throw unauthenticated('The key was revoked.')
-  if (verdict !== 'ok') throw unauthenticated('The key is unknown.')
+  const rememberedAt = clock.now() + KEY_CACHE_MS * clock.rate
+  if (verdict !== 'ok') return remember(refused, hash, { why: WHY[verdict], untilAt: rememberedAt })
   // A key is never trusted beyond its own end.
-  const untilAt = Math.min(clock.now() + KEY_CACHE_MS * clock.rate, expiresAt ?? Number.POSITIVE_INFINITY)
-  return remember(hash, { account: named.account, keyId: named.id, untilAt, lint })
+  const untilAt = Math.min(rememberedAt, expiresAt ?? Number.POSITIVE_INFINITY)
+  return remember(verified, hash, { account: named.account, access: named.access, keyId: named.id, untilAt, lint })
+}
+
+const WHY = {
+  expired: 'The key has expired.',
+  revoked: 'The key was revoked.',
+  unknown: 'The key is unknown.',
+} as const
+const UNKNOWN = { why: WHY.unknown }
+
+/** Refuses a bad key. Beyond the limit the answer does not tell what is wrong with it. */
+function badKey(c: Pick<Call, 'env'>, presented: string, address: string | null, why: string): Failure {
+  const clock = clockOf(c)
+  const from = { address, account: readAccountKey(presented)?.account ?? null }
+  const limited = badKeys.count(from, clock.now(), WINDOW_MS * clock.rate)
+  if (limited === null) return unauthenticated(why)
+  const whence = limited.by === 'address' ? 'came from this address' : 'were sent in the name of this account'
+  const text = `Too many bad keys ${whence}, and this one is bad too. A good key is accepted at any time.`
+  const seconds = Math.max(1, Math.ceil(limited.waitMs / clock.rate / 1_000))
+  return new Failure('rate_limited', text, { limited_by: limited.by, retry_after_seconds: seconds })
 }
 
 /** Creates the development account on its first use. It may use every secret of its deployment. */
@@ -118,13 +175,14 @@ async function developmentAccount(c: Pick<Call, 'env'>, hash: string): Promise<I
   await directory.add(name)
   const given = async () => ({ allowedSecrets: secretNames(), globalKillSwitch: await directory.killSwitch() })
   const { lint = null } = (await registry.settings()) ?? (await registry.configure(await given()))
-  return remember(hash, { account: name, keyId: '', untilAt: clock.now() + KEY_CACHE_MS * clock.rate, lint })
+  const untilAt = clock.now() + KEY_CACHE_MS * clock.rate
+  return remember(verified, hash, { account: name, access: 'full', keyId: '', untilAt, lint })
 }
 
-function remember(hash: string, entry: Verified): Verified {
-  const oldest = verified.size >= KEYS_IN_MEMORY ? verified.keys().next().value : undefined
-  if (oldest !== undefined) verified.delete(oldest)
-  verified.set(hash, entry)
+function remember<Entry>(entries: Map<string, Entry>, hash: string, entry: Entry): Entry {
+  const oldest = entries.size >= KEYS_IN_MEMORY ? entries.keys().next().value : undefined
+  if (oldest !== undefined) entries.delete(oldest)
+  entries.set(hash, entry)
   return entry
 }
 

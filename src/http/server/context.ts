@@ -5,6 +5,8 @@ import type { Tracer } from '../../calls/span.ts'
 import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
+import type { KeyAccess } from '../../runtime/ids.ts'
+import { registryNamed } from '../../runtime/jurisdiction.ts'
 
 /** What the middlewares of a request share. */
 export interface Shared {
@@ -15,6 +17,8 @@ export interface Shared {
     askedAt: number
     /** The account that the key names. Only the middleware `account` sets it. */
     account: string
+    /** What its key may do there. Set with `account`. */
+    access: KeyAccess
     /** What that account does with lint findings, as of at most `KEY_CACHE_MS` ago. */
     lint: LintSetting
     body: Promise<string>
@@ -34,7 +38,7 @@ export function registryOf(
   c: Pick<Call, 'env'> & Partial<Pick<Call, 'var'>>,
   account = c.var?.account ?? '',
 ): RegistryStub {
-  return c.env.REGISTRY.getByName(account)
+  return registryNamed(c.env, account)
 }
 
 export function directoryOf(c: Pick<Call, 'env'>): DirectoryStub {

@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory'
-import { Failure, invalid } from '../../contract/failure.ts'
+import { Failure, invalid, otherBodyFailure } from '../../contract/failure.ts'
 import type { FailureKind } from '../../contract/failure.ts'
 import { sha256 } from '../../runtime/ids.ts'
 import { bodyText } from './read-body.ts'
@@ -33,9 +33,7 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
   const registry = registryOf(c)
   const id = `${c.req.method} ${c.req.path}\n${key}`
   const begun = await registry.beginIdempotent(id, sha256(await bodyText(c)))
-  if (begun.verdict === 'other') {
-    throw new Failure('conflict', 'idempotency-key: was used before with another body.', { field: 'idempotency-key' })
-  }
+  if (begun.verdict === 'other') throw otherBodyFailure()
   if (begun.verdict === 'busy') {
     const message = 'The first call with this idempotency-key is still running. Send the request again in a moment.'
     throw new Failure('rate_limited', message, { field: 'idempotency-key', retry_after_seconds: 1 })

@@ -31,7 +31,7 @@ export async function answerVia(request: Request, env: Environment, context: Exe
       vars: env,
       clock,
       waitUntil: (work) => context.waitUntil(work),
-      verify: (presented) => verify(env, presented),
+      verify: (presented) => verify(env, presented, request.headers.get('cf-connecting-ip')),
       secret: (account, access, credential) => secretOf(env, account, access, credential),
     })
   } catch (thrown) {
@@ -39,8 +39,10 @@ export async function answerVia(request: Request, env: Environment, context: Exe
   }
 }
 
-const verify = async (env: Environment, presented: string): ReturnType<Ports['verify']> => {
-  const who = await identifyKey({ env }, presented)
+const verify = async (env: Environment, presented: string, address: string | null): ReturnType<Ports['verify']> => {
+  const who = await identifyKey({ env }, presented, address)
+  if (who !== 'admin' && who.access === 'read')
+    throw new Failure('forbidden', 'This key may only read, and a call through the gateway spends.')
   if (who !== 'admin') return who.account
   throw new Failure('forbidden', "The gateway needs an account's key, not the administrator's.")
 }

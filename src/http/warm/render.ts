@@ -1,7 +1,7 @@
 import { warmBody } from '../../contract/warm.ts'
 import { withMarkers } from '../../providers/prefix/with-markers.ts'
 import { sha256 } from '../../runtime/ids.ts'
-import { account } from '../server/auth.ts'
+import { accountReads } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { router } from '../server/context.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
@@ -11,7 +11,7 @@ import { probeJson } from '../present/probe.ts'
 import { credentialsNamed } from '../server/credential.ts'
 
 /** Shows what a warm of the same body would register and send, byte for byte. Nothing is stored or sent. */
-export const render = router().post('/render', account, async (c) => {
+export const render = router().post('/render', accountReads, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
   const refers = handleBodyOf(body)
   if (refers !== null) return c.json(await renderHandle(c, body, refers))

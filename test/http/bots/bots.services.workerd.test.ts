@@ -56,6 +56,19 @@ describe('a tool behind a service binding', () => {
     expect(received(world.lab)).toHaveLength(2)
   })
 
+  it('is signed at the real time where the clock of the product is ahead', async () => {
+    const vars = bindings as { CLOCK_VIRTUAL_ANCHOR_AT?: string }
+    const before = vars.CLOCK_VIRTUAL_ANCHOR_AT
+    try {
+      vars.CLOCK_VIRTUAL_ANCHOR_AT = String(2 * 24 * 3_600_000)
+      const echoed = JSON.parse(await told({ path: '/items' })) as { headers: Record<string, string>; body: string }
+      const secret = pick(await get('/bots/tool-secret'), 'secret') as string
+      expect(new Webhook(secret).verify(echoed.body, echoed.headers)).toMatchObject({ tool: 'stock' })
+    } finally {
+      vars.CLOCK_VIRTUAL_ANCHOR_AT = before!
+    }
+  })
+
   it.each([
     ['answers with an error', { path: '/broken' }, 'It answered 503. out of order'],
     ['answers too much', { path: '/large' }, 'larger than 65536 bytes'],

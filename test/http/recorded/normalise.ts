@@ -8,7 +8,7 @@ const REWORDED = 'why|message|advice'
 
 /** What is drawn by chance: each value gets a number of its kind, the same wherever it stands again. */
 const DRAWN: readonly [kind: string, pattern: RegExp][] = [
-  ['plk', /\bplk_[a-z0-9-]{1,40}_[0-9a-f]{12}_[0-9a-f]{72}/g],
+  ['plk', /\bplk_[a-z0-9-]{1,40}(?:\.eu)?(?:\.read)?_[0-9a-f]{12}_[0-9a-f]{72}/g],
   ['whsec', /\bwhsec_[A-Za-z0-9+/]+=*/g],
   ['', /\b(?:req|job|bot|evt|lse|msg|dep|call)_[0-9a-f]{24}\b/g],
   ['kid', /(?<=\/keys\/|"id":")[0-9a-f]{12}\b/g],

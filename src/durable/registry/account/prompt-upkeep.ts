@@ -1,3 +1,4 @@
+import { botNamed } from '../../../runtime/jurisdiction.ts'
 import type { Environment } from '../../../runtime/env.ts'
 import type { BodyKey } from '../../body-key.ts'
 import { sealClearRows } from '../prefixes/clear-rows.ts'
@@ -40,6 +41,6 @@ export class PromptUpkeep {
       console.error('lookups could not be made', thrown instanceof Error ? thrown.name : 'unknown')
     }
     await sealClearRows(this.#store, this.#caches, this.#key)
-    await sealOldBots(this.#store, this.#account, (name) => this.#env.BOT.getByName(name).view(), bots)
+    await sealOldBots(this.#store, this.#account, (name) => botNamed(this.#env, this.#account, name).view(), bots)
   }
 }

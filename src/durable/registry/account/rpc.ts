@@ -5,11 +5,12 @@ import type { ModelPool } from '../../../core/model/model-pool.ts'
 import type { PrefixView } from '../records/prefix-view.ts'
 import type { Overrides } from '../../../core/model/overrides.ts'
 import type { Clock } from '../../../runtime/clock.ts'
+import type { KeyAccess } from '../../../runtime/ids.ts'
 import { useOverrides } from '../../../runtime/overrides.ts'
 import type { ManagedCacheScheduler } from '../managed-caches/scheduler.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
-import type { AccountSettings, CredentialView } from '../records/account.ts'
+import type { AccountSettings, CredentialView, ListedKey } from '../records/account.ts'
 import type { WebhookView } from '../records/webhook.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Credentials } from './credentials.ts'
@@ -110,12 +111,12 @@ export class AccountRpc {
     await this.#ports.rearm()
   }
 
-  createKey(id: string, hash: string, expiresAt: number | null): void {
+  createKey(id: string, hash: string, expiresAt: number | null, access: KeyAccess = 'full'): void {
     if (this.#store.settings() === null) throw new Failure('not_found', 'there is no account with this id')
-    this.#store.access.insertKey(id, hash, this.#clock.now(), expiresAt)
+    this.#store.access.insertKey(id, hash, this.#clock.now(), expiresAt, access)
   }
 
-  keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
+  keys(): ListedKey[] {
     return this.#store.access.keys()
   }
 

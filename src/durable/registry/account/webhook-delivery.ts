@@ -3,6 +3,7 @@ import type { WebhookMessage } from '../../../calls/webhook-message.ts'
 import type { Delivery } from '../../../calls/webhook.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Vars } from '../../../runtime/env.ts'
+import { accountIdOf } from '../../../runtime/jurisdiction.ts'
 import type { DeliveryAttempt } from './webhook.ts'
 
 /** Posts a message about stopped plans, once. Never throws: the answer says what failed. */
@@ -16,7 +17,7 @@ function messageOf({ target, createdAt, count, stops }: DeliveryAttempt): Webhoo
     type: 'plans.stopped',
     timestamp: new Date(createdAt).toISOString(),
     data: {
-      account: target.account,
+      account: accountIdOf(target.account),
       count,
       stops: stops.map(({ prefixId, name, provider, model, reason, why, at }) => ({
         prefix_id: prefixId,

@@ -198,14 +198,18 @@ export class PlanningContext {
       return { gone: { reason: 'prompt_erased', why: ERASED } }
     const unreachable = this.unreachable(record)
     if (unreachable !== null) return { gone: { reason: 'address_changed', why: unreachable } }
-    const { credential, credentialGeneration = 1 } = record
+    const why = this.credentialGone(record)
+    return why === null ? {} : { gone: { reason: 'credential_replaced', why } }
+  }
+
+  /** Why the credential that wrote a prefix cannot read it: it was deleted, or replaced by another key; null where it can. */
+  credentialGone({ credential, credentialGeneration = 1 }: PrefixRecord): string | null {
     const { generationOf } = this.ports
-    if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
+    if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return null
     const current = generationOf(credential)
-    if (current === credentialGeneration) return {}
+    if (current === credentialGeneration) return null
     const what = current === null ? 'deleted' : 'replaced'
-    const why = `the credential ${credential} that wrote this prefix was ${what}, and other keys cannot read its entries. Register the prefix with an existing credential (POST /warm)`
-    return { gone: { reason: 'credential_replaced', why } }
+    return `the credential ${credential} that wrote this prefix was ${what}, and other keys cannot read its entries. Register the prefix with an existing credential (POST /warm)`
   }
 
   /** Saves a transition. Adds a hint to the schedule where the old hint was consumed, or is later than the new due time. */

@@ -204,6 +204,11 @@ export class ProbeScheduler {
     return this.#planning.unreachable(record)
   }
 
+  /** Why the credential that wrote a prefix cannot read it; null where it can. */
+  credentialGone(record: PrefixRecord): string | null {
+    return this.#planning.credentialGone(record)
+  }
+
   /** Input of a decision about a prefix as it is now; null: the prefix is gone. */
   look(k: number, now: number): { state: PrefixState; record: PrefixRecord; context: PlanContext } | null {
     const state = this.#store.states.load(k)

@@ -1,4 +1,5 @@
 import type { LintSetting } from '../../../contract/account.ts'
+import type { KeyAccess } from '../../../runtime/ids.ts'
 import type { SealedWith } from '../../../runtime/seal.ts'
 
 /** An account's settings, which the administrator changes. */
@@ -40,4 +41,13 @@ export interface CredentialView {
   generation: number
   createdAt: number
   sealedWith: SealedWith
+}
+
+/** An account key as lists show it. */
+export interface ListedKey {
+  id: string
+  createdAt: number
+  expiresAt: number | null
+  revokedAt: number | null
+  access: KeyAccess
 }

@@ -1,4 +1,6 @@
+import type { KeyAccess } from '../../../runtime/ids.ts'
 import type { Sql } from '../../sql.ts'
+import type { ListedKey } from '../records/account.ts'
 
 /** Tables of the account's API keys and of its bots. */
 export class KeyStore {
@@ -8,13 +10,14 @@ export class KeyStore {
     this.#sql = sql
   }
 
-  insertKey(id: string, hash: string, createdAt: number, expiresAt: number | null): void {
+  insertKey(id: string, hash: string, createdAt: number, expiresAt: number | null, access: KeyAccess): void {
     this.#sql.all(
-      'INSERT INTO key (id, hash, created_at, expires_at) VALUES (?, ?, ?, ?)',
+      'INSERT INTO key (id, hash, created_at, expires_at, access) VALUES (?, ?, ?, ?, ?)',
       id,
       hash,
       createdAt,
       expiresAt,
+      access === 'full' ? null : access,
     )
   }
 
@@ -27,9 +30,9 @@ export class KeyStore {
     )
   }
 
-  keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
-    return this.#sql.all(
-      'SELECT id, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt FROM key ORDER BY created_at',
+  keys(): ListedKey[] {
+    return this.#sql.all<ListedKey>(
+      "SELECT id, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt, coalesce(access, 'full') AS access FROM key ORDER BY created_at",
     )
   }
 

@@ -101,4 +101,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Managed caches that the planner keeps prefixes in, to find them without reading all.
   ["CREATE INDEX handle_kept ON handle (k) WHERE json_extract(record, '$.prefixes') IS NOT NULL"],
+  // What a key may do: `read`; null: everything.
+  ['ALTER TABLE key ADD COLUMN access TEXT'],
 ]
