@@ -17,7 +17,7 @@ import { reseal } from './account/reseal.ts'
 import { PromptErasure } from './account/prompt-erasure.ts'
 import { promptKey } from './account/prompt-key.ts'
 import { PromptRpc } from './account/prompt-rpc.ts'
-import { PromptUpkeep } from './account/prompt-upkeep.ts'
+import { BOTS_PER_DAY, BOTS_PER_SWEEP, PromptUpkeep } from './account/prompt-upkeep.ts'
 import { AccountRpc } from './account/rpc.ts'
 import { deliverAlert } from './account/webhook-delivery.ts'
 import { Webhook } from './account/webhook.ts'
@@ -56,9 +56,6 @@ import { SingleFlight } from './warming/single-flight.ts'
 
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
-
-/** Bots of an older version that are woken to seal their rows. */
-const [BOTS_PER_SWEEP, BOTS_PER_DAY] = [10, 500]
 
 /** Classes whose methods `Registry` answers over RPC. */
 const DELEGATES = {
@@ -189,11 +186,8 @@ export class Registry extends Delegating {
     this.#crews = new Crews(store, registrar, this.#flights, shared)
     this.#fallbacks = new Fallbacks(store, registrar, this.#flights, { ...shared, lookup: this.#lookup })
     this.#barriers = new Barriers(store, this.#scheduler, clock)
-    this.#upkeep = new PromptUpkeep(
-      { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup },
-      store,
-      cacheStore,
-    )
+    const upkept = { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup }
+    this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
     const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({

@@ -7,6 +7,10 @@ import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { sealOldBots } from './old-bots.ts'
 
+/** Bots of an older version that are woken to seal their rows. */
+export const BOTS_PER_SWEEP = 10
+export const BOTS_PER_DAY = 500
+
 /** Brings what older versions stored of prompts to the form of today, a part at a time. A failure is logged: the next run goes on. */
 export class PromptUpkeep {
   readonly #account: string

@@ -136,3 +136,11 @@ export interface ListedOurs extends ReportedManagedCache {
 
 /** The credential that a list was read with, and the region that was asked; absent: the deployment's. */
 export type ListedWith = { credential: string; credentialGeneration: number; region?: string }
+
+/** A handle that is being deleted at its provider, as it is stored. */
+export interface StoredDeletion {
+  k: number
+  name: string
+  wakeAt: number
+  record: DeletionRecord
+}

@@ -5,6 +5,7 @@ import type {
   ManagedCacheCount,
   ManagedCacheRecord,
   ManagedCacheRow,
+  StoredDeletion,
 } from '../records/managed-cache.ts'
 import { areSealed, UNSEALED } from '../../../runtime/sealed-bytes.ts'
 import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
@@ -17,13 +18,6 @@ export interface StoredManagedCache {
   record: ManagedCacheRecord
   state: ManagedCacheState
   claim: ManagedCacheClaim | null
-}
-
-export interface StoredDeletion {
-  k: number
-  name: string
-  wakeAt: number
-  record: DeletionRecord
 }
 
 const placeOf = (k: number): string => `handle ${k}`
