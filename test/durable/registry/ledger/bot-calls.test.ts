@@ -28,7 +28,7 @@ const begin = (call: string, worstNanos: number | null, budget: number | null = 
   ledger.begin({ bot: 'bot_1', call, worstNanos }, budget, now)
 
 function end(call: string, more: Partial<BotCallEnded> = {}, now = NOON): boolean {
-  return ledger.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more }, now)
+  return ledger.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more })
 }
 
 const day = () => store.days.load(TODAY) ?? EMPTY_DAY

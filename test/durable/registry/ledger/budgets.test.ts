@@ -274,7 +274,7 @@ class Account {
           outcome: lost ? ('unknown' as const) : ('answered' as const),
           costNanos: lost ? null : one.nanos,
         }
-        this.#ledger().end({ bot: 'bot_1', call: one.call, ...end, why: 'x' }, this.#now)
+        this.#ledger().end({ bot: 'bot_1', call: one.call, ...end, why: 'x' })
         break
       }
       case 'botGiveUp':
