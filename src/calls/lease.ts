@@ -109,6 +109,8 @@ export interface ManagedCacheLease {
   /** From this instant on the call counts as lost. */
   expiresAt: number
   reservedNanos: number
+  /** Price of a million tokens when the cost was reserved; null: not known. Absent in older leases: the price of the day. */
+  inputNanosPerMTok?: number | null
   why: string
 }
 

@@ -36,6 +36,11 @@ export function believable(usage: Usage, contextTokens = LONGEST_CONTEXT_TOKENS)
   return isCount ? { ...NO_COUNTS, outputTokens, reasoningTokens } : NO_COUNTS
 }
 
+/** A count of a whole prompt, if it can be true; null: it cannot, or there is none. */
+export function believablePrompt(tokens: number | null, contextTokens = LONGEST_CONTEXT_TOKENS): number | null {
+  return tokens !== null && tokens > 0 && isUpTo(tokens, contextTokens) ? tokens : null
+}
+
 function isUpTo(count: number, most: number): boolean {
   return Number.isSafeInteger(count) && count >= 0 && count <= most
 }

@@ -85,6 +85,8 @@ export interface DeletionRecord {
   credentialGeneration?: number
   tokens: number | null
   meteredToAt: number
+  /** Where its storage began. Absent in older rows: `meteredToAt`. */
+  storedFromAt?: number
   expiresAt: number
   tries: number
   why: string

@@ -83,4 +83,13 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Region or location of calls with a credential.
   ['ALTER TABLE credential ADD COLUMN region TEXT'],
+  // Cost today of deleted contents, of more than one day around midnight; and the storage of handles that are being deleted.
+  [
+    'ALTER TABLE departed RENAME TO departed_before',
+    `CREATE TABLE departed (fingerprint TEXT NOT NULL, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL,
+      PRIMARY KEY (fingerprint, day)) WITHOUT ROWID`,
+    'INSERT INTO departed SELECT fingerprint, day, spent_nanos FROM departed_before',
+    'DROP TABLE departed_before',
+    'ALTER TABLE handle_drop ADD COLUMN reserved_nanos INTEGER NOT NULL DEFAULT 0',
+  ],
 ]

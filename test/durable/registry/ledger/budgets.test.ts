@@ -490,6 +490,6 @@ it('a prefix registered again keeps its spending of the day, until the next day'
   const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR_MS)
   expect(scheduler.warmNow(tomorrow.k, NOON + 24 * HOUR_MS)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '', NOON + 24 * HOUR_MS)
-  store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR_MS))
+  store.prefixes.departed.drop(dayOf(NOON + 48 * HOUR_MS))
   expect(account.sql.all('SELECT * FROM departed')).toEqual([])
 })
