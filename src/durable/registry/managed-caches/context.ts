@@ -12,7 +12,7 @@ import type { StorageRate } from '../../../core/model/storage-price.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
-import { storageNanos } from '../../../core/model/storage-price.ts'
+import { storageNanos as storageCost } from '../../../core/model/storage-price.ts'
 import { bookCall, bookStorage } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
@@ -167,7 +167,7 @@ export class ManagedCachePlanningContext {
       why,
       claim: null,
     }
-    this.store.insertDeletion(name, now, deletion, storageNanos(tokens, meteredToAt, expiresAt, rates) ?? 0)
+    this.store.insertDeletion(name, now, deletion, storageCost(tokens, meteredToAt, expiresAt, rates) ?? 0)
   }
 
   /** View of a managed cache, with the storage cost up to now. */

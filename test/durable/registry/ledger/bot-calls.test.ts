@@ -27,7 +27,7 @@ beforeEach(() => {
 const begin = (call: string, worstNanos: number | null, budget: number | null = 100, now = NOON): string | null =>
   ledger.begin({ bot: 'bot_1', call, worstNanos }, budget, now)
 
-function end(call: string, more: Partial<BotCallEnded> = {}, now = NOON): boolean {
+function end(call: string, more: Partial<BotCallEnded> = {}): boolean {
   return ledger.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more })
 }
 
