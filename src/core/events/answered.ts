@@ -16,7 +16,7 @@ import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
 import { countsDoubt, doubtAfter, doubtRow } from './counts-doubt.ts'
 import { answerToDrift } from './drifted.ts'
-import { findingOf, receiptEffect } from './receipt-effect.ts'
+import { findingOf, isOtherModel, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
 
 /** An answer to one of our calls. */
@@ -72,7 +72,7 @@ export function applyAnswer(
   const told = counts === null ? [] : [doubtRow(counts)]
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...told, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
-  const finding = findingOf({ before, at, reading })
+  const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
   return { state: drift.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
@@ -92,12 +92,6 @@ function expectationOf(
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
     ...(blockTokens === undefined ? {} : { blockTokens }),
   }
-}
-
-/** Whether another model answered than before, whose tokens are counted anew. */
-function isOtherModel({ lastReceipt }: PrefixState, model: string | null): boolean {
-  const known = lastReceipt?.model ?? null
-  return known !== null && model !== null && known !== model
 }
 
 function receiptOf(

@@ -83,6 +83,11 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Region or location of calls with a credential.
   ['ALTER TABLE credential ADD COLUMN region TEXT'],
+  // How models keep entries, which stood in one setting before: a row is written when its model taught something.
+  [
+    `CREATE TABLE lifetime (provider TEXT NOT NULL, model TEXT NOT NULL, retention TEXT NOT NULL, at INTEGER NOT NULL,
+      known TEXT NOT NULL, PRIMARY KEY (provider, model, retention)) WITHOUT ROWID`,
+  ],
   // Cost today of deleted contents, of more than one day around midnight; and the storage of handles that are being deleted.
   [
     'ALTER TABLE departed RENAME TO departed_before',

@@ -86,7 +86,7 @@ describe('calls of a bot in the ledger of its account', () => {
   it('ended calls are in the ledger in pages, newest first', () => {
     for (let n = 0; n < 5; n += 1) {
       begin(n === 4 ? 'evt_9#s0' : `evt_${n}`, 1, null, NOON + n)
-      if (n !== 3) end(n === 4 ? 'evt_9#s0' : `evt_${n}`, {}, NOON + n)
+      if (n !== 3) end(n === 4 ? 'evt_9#s0' : `evt_${n}`)
     }
     const seen: unknown[] = []
     let place: LedgerPlace | null = null
