@@ -278,6 +278,7 @@ export class SpendingAccount {
         if (one === undefined) break
         const { again, ended } = this.#account.scheduler.settle(one.seq, [one.outcome], this.#now)
         if (again.length + ended.length > 0) this.#settled(one.outcome.lease, one.nanos)
+        if (this.#account.store.states.load(one.outcome.k)?.doubt?.kind === 'bound_exceeded') this.told += 1
         this.#give(again)
         break
       }
@@ -605,11 +606,6 @@ export class SpendingAccount {
     if (!hasCaches) this.reconciled += 1
     if (!hasCaches && sum !== this.#ledgerNanos)
       this.broken.push(`the ledger holds ${sum}, and the accountant ${this.#ledgerNanos}`)
-    for (const content of CONTENTS) {
-      const k = this.#account.store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
-      const doubt = k === null ? undefined : this.#account.store.states.load(k)?.doubt
-      if (doubt?.kind === 'bound_exceeded') this.told += 1
-    }
   }
 
   /** Storage of a handle, by UTC day. */

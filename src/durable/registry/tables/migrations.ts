@@ -96,5 +96,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'INSERT INTO departed SELECT fingerprint, day, spent_nanos FROM departed_before',
     'DROP TABLE departed_before',
     'ALTER TABLE handle_drop ADD COLUMN reserved_nanos INTEGER NOT NULL DEFAULT 0',
+    "CREATE INDEX handle_drop_of ON handle_drop (json_extract(record, '$.fingerprint'))",
   ],
 ]

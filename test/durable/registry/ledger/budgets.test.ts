@@ -26,7 +26,7 @@ function play(beyond: boolean, numRuns: number): Record<(typeof COUNTED)[number]
 }
 
 it('no order of events bills beyond a budget of the day, and the books equal the bills', () => {
-  const { sent, refused, botsSent, cachesMade, beyond, reconciled, written } = play(false, 200)
+  const { sent, refused, botsSent, cachesMade, beyond, reconciled, written } = play(false, 120)
   expect([...written].toSorted()).toEqual(['1h', '5m'])
   expect(beyond).toBe(0)
   for (const happened of [sent, refused, botsSent, cachesMade]) expect(happened).toBeGreaterThan(200)
@@ -34,10 +34,10 @@ it('no order of events bills beyond a budget of the day, and the books equal the
 }, 120_000)
 
 it('of a provider that bills more than expected, calls in flight alone pass a budget', () => {
-  const { sent, beyond, told } = play(true, 100)
+  const { sent, beyond, told } = play(true, 50)
   expect(sent).toBeGreaterThan(200)
-  expect(beyond).toBeGreaterThan(15)
-  expect(told).toBeGreaterThan(0)
+  expect(beyond).toBeGreaterThan(5)
+  expect(told).toBeGreaterThan(5)
 }, 120_000)
 
 it('a prefix registered again keeps its spending of the day, until the next day', () => {
