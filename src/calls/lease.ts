@@ -2,6 +2,7 @@ import type { Primitive } from '../core/model/facts.ts'
 import type { RateLimit } from '../core/planning/rate-limit.ts'
 import type { FailureValue } from '../contract/failure.ts'
 import type { ManagedCacheOp, ReportedManagedCache, ManagedCacheFailure } from '../core/managed-cache/state.ts'
+import type { PriceFrom } from '../core/model/price.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Purpose } from '../core/prefix/receipt.ts'
 import type { SealedCredentials } from '../runtime/seal.ts'
@@ -35,6 +36,8 @@ export interface Lease {
   via?: DurableObjectLocationHint
   retention: string
   maxOutputTokens: number | null
+  /** The prices that hold while it may be sent. Absent in leases written before this member existed: the price of the day. */
+  prices?: PriceFrom[]
 }
 
 /** Result of a probe lease, as it is settled. `accepted`: false if the provider did not process the request, null if unknown. */
@@ -64,6 +67,8 @@ export type Outcome =
       permanent: boolean
       primitiveRefused: boolean
       retryAfterMs: number | null
+      /** What the provider counted although it answered with an error; absent: nothing. */
+      usage?: Usage
       /** Rate limits read from the answer's headers; absent when it had none. */
       limits?: RateLimit[]
     }
@@ -108,6 +113,8 @@ export interface ManagedCacheLease {
   /** From this instant on the call counts as lost. */
   expiresAt: number
   reservedNanos: number
+  /** Price of a million tokens when the cost was reserved; null: not known. Absent in older leases: the price of the day. */
+  inputNanosPerMTok?: number | null
   why: string
   /** The creation looks first for a cache of ours in the provider's list, and adopts it. Absent: it does not. */
   adopts?: { measuredTokens: number | null; estimatedTokens: number }

@@ -1,5 +1,6 @@
 import { failureValue, readFailure } from '../contract/failure.ts'
 import type { ManagedCacheFailure } from '../core/managed-cache/state.ts'
+import { takenDespite } from '../providers/dialects/shared/errors.ts'
 import { sendWith } from './access-token.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { transport } from './send.ts'
@@ -50,8 +51,9 @@ export async function callManagedCache(
   if (sent.status >= 200 && sent.status < 300) return { kind: 'answered', text: sent.text }
   const { failure, gone, permanent, retryAfterMs } = dialect.readError(sent.status, sent.headers, sent.text)
   if (gone) return { kind: 'gone' }
-  // After a 5xx it is unknown whether the provider did what was asked. After any other status it did not.
-  return { kind: 'failed', failure, permanent, retryAfterMs, accepted: sent.status >= 500 ? null : false }
+  // After a 5xx it is unknown whether the provider did what was asked, unless it never got the request. After any other status it did not.
+  const hasLeft = sent.status < 520 || takenDespite(sent.status, sent.headers, sent.text) === null
+  return { kind: 'failed', failure, permanent, retryAfterMs, accepted: sent.status >= 500 && hasLeft ? null : false }
 }
 
 /** Turns a thrown value into the result of a call. `accepted`: false if nothing was sent, null if that is unknown. */

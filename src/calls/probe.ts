@@ -1,5 +1,5 @@
 import { Failure, failureValue, readFailure } from '../contract/failure.ts'
-import { takenDespite } from '../providers/dialects/shared/errors.ts'
+import { takenDespite, usageDespite } from '../providers/dialects/shared/errors.ts'
 import { dialectOf } from '../providers/registry.ts'
 import { cardById } from '../runtime/cards.ts'
 import { readRateLimits } from '../providers/transport/rate-limit-headers.ts'
@@ -13,6 +13,7 @@ import type { Vars } from '../runtime/env.ts'
 import { secretFor } from './credential.ts'
 import type { SendThrough } from './egress.ts'
 import type { Lease, Outcome } from './lease.ts'
+import { NO_COUNTS } from '../core/model/usage.ts'
 import type { StoredCredential } from './credential.ts'
 import { endedSpan, inSpan, warmSpan } from './span.ts'
 import type { Tracer } from './span.ts'
@@ -173,6 +174,10 @@ function read(
     }
   }
   const { failure, retryAfterMs, primitiveRefused, permanent } = dialect.readError(sent.status, sent.headers, sent.text)
-  const accepted = takenDespite(sent.status)
-  return { outcome: { ...failed, failure, retryAfterMs, primitiveRefused, permanent, accepted }, answer: null }
+  const said = { ...failed, failure, retryAfterMs, primitiveRefused, permanent }
+  const counted = usageDespite(sent.text)
+  if (counted === null) {
+    return { outcome: { ...said, accepted: takenDespite(sent.status, sent.headers, sent.text) }, answer: null }
+  }
+  return { outcome: { ...said, accepted: null, usage: dialect.readUsage(counted) ?? NO_COUNTS }, answer: null }
 }

@@ -32,9 +32,6 @@ export const observations = z
   .array(observation, { error: 'must be an array of observations' })
   .max(MOST_OBSERVATIONS, { error: `must be at most ${MOST_OBSERVATIONS} observations` })
 
-/** Largest count of tokens that can be true. It is larger than any call's, and sums of such counts stay exact numbers. */
-export const MOST_TOKENS = 1_000_000_000
-
 const tokens = z.int({ error: 'must be a whole number of tokens' }).min(0)
 const count = tokens.nullish()
 

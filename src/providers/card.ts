@@ -86,6 +86,11 @@ export interface Card {
   like?: string
   /** Name of the Worker secret that holds the default credential. */
   secret: string
+  /**
+   * The longest context window of its models, in tokens: counts above it are not believed. Absent: not known, and the longest of any model
+   * counts.
+   */
+  contextTokens?: number
   /** Why prefixes of this provider are not warmed. `byDefault`: an administrator may allow it (`WARM_ANYWAY`). */
   refusal?: { why: string; byDefault: boolean }
   models: ModelCard[]

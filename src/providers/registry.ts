@@ -116,8 +116,10 @@ export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
 export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts {
   const known = card.knownAs?.(model) ?? model
   const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, known)))
-  if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...dialectOf(card).unknownModel }
-  return { ...row.facts, price: priceNow(row.prices, nowMs) }
+  const window = card.contextTokens === undefined ? {} : { contextTokens: card.contextTokens }
+  if (row === undefined)
+    return { minimumTokens: null, retentions: [], price: null, ...window, ...dialectOf(card).unknownModel }
+  return { ...window, ...row.facts, price: priceNow(row.prices, nowMs) }
 }
 
 /** The name by which entries of a model are told apart. */

@@ -22,9 +22,10 @@ export function managedCachePricesOf(
   provider: string,
   model: string,
   now: number,
-): { inputNanosPerMTok: number | null; rates: StorageRate[] } {
+): { inputNanosPerMTok: number | null; rates: StorageRate[]; contextTokens?: number | undefined } {
   const rates = cardById(provider)?.managedCaches?.storageRates(model) ?? []
-  return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
+  const { price, contextTokens } = factsOf(provider, model, now)
+  return { inputNanosPerMTok: price?.inputNanosPerMTok ?? null, rates, contextTokens }
 }
 
 /** Returns the time that a provider is given to answer a call, in ms: the administrator's or the card's; null: the usual ones. */

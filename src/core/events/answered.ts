@@ -3,16 +3,18 @@ import type { Expectation, Reading } from '../cache/read-receipt.ts'
 import { headWritten } from '../cache/longer-head.ts'
 import { granted } from '../cache/retention.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
-import type { Primitive, RetentionOffer } from '../model/facts.ts'
+import type { Price, Primitive, RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PlanContext } from '../planning/plan.ts'
 import { addFirstToken } from '../prefix/first-token.ts'
 import type { HistoryRow } from '../prefix/history.ts'
+import type { CountsDoubt } from '../prefix/parts.ts'
 import type { Purpose, Receipt } from '../prefix/receipt.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
+import { countsDoubt, doubtAfter, doubtRow } from './counts-doubt.ts'
 import { answerToDrift } from './drifted.ts'
 import { findingOf, isOtherModel, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
@@ -28,6 +30,8 @@ export interface Answer {
   model: string | null
   /** Name of the retention that the call asked for; absent: the planned one. */
   retention?: string
+  /** The price when it was sent; absent: that of the facts. */
+  price?: Price | null
 }
 
 /**
@@ -40,13 +44,14 @@ export function applyAnswer(
   context: PlanContext,
   worstNanos: number | null,
 ): Transition {
-  const answer = { ...given, usage: believable(given.usage) }
+  const answer = { ...given, usage: believable(given.usage, context.facts.contextTokens) }
   const { usage, startedAt: at, purpose } = answer
   const { facts } = context
   const asked = answer.retention ?? before.retention?.name ?? ''
   const reading = readReceipt(usage, expectationOf(before, answer, context))
-  const charge = chargeOf(usage, facts.price, asked, worstNanos)
-  const receipt = receiptOf(answer, reading, charge)
+  const charge = chargeOf(usage, given.price === undefined ? facts.price : given.price, asked, worstNanos)
+  const counts = countsDoubt({ given: given.usage, usage, at, charge, worstNanos })
+  const receipt = receiptOf(answer, reading, charge, counts)
   const effect = receiptEffect({ before, at, usage, purpose, reading, context })
   const money = applyCharge(before, charge, purpose, at)
   const state: PrefixState = {
@@ -55,6 +60,7 @@ export function applyAnswer(
     ...effect.patch,
     ...retentionGranted(before, asked, usage, facts.retentions),
     ...money.patch,
+    ...doubtAfter(before, counts, charge),
     ...firstTokenAfter(before, reading.kind, given.latencyMs),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
@@ -63,8 +69,9 @@ export function applyAnswer(
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
   state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote, share: reading.share })
   const row: HistoryRow = { type: 'receipt', ...receipt }
+  const told = counts === null ? [] : [doubtRow(counts)]
   const drift = answerToDrift(before, state, reading.kind, at)
-  const rows = [row, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
+  const rows = [row, ...told, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
   const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
   return { state: drift.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
@@ -87,10 +94,16 @@ function expectationOf(
   }
 }
 
-function receiptOf(answer: Answer, reading: Reading, { provedNanos, nanos }: Charge): Omit<Receipt, 'rawUsage'> {
+function receiptOf(
+  answer: Answer,
+  reading: Reading,
+  { provedNanos, nanos }: Charge,
+  doubt: CountsDoubt | null,
+): Omit<Receipt, 'rawUsage'> {
   const { startedAt: at, purpose, primitive, usage, latencyMs, model } = answer
   const isWorst = provedNanos === null && nanos !== null
-  const why = isWorst ? `${reading.why}; charged at its worst case` : reading.why
+  const said = doubt?.kind === 'impossible_usage' ? `${reading.why}; ${doubt.why}` : reading.why
+  const why = isWorst ? `${said}; charged at its worst case` : said
   return { at, kind: reading.kind, purpose, primitive, usage, costNanos: nanos, latencyMs, model, why }
 }
 

@@ -3,9 +3,12 @@ import type { FailureValue } from '../../contract/failure.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { Stop } from '../prefix/parts.ts'
-import { applyCharge } from './charge.ts'
+import { applyCharge, chargeOf } from './charge.ts'
+import { countsDoubt, doubtAfter, doubtRow } from './counts-doubt.ts'
 import type { Effect } from './effect.ts'
-import type { Primitive } from '../model/facts.ts'
+import type { Price, Primitive } from '../model/facts.ts'
+import { believable, NO_COUNTS } from '../model/usage.ts'
+import type { Usage } from '../model/usage.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 
 /** One of our calls that failed. */
@@ -25,6 +28,14 @@ export interface FailedCall {
   purpose: Purpose
   primitive: Primitive
   latencyMs: number
+  /** What the provider counted although it failed; absent: nothing. Such a call is billed. */
+  usage?: Usage
+  /** The price when it was sent. */
+  price?: Price | null
+  /** Name of the retention that the call asked for. */
+  retention?: string
+  /** The context window of the model; absent: not known. */
+  contextTokens?: number | undefined
 }
 
 /** The failure for callers, with the wait that the provider asked for. */
@@ -34,8 +45,8 @@ function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
 }
 
 /**
- * Applies a failed call. A call whose outcome is unknown is charged `worstNanos`, the amount reserved for it, and stays in the history
- * as unknown. `primitives`: how many primitives the prefix has to try.
+ * Applies a failed call. A call whose outcome is unknown is charged what its answer counted, else `worstNanos`, the amount reserved for it,
+ * and stays in the history as unknown. `primitives`: how many primitives the prefix has to try.
  */
 export function applyFailure(
   before: PrefixState,
@@ -56,13 +67,23 @@ export function applyFailure(
 }
 
 function chargeUnknown(before: PrefixState, call: FailedCall, worstNanos: number | null): Effect {
-  const { at, purpose, primitive, latencyMs } = call
-  const charge = applyCharge(before, { provedNanos: null, nanos: worstNanos }, purpose, at)
-  const why = `outcome unknown (${call.failure.kind}): charged at its worst case`
-  const outcome = { kind: 'unknown', usage: null, costNanos: worstNanos, model: null } as const
+  const { at, purpose, primitive, latencyMs, usage: given = NO_COUNTS, price = null, retention = '' } = call
+  const usage = believable(given, call.contextTokens)
+  const cost = chargeOf(usage, price, retention, worstNanos)
+  const charge = applyCharge(before, cost, purpose, at)
+  const doubt = countsDoubt({ given, usage, at, charge: cost, worstNanos })
+  const how =
+    cost.provedNanos === null ? 'charged at its worst case' : 'the answer counted tokens, and is charged for them'
+  const why = `outcome unknown (${call.failure.kind}): ${how}`
+  const counted = call.usage === undefined ? null : usage
+  const outcome = { kind: 'unknown', usage: counted, costNanos: cost.nanos, model: null } as const
   return {
-    patch: { ...charge.patch, probes: before.probes + 1 },
-    rows: [{ at, type: 'receipt', purpose, primitive, latencyMs, why, ...outcome }, ...charge.rows],
+    patch: { ...charge.patch, ...doubtAfter(before, doubt, cost), probes: before.probes + 1 },
+    rows: [
+      { at, type: 'receipt', purpose, primitive, latencyMs, why, ...outcome },
+      ...(doubt === null ? [] : [doubtRow(doubt)]),
+      ...charge.rows,
+    ],
   }
 }
 

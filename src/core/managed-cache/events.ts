@@ -7,8 +7,9 @@ import type {
   LiveManagedCache,
   ReportedManagedCache,
 } from './state.ts'
-import { creationNanos, storageNanos } from '../model/storage-price.ts'
+import { creationNanos, storageByDay } from '../model/storage-price.ts'
 import type { StorageRate } from '../model/storage-price.ts'
+import { believablePrompt } from '../model/usage.ts'
 import { dayOf } from '../time/time.ts'
 import { backoffMs } from '../time/backoff.ts'
 
@@ -21,21 +22,41 @@ export function meter(state: ManagedCacheState, rates: readonly StorageRate[], n
   if (live === null) return { state, costNanos: 0 }
   const toAt = Math.min(now, live.expiresAt)
   if (toAt <= live.meteredToAt) return { state, costNanos: 0 }
-  const cost = storageNanos(live.tokens, live.meteredToAt, toAt, rates)
-  const metered = { ...state, live: { ...live, meteredToAt: toAt } }
-  return { state: charged(metered, 'storageNanos', cost, now), costNanos: cost }
+  const sinceAt = live.storedFromAt ?? live.meteredToAt
+  const metered = { ...state, live: { ...live, meteredToAt: toAt, storedFromAt: sinceAt } }
+  const storage = storageByDay(live.tokens, { sinceAt, fromAt: live.meteredToAt, toAt }, rates)
+  if (storage === null) return { state: { ...metered, unpriced: true }, costNanos: null }
+  return {
+    state: storage.reduce<ManagedCacheState>(
+      (one, { day, nanos }) => chargedOn(one, 'storageNanos', nanos, day, now),
+      metered,
+    ),
+    costNanos: storage.reduce((sum, { nanos }) => sum + nanos, 0),
+    storage,
+  }
 }
 
 function charged(
   state: ManagedCacheState,
   to: 'creationNanos' | 'storageNanos',
   costNanos: number | null,
+  at: number,
   now: number,
 ): ManagedCacheState {
-  if (costNanos === null) return { ...state, unpriced: true }
-  const day = dayOf(now)
-  const before = state.day === day ? state.dayNanos : 0
-  return { ...state, [to]: state[to] + costNanos, day, dayNanos: before + costNanos }
+  return costNanos === null ? { ...state, unpriced: true } : chargedOn(state, to, costNanos, dayOf(at), now)
+}
+
+/** Charges an amount of `day`. Only that of today counts against today's budget. */
+function chargedOn(
+  state: ManagedCacheState,
+  to: 'creationNanos' | 'storageNanos',
+  costNanos: number,
+  day: string,
+  now: number,
+): ManagedCacheState {
+  const today = dayOf(now)
+  const before = state.day === today ? state.dayNanos : 0
+  return { ...state, [to]: state[to] + costNanos, day: today, dayNanos: before + (day === today ? costNanos : 0) }
 }
 
 function sure({ unsure: _unsure, ...state }: ManagedCacheState): ManagedCacheState {
@@ -44,7 +65,10 @@ function sure({ unsure: _unsure, ...state }: ManagedCacheState): ManagedCacheSta
 
 const RECOVERED = { failuresInRow: 0, notBeforeAt: 0, lastFailure: null, stopped: null }
 
-/** The provider created the cache: callers get its handle from now on. `startedAt`: start of the request. `boughtMs`: requested lifetime. */
+/**
+ * The provider created the cache: callers get its handle from now on. `startedAt`: start of the request. `boughtMs`: requested lifetime.
+ * `worstNanos`: worst case of the creation and its storage, charged where the count is missing or cannot be true; null: not known.
+ */
 export function applyCreated(
   before: ManagedCacheState,
   reported: ReportedManagedCache,
@@ -52,11 +76,12 @@ export function applyCreated(
   boughtMs: number,
   context: ManagedCacheContext,
   now: number,
+  worstNanos: number | null = null,
 ): ManagedCacheChange {
-  const { state } = meter(before, context.rates, now)
-  const tokens = reported.tokens ?? null
+  const { state, storage = [] } = meter(before, context.rates, now)
+  const tokens = believablePrompt(reported.tokens ?? null, context.contextTokens)
   const price = context.inputNanosPerMTok
-  const cost = tokens === null || price === null ? null : creationNanos(tokens, price)
+  const cost = tokens === null || price === null ? worstNanos : creationNanos(tokens, price)
   const live: LiveManagedCache = {
     ...reported,
     tokens,
@@ -66,10 +91,11 @@ export function applyCreated(
     seenAt: startedAt,
     provenAt: now,
     meteredToAt: startedAt,
+    storedFromAt: startedAt,
   }
   const measured = tokens === null ? {} : { measuredTokens: tokens }
   const next = { ...sure(state), ...RECOVERED, ...measured, live, creations: state.creations + 1, why: 'created' }
-  return { state: charged(next, 'creationNanos', cost, now), costNanos: cost }
+  return { state: charged(next, 'creationNanos', cost, startedAt, now), costNanos: cost, storage }
 }
 
 /** The provider moved the expiry (`renew`), or reported that the cache exists (`verify`). */
@@ -158,7 +184,7 @@ export function applyManagedCacheFailure(
   }
   if (op !== 'create' || accepted === false) return { state, costNanos: 0 }
   const cost = reservedNanos === 0 ? null : reservedNanos
-  return { state: charged({ ...state, unsure: true }, 'creationNanos', cost, now), costNanos: cost }
+  return { state: charged({ ...state, unsure: true }, 'creationNanos', cost, now, now), costNanos: cost }
 }
 
 /** Adopts a cache of ours that is missing in the table. Its creation was charged when its outcome was unknown. */

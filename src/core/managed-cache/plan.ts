@@ -168,8 +168,11 @@ function budgetRefusal(
   worst: number | null,
 ): string | null {
   if (worst === null) return null
-  const own = (state.day === dayOf(now) ? state.dayNanos : 0) + owedFromToday(state, context.rates, now)
-  const spent = own + (context.besideNanos ?? 0)
+  const spent =
+    (state.day === dayOf(now) ? state.dayNanos : 0) +
+    owedFromToday(state, context.rates, now) +
+    (context.leftBehindNanos ?? 0) +
+    (context.besideNanos ?? 0)
   const budget = context.keep.budgetNanosPerDay
   if (budget !== null && spent + worst > budget) {
     return `the worst case of one more call (${dollars(worst)}) does not fit into today's budget of ${dollars(budget)} (${dollars(spent)} spent or owed for storage)`

@@ -1,5 +1,5 @@
 import type { FailureValue } from '../../contract/failure.ts'
-import type { StorageRate } from '../model/storage-price.ts'
+import type { StorageOfDay, StorageRate } from '../model/storage-price.ts'
 import { dayOf } from '../time/time.ts'
 
 /**
@@ -55,6 +55,8 @@ export interface LiveManagedCache {
   provenAt: number
   /** Storage is charged up to here. */
   meteredToAt: number
+  /** Where its storage began. Absent in older rows: what was charged before is not counted again. */
+  storedFromAt?: number
 }
 
 export type ManagedCacheStop =
@@ -82,6 +84,10 @@ export interface ManagedCacheContext {
   inputNanosPerMTok: number | null
   /** Prices of storage; empty: unknown. */
   rates: readonly StorageRate[]
+  /** The context window of the model; absent: not known. */
+  contextTokens?: number | undefined
+  /** Storage of handles with the same contents that are being deleted, and not charged yet; absent: none. */
+  leftBehindNanos?: number
   estimatedTokens: number
   killed: boolean
   /** Why the credential that created the cache cannot be used any more; absent: it can. */
@@ -108,10 +114,11 @@ export interface ReportedManagedCache {
   expiresAt: number
 }
 
-/** A state after an event, and the cost of the event; null: unknown. */
+/** A state after an event, and the cost of the event; null: unknown. `storage`: what was charged for storage, by day; absent: nothing. */
 export interface ManagedCacheChange {
   state: ManagedCacheState
   costNanos: number | null
+  storage?: StorageOfDay[]
 }
 
 /** A failed call about a cache. */

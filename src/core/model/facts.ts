@@ -81,5 +81,7 @@ export interface ModelFacts {
    * thinking.
    */
   refuses?: readonly ('thinking' | 'adaptive' | 'effort' | 'sampling' | 'top_k' | 'parallel_tool_calls')[]
+  /** The context window in tokens: no prompt has more, and no answer. Absent: not known. */
+  contextTokens?: number
   price: Price | null
 }

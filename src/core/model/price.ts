@@ -7,9 +7,13 @@ export const NANOS_PER_USD = 1_000_000_000
 
 const MILLION = 1_000_000
 
-/** Cost of some tokens in nano-dollars, rounded up so that a sum never understates. */
-function cost(tokens: number, nanosPerMTok: number): number {
-  return Math.ceil((tokens * nanosPerMTok) / MILLION)
+/**
+ * Cost of some tokens in nano-dollars, rounded up so that a sum never understates. Exact: the product of the two may be beyond 2^53, where
+ * numbers have gaps.
+ */
+export function tokensNanos(tokens: number, nanosPerMTok: number): number {
+  const perToken = Math.floor(nanosPerMTok / MILLION)
+  return tokens * perToken + Math.ceil((tokens * (nanosPerMTok % MILLION)) / MILLION)
 }
 
 /** Rates for all tokens of a prompt of this length. A long prompt costs more from its first token on. */
@@ -17,22 +21,13 @@ export function ratesFor(price: Price, inputTokens: number): Rates {
   return price.over !== undefined && inputTokens > price.over.tokens ? price.over : price
 }
 
-/** Longest time from sending a call to settling it. Providers bill by the time of sending. */
-const SETTLED_WITHIN_MS = 60_000
-
-/**
- * The price at an instant (epoch ms), for providers that charge more at peak hours. The minute after a peak counts as peak,
- * so that a call sent in the peak is not priced below its bill.
- */
+/** The price at an instant (epoch ms), for providers that charge more at peak hours. */
 export function atHour(price: Price, nowMs: number): Price {
   const { peak } = price
   if (peak === undefined) return price
-  const isPeak = [nowMs, nowMs - SETTLED_WITHIN_MS].some((at) => {
-    const date = new Date(at)
-    const hour = (at % (24 * HOUR_MS)) / HOUR_MS
-    const weekday = date.getUTCDay() % 6 !== 0
-    return weekday && peak.hoursUtc.some(({ from, until }) => hour >= from && hour < until)
-  })
+  const hour = (nowMs % (24 * HOUR_MS)) / HOUR_MS
+  const isWeekday = new Date(nowMs).getUTCDay() % 6 !== 0
+  const isPeak = isWeekday && peak.hoursUtc.some(({ from, until }) => hour >= from && hour < until)
   if (!isPeak) return price
   const { hoursUtc: _hours, ...rates } = peak
   return { ...price, ...rates }
@@ -50,20 +45,20 @@ export function costOf(usage: Usage, price: Price | null, retention: string): nu
   const read = usage.cacheReadTokens ?? 0
   const written = usage.cacheWriteTokens ?? 0
   const uncached = usage.uncachedTokens ?? Math.max(0, inputTokens - read - written)
-  let total = cost(uncached, rates.inputNanosPerMTok) + cost(read, rates.cacheReadNanosPerMTok)
-  total += cost(outputTokens, rates.outputNanosPerMTok)
+  let total = tokensNanos(uncached, rates.inputNanosPerMTok) + tokensNanos(read, rates.cacheReadNanosPerMTok)
+  total += tokensNanos(outputTokens, rates.outputNanosPerMTok)
   let named = 0
   for (const [name, tokens] of Object.entries(usage.cacheWriteByRetention)) {
     const rate = rates.cacheWriteNanosPerMTok[name]
     if (tokens > 0 && rate === undefined) return null
-    if (rate !== undefined) total += cost(tokens, rate)
+    if (rate !== undefined) total += tokensNanos(tokens, rate)
     named += tokens
   }
   const unnamed = Math.max(0, written - named)
   if (unnamed > 0) {
     const rate = rates.cacheWriteNanosPerMTok[retention]
     if (rate === undefined) return null
-    total += cost(unnamed, rate)
+    total += tokensNanos(unnamed, rate)
   }
   return total
 }
@@ -71,7 +66,7 @@ export function costOf(usage: Usage, price: Price | null, retention: string): nu
 /** Cost of a read of the whole prefix in nano-dollars, with the output that the primitive cannot avoid. */
 export function readNanos(tokens: number, outputTokens: number, price: Price): number {
   const rates = ratesFor(price, tokens)
-  return cost(tokens, rates.cacheReadNanosPerMTok) + cost(outputTokens, rates.outputNanosPerMTok)
+  return tokensNanos(tokens, rates.cacheReadNanosPerMTok) + tokensNanos(outputTokens, rates.outputNanosPerMTok)
 }
 
 /** Cost of a write of the whole prefix in nano-dollars; null: the price of that retention is unknown. */
@@ -79,7 +74,9 @@ export function writeNanos(tokens: number, outputTokens: number, price: Price, r
   const rates = ratesFor(price, tokens)
   const rate = rates.cacheWriteNanosPerMTok[retention]
   if (rate === undefined) return null
-  return cost(tokens, Math.max(rate, rates.inputNanosPerMTok)) + cost(outputTokens, rates.outputNanosPerMTok)
+  return (
+    tokensNanos(tokens, Math.max(rate, rates.inputNanosPerMTok)) + tokensNanos(outputTokens, rates.outputNanosPerMTok)
+  )
 }
 
 /**
@@ -103,6 +100,42 @@ export function breakEvenProbes(
 
 export function usd(nanos: number): number {
   return nanos / NANOS_PER_USD
+}
+
+/** A price and the instant from which it holds (epoch ms). */
+export interface PriceFrom {
+  fromAt: number
+  price: Price | null
+}
+
+export function isSamePrice(one: Price | null, other: Price | null): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other)
+}
+
+/** The prices that hold within a short span, in order of time: one, or two where the price changes in it. */
+export function pricesWithin(priceAt: (at: number) => Price | null, fromAt: number, untilAt: number): PriceFrom[] {
+  const first = { fromAt, price: priceAt(fromAt) }
+  const isFirst = (at: number): boolean => isSamePrice(priceAt(at), first.price)
+  if (untilAt <= fromAt || isFirst(untilAt)) return [first]
+  let [before, after] = [fromAt, untilAt]
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2)
+    if (isFirst(middle)) before = middle
+    else after = middle
+  }
+  return [first, { fromAt: after, price: priceAt(after) }]
+}
+
+/** The price of a call that was sent at `at`. Providers bill by the time of sending. */
+export function priceWhenSent(prices: readonly PriceFrom[], at: number): Price | null {
+  return (prices.findLast(({ fromAt }) => fromAt <= at) ?? prices[0])?.price ?? null
+}
+
+/** The price at which a call can cost most; null: one of them is not known. */
+export function dearest(prices: readonly PriceFrom[]): Price | null {
+  const known = prices.map(({ price }) => price).filter((price) => price !== null)
+  if (known.length < prices.length) return null
+  return known.reduce((most, price) => (price.inputNanosPerMTok > most.inputNanosPerMTok ? price : most))
 }
 
 /** An amount as explanations write it, with three significant digits. */

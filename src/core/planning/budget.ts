@@ -11,10 +11,12 @@ import { planKind } from './plan-kinds.ts'
  * is doubled, because a token has at least two bytes in texts that providers bill. Null: the price or the retention is unknown.
  */
 export function worstNanos(
-  state: Pick<PrefixState, 'measuredTokens' | 'retention'>,
+  state: Pick<PrefixState, 'measuredTokens' | 'retention' | 'exceededNanos'>,
   context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
 ): number | null {
-  return state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
+  const worst = state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
+  // A call that cost more than its worst case may do so again.
+  return worst === null ? null : Math.max(worst, state.exceededNanos ?? 0)
 }
 
 /** The worst case of a write at a given retention, or at the dearest one of the body's markers. */
@@ -133,6 +135,9 @@ export function spendToday(
   now: number,
 ): Pick<PrefixState, 'day' | 'spentNanos' | 'costNanos'> {
   const day = dayOf(now)
+  const costNanos = state.costNanos + nanos
+  // A call of yesterday that ended late: today's counter has begun already.
+  if (day < state.day) return { day: state.day, spentNanos: state.spentNanos, costNanos }
   const before = state.day === day ? state.spentNanos : 0
-  return { day, spentNanos: before + nanos, costNanos: state.costNanos + nanos }
+  return { day, spentNanos: before + nanos, costNanos }
 }

@@ -205,3 +205,13 @@ export interface OpenGap {
 }
 
 export const NO_GAP: OpenGap = { fromAt: null, ttlMs: 0, heldUntil: null, credited: null }
+
+/**
+ * Counts of an answer that were not as expected. `impossible_usage`: they cannot be true, and count as unknown. `bound_exceeded`: the call
+ * cost more than the most that was reserved for it.
+ */
+export interface CountsDoubt {
+  kind: 'impossible_usage' | 'bound_exceeded'
+  at: number
+  why: string
+}

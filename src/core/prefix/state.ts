@@ -17,6 +17,7 @@ import type {
   OpenGap,
   Losses,
   Finding,
+  CountsDoubt,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
@@ -115,6 +116,10 @@ export interface PrefixState {
   /** UTC day (YYYY-MM-DD) that `spentNanos` belongs to. */
   day: string
   spentNanos: number
+  /** The most that a call was charged beyond the amount reserved for it. The next reservation is not smaller. Absent: none was. */
+  exceededNanos?: number
+  /** The latest counts of an answer that were not as expected; absent: none. */
+  doubt?: CountsDoubt
 }
 
 /** Members that are missing in rows written before savings were counted. */

@@ -1,4 +1,5 @@
 import { failureValue } from '../../contract/failure.ts'
+import type { ModelFacts } from '../../core/model/facts.ts'
 import { costOf } from '../../core/model/price.ts'
 import { believable } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
@@ -7,7 +8,6 @@ import { fields, mergedUsage } from '../../providers/dialects/shared/usage.ts'
 import type { Fields } from '../../providers/dialects/shared/usage.ts'
 import { dialectOf } from '../../providers/registry.ts'
 import type { Card } from '../../providers/card.ts'
-import { factsOf } from '../../runtime/facts.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import type { ModelCall } from './tables/calls.ts'
 import type { Turn } from '../live/definition.ts'
@@ -44,13 +44,13 @@ export const NEVER_SENT: CallOutcome = {
  */
 export function cancelledCall(
   card: Card,
-  called: { provider: string; model: string; maxOutputTokens: number; retention: string | undefined; sentAt: number },
+  called: { facts: ModelFacts; maxOutputTokens: number; retention: string },
   beginning: string,
 ): CallOutcome {
-  const usage = usageSoFar(card, beginning)
-  const { price, retentions } = factsOf(called.provider, called.model, called.sentAt)
+  const { price, contextTokens } = called.facts
+  const usage = usageSoFar(card, beginning, contextTokens)
   const longest = usage === null ? null : { ...usage, outputTokens: called.maxOutputTokens }
-  const nanos = longest === null ? null : costOf(longest, price, called.retention ?? retentions[0]?.name ?? '')
+  const nanos = longest === null ? null : costOf(longest, price, called.retention)
   const how =
     nanos === null
       ? 'is charged at its worst case'
@@ -60,7 +60,7 @@ export function cancelledCall(
 }
 
 /** Usage that the beginning of a stream states; null: not even its input. */
-function usageSoFar(card: Card, beginning: string): Usage | null {
+function usageSoFar(card: Card, beginning: string, contextTokens: number | undefined): Usage | null {
   // The last event may be cut off.
   const whole = beginning.slice(0, Math.max(beginning.lastIndexOf('\n\n'), beginning.lastIndexOf('\r\n\r\n')) + 1)
   if (whole.trim() === '') return null
@@ -70,7 +70,7 @@ function usageSoFar(card: Card, beginning: string): Usage | null {
   } catch {
     return null // it is no stream of events
   }
-  const usage = stated === null ? null : believable(stated)
+  const usage = stated === null ? null : believable(stated, contextTokens)
   // How much was generated until the provider noticed is not known.
   return usage === null || usage.inputTokens === null ? null : { ...usage, outputTokens: null, reasoningTokens: null }
 }

@@ -1,9 +1,10 @@
 import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
+import type { ModelFacts } from '../../core/model/facts.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
 import { costOf, ratesFor } from '../../core/model/price.ts'
 import type { TurnView } from '../../core/conversation/turn.ts'
 import { deltasOf, readReply, takesTools, turnRequest } from '../../providers/conversation.ts'
-import { takenDespite } from '../../providers/dialects/shared/errors.ts'
+import { takenDespite, usageDespite } from '../../providers/dialects/shared/errors.ts'
 import { dialectOf } from '../../providers/registry.ts'
 import { cardById } from '../../runtime/cards.ts'
 import type { Card } from '../../providers/card.ts'
@@ -25,7 +26,7 @@ import { callOf } from '../registry/records/bot-call.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
-import { believable } from '../../core/model/usage.ts'
+import { believable, NO_COUNTS } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { Dialect, ProbeRequest } from '../../providers/dialect.ts'
 import type { Sent } from '../../providers/transport/send.ts'
@@ -67,9 +68,10 @@ const MAX_WINDOW_BYTES = 900_000
 export async function askModel(shell: BotShell, config: BotConfig, asked: Asked): Promise<CallOutcome> {
   const { clock, calls, signal } = shell
   const isGivenUp = (): boolean => signal?.aborted === true
+  let sentAt = clock.now()
   const end = async (outcome: CallOutcome): Promise<CallOutcome> => {
     calls.end(asked.id, outcome, clock.now())
-    await book(shell, config, asked.id, outcome)
+    await book(shell, config, asked.id, outcome, sentAt)
     return outcome
   }
   /** Nothing left: nothing is booked, and what an attempt before this one reserved is released. */
@@ -88,11 +90,14 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     return outcome
   }
   if (ready === null || isGivenUp()) return neverSent()
-  const { card } = ready
-  calls.begin(asked.id, clock.now())
+  const { card, facts } = ready
+  sentAt = clock.now()
+  calls.begin(asked.id, sentAt, ready.worstNanos)
   // Stored on disk before it is sent: an eviction from here on leaves a call without an end.
   await shell.sync()
   if (isGivenUp()) return end(NEVER_SENT)
+  // The facts of the reservation: a price that is changed while the call is in flight is that of later calls.
+  const retention = asked.cache?.retention ?? facts.retentions[0]?.name ?? ''
   const readDeltas = asked.onText === undefined ? () => {} : deltasOf(card, asked.onText)
   let beginning = ''
   const onText = (piece: string): void => {
@@ -114,18 +119,10 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     const late = failureValue('provider_timeout', 'The access token arrived too late.')
     return end({ kind: 'refused', failure: result.kind === 'late' ? late : result.failure })
   }
-  const { sent, sentAt } = result
+  const { sent } = result
   if (sent.kind === 'failed' && isGivenUp()) {
     if (sent.outcomeKnown) return end(NEVER_SENT)
-    const { provider, model } = config
-    const called = {
-      provider,
-      model,
-      maxOutputTokens: asked.maxOutputTokens,
-      retention: asked.cache?.retention,
-      sentAt,
-    }
-    return end(cancelledCall(card, called, beginning))
+    return end(cancelledCall(card, { facts, maxOutputTokens: asked.maxOutputTokens, retention }, beginning))
   }
   if (sent.kind === 'failed') {
     const { failure } = sent
@@ -137,16 +134,22 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
       await checkHandle(shell, config)
       return end({ kind: 'refused', failure: failureValue('provider_unavailable', 'The handle was gone.') })
     }
-    if (takenDespite(sent.status) === null) return end({ kind: 'failed', failure, billed: null })
+    const counted = usageDespite(sent.text)
+    if (counted !== null) {
+      const told = believable(dialect.readUsage(counted) ?? NO_COUNTS, facts.contextTokens)
+      const cost = costOf(told, facts.price, retention)
+      return end({ kind: 'failed', failure, billed: true, usage: told, nanos: cost })
+    }
+    if (takenDespite(sent.status, sent.headers, sent.text) === null)
+      return end({ kind: 'failed', failure, billed: null })
     return end({ kind: 'refused', failure })
   }
   const type = sent.headers.get('content-type') ?? ''
   let usage: Usage | undefined
   let nanos: number | null = null
   try {
-    usage = believable(dialect.readAnswer(sent.text, type, sent.headers).usage)
-    const { price, retentions } = factsOf(config.provider, config.model, sentAt)
-    nanos = costOf(usage, price, asked.cache?.retention ?? retentions[0]?.name ?? '')
+    usage = believable(dialect.readAnswer(sent.text, type, sent.headers).usage, facts.contextTokens)
+    nanos = costOf(usage, facts.price, retention)
     const { text, complete, toolCalls, native } = readReply(card, sent.text, type)
     const called = toolCalls.length === 0 ? {} : { toolCalls, native }
     return end({ kind: 'answered', text, complete, ...called, usage, nanos })
@@ -175,6 +178,9 @@ interface Ready {
   access: Access
   credential: string
   request: ProbeRequest
+  facts: ModelFacts
+  /** Most that the call may cost, as it was reserved; null: no price is known. */
+  worstNanos: number | null
 }
 
 /** Prepares a call. Throws every failure that is possible before it is sent. Null: it was given up meanwhile. */
@@ -215,7 +221,8 @@ async function prepare(
     const at = new Date(clock.now()).toISOString()
     publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
   }
-  const worst = worstNanos(config, asked, body, tokens, clock.now())
+  const facts = factsOf(config.provider, config.model, clock.now())
+  const worst = worstNanos(facts, asked, body, tokens)
   if (worst === null && config.allowUnpriced === false) {
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
@@ -228,7 +235,7 @@ async function prepare(
   const access = accessTo(card, env, config.region)
   const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
   const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
-  return { card, access, credential, request }
+  return { card, access, credential, request, facts, worstNanos: worst }
 }
 
 /** What stands behind everything cached. Beside a handle, tools can be forbidden in words alone. */
@@ -240,13 +247,11 @@ function withoutTools({ final, view: { volatileText } }: Asked): string | null {
 
 /** Most that a call can cost in nano-dollars: one token for every two bytes, all written, and the longest answer. Null: no price. */
 function worstNanos(
-  config: BotConfig,
+  { price }: ModelFacts,
   { cache, maxOutputTokens }: Asked,
   body: string,
   contentTokens: number,
-  now: number,
 ): number | null {
-  const { price } = factsOf(config.provider, config.model, now)
   if (price === null) return null
   const tokens = Math.ceil(Buffer.byteLength(body) / 2) + contentTokens
   const rates = ratesFor(price, tokens)
@@ -256,11 +261,18 @@ function worstNanos(
 }
 
 /** Books the end of a call in the account's ledger. A failure to do so is only logged: the ledger then charges the worst case. */
-async function book({ env, id: bot }: BotShell, config: BotConfig, call: string, outcome: CallOutcome): Promise<void> {
+async function book(
+  { env, id: bot }: BotShell,
+  config: BotConfig,
+  call: string,
+  outcome: CallOutcome,
+  sentAt?: number,
+): Promise<void> {
   const { costNanos, why } = bookOf(outcome)
   const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind
   try {
-    await registryNamed(env, config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
+    const at = sentAt === undefined ? {} : { sentAt }
+    await registryNamed(env, config.account).endBotCall({ bot, call, outcome: how, costNanos, why, ...at })
   } catch {
     console.warn("the cost of a bot's call could not be recorded; the call is charged at its worst case")
   }

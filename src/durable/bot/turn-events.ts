@@ -16,6 +16,18 @@ export function paidOf(calls: readonly ModelCall[]): Paid[] {
   return calls.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
 }
 
+/**
+ * What the account's ledger charges for calls of a turn, in nano-dollars: their known cost, else the worst case that was reserved for them. A
+ * call without an end counts too. A call without a price has no worst case, and counts as nothing.
+ */
+export function chargedNanos(calls: readonly ModelCall[]): number[] {
+  return calls.flatMap(({ outcome, worstNanos }) => {
+    if (outcome?.kind === 'refused') return []
+    const charged = outcome?.nanos ?? worstNanos
+    return charged === null ? [] : [charged]
+  })
+}
+
 /** Cost of calls in nano-dollars; null: that of one is unknown. */
 export function costNanos(paid: readonly Paid[]): number | null {
   return total(paid.map((call) => call.nanos ?? null))
@@ -88,7 +100,7 @@ export function failedEvent(
 export function giveUpTurn({ calls, clock, publish }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
   const made = calls.ofTurn(id)
   const paid = paidOf(made)
-  for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
+  for (const nanos of chargedNanos(made)) spend(nanos)
   const message = `The turn was interrupted ${attempt} times and was given up.`
   publish({
     type: 'failed',

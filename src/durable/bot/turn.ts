@@ -22,7 +22,7 @@ import { judgeTurnCall, turnNotHonoured } from '../../core/cache/required-turn.t
 import type { CacheProof } from '../../core/cache/required-turn.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { placing } from './placement.ts'
-import { costNanos, failedEvent, messageEvent, paidOf } from './turn-events.ts'
+import { chargedNanos, costNanos, failedEvent, messageEvent, paidOf } from './turn-events.ts'
 import type { Paid } from './turn-events.ts'
 import { isGivenUp, replyOf } from './call-outcome.ts'
 import type { CallOutcome } from './call-outcome.ts'
@@ -234,8 +234,8 @@ export class BotTurn {
   /** Totals with the usage of all calls of this turn, added once, when it ends. */
   #spent(before: BotTotals): BotTotals {
     let totals = before
+    for (const nanos of chargedNanos(this.#shell.calls.ofTurn(this.#turn.id))) this.#turn.spend(nanos)
     for (const { usage, nanos = null } of this.#paid()) {
-      if (nanos !== null) this.#turn.spend(nanos)
       if (usage !== undefined) totals = added(totals, usage, nanos)
     }
     return totals

@@ -32,7 +32,7 @@ export function age(store: RegistryStore, caches: ManagedCacheStore, idempotency
     store.botCalls.drop(now - HISTORY_MS)
     store.days.drop(dayOf(now - LEDGER_DAYS_MS))
     store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
-    store.prefixes.dropDeparted(dayOf(now))
+    store.prefixes.departed.drop(dayOf(now))
     // Only a defect can leave a due prefix unscheduled; this repairs it within a day.
     for (const k of store.states.forgotten(now - UNSCHEDULED_MS, 10_000)) store.slots.hint(k, now)
   })

@@ -1,21 +1,23 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
 import type { ProbeSchedulerPorts } from './probes/context.ts'
-import { dayOf } from '../../core/time/time.ts'
+import { MINUTE_MS } from '../../core/time/time.ts'
 
-/** Caches `factsOf` for a UTC day, because prices change by the day, and for one version of the overrides. */
+/** Most entries of the cache; beyond it all of them are dropped. */
+const MOST_FACTS = 5_000
+
+/** Caches `factsOf` by the minute, because prices change by the day and by the hour, and for one version of the overrides. */
 export function rememberFacts(
   factsOf: (provider: string, model: string, now: number) => ModelFacts,
   version: () => number = () => 0,
 ): ProbeSchedulerPorts['factsOf'] {
-  let cachedFor = ''
+  let cachedFor: number | null = null
   const known = new Map<string, ModelFacts>()
   return (provider, model, now) => {
-    const wanted = `${dayOf(now)} ${version()}`
-    if (wanted !== cachedFor) {
-      cachedFor = wanted
+    if (version() !== cachedFor || known.size >= MOST_FACTS) {
+      cachedFor = version()
       known.clear()
     }
-    const key = `${provider}\u0000${model}`
+    const key = `${provider}\u0000${model}\u0000${Math.floor(now / MINUTE_MS)}`
     let facts = known.get(key)
     if (facts === undefined) {
       facts = factsOf(provider, model, now)

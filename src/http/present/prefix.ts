@@ -151,11 +151,22 @@ export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'
     ...targetAdvice({ record, state }),
     ...cacheUseAdvice(state),
   ]
-  const { drift, measuredTokens } = state
+  const { drift, measuredTokens, doubt } = state
+  if (doubt !== undefined) advice.push(countsAdvice(doubt))
   if (drift?.shown === undefined) return advice
   const message = `Since ${iso(drift.sinceAt)}: ${driftWhy(drift, measuredTokens)}.`
   const fix = 'Register what they send now with POST /warm, under the same name; or send the registered bytes again.'
   return [...advice, { cause: 'drifted', message, severity: 'warning', fix }]
+}
+
+/** Told where the counts of an answer cannot be true, or were above the most that was expected. */
+function countsAdvice({ kind, at, why }: NonNullable<PrefixState['doubt']>): Advice {
+  const message = `${iso(at)}: ${why}.`
+  const fix =
+    kind === 'impossible_usage'
+      ? "Look at last_receipt.provider_usage, and at what answers at the provider's address: a proxy may change the counts."
+      : 'Compare the answer with the bill of the provider. Raise keep_warm.budget_usd_per_day if the count is right.'
+  return { cause: kind, message, severity: 'warning', fix }
 }
 
 /** Told where warmth does not bring the target of the first token nearer, so that nobody waits for it. */

@@ -72,6 +72,8 @@ export const anthropic: Card = {
   dialect: anthropicMessages,
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
+  // Source: platform.claude.com, "Context windows": 1M or 200k tokens; checked 2026-11-30.
+  contextTokens: 1_000_000,
   sameModels: SNAPSHOTS,
   models: [
     row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE_MEDIUM),

@@ -60,6 +60,8 @@ export const gemini: Card = {
   dialect: geminiContent,
   managedCaches: geminiManagedCaches,
   secret: 'GEMINI_API_KEY',
+  // Of Gemini 1.5 Pro; later models take half of it. Source: ai.google.dev, "Long context"; checked 2026-11-30.
+  contextTokens: 2_097_152,
   models: [
     row(['gemini-2.5-flash', 'gemini-2.5-flash-0*'], 2048, [{ input: 0.3, output: 2.5 }], DYNAMIC),
     row(['gemini-2.5-pro', 'gemini-2.5-pro-0*'], 2048, [{ input: 1.25, output: 10, long: true }], DYNAMIC),

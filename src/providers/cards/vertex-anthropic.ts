@@ -58,6 +58,8 @@ export const vertexAnthropic: Card = {
   serviceAccounts: true,
   labPath: '/vertex/v1/projects/lab/locations/lab/publishers/anthropic/models',
   secret: vertex.secret,
+  // The models of Anthropic. Source: platform.claude.com, "Context windows"; checked 2026-11-30.
+  contextTokens: 1_000_000,
   models: anthropic.models
     .flatMap((row) => [
       rowOf(row, (name) => ONE_PRICE.test(name), row.prices),

@@ -33,6 +33,8 @@ export const vertex: Card = {
   serviceAccounts: true,
   labPath: '/vertex/v1/projects/lab/locations/lab/publishers/google',
   secret: 'VERTEX_ACCESS_TOKEN',
+  // Of Gemini 1.5 Pro; later models take half of it. Source: ai.google.dev, "Long context"; checked 2026-11-30.
+  contextTokens: 2_097_152,
   models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
   facts: facts(DOCS, {
     mechanism: 'Implicit prefix cache, and handles (cachedContents) of the project and location.',

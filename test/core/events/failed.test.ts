@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { applyFailure } from '../../../src/core/events/failed.ts'
 import type { FailedCall } from '../../../src/core/events/failed.ts'
-import { NOON, warmState } from '../../support/sample.ts'
+import { facts, NOON, usage, warmState } from '../../support/sample.ts'
 
 const call: FailedCall = {
   at: NOON,
@@ -28,6 +28,30 @@ describe('a failed call', () => {
     const { state, rows } = failed({ accepted: null })
     expect(state).toMatchObject({ costNanos: 5_000, spentNanos: 5_000, probes: 1, unpricedCalls: 0 })
     expect(rows[0]).toMatchObject({ type: 'receipt', kind: 'unknown', usage: null, costNanos: 5_000 })
+  })
+
+  it('is charged for what its answer counted, at the price when it was sent', () => {
+    const counted = usage(0, 10_000)
+    const given = { accepted: null, usage: counted, price: facts.price, retention: '5m' } as const
+    const { state, rows } = failed(given, 90_000_000)
+    expect(state.costNanos).toBe(10_000 * 3_750 + 5 * 3_000)
+    expect(rows[0]).toMatchObject({ kind: 'unknown', usage: counted, costNanos: state.costNanos })
+  })
+
+  it('is charged its worst case where its answer counted what cannot be true', () => {
+    const given = { accepted: null, usage: usage(1e15, 0), price: facts.price, retention: '5m' } as const
+    const { state, rows } = failed(given)
+    expect(state).toMatchObject({ costNanos: 5_000, doubt: { kind: 'impossible_usage', at: NOON } })
+    expect(rows[1]).toMatchObject({ type: 'decision', decision: 'impossible_usage' })
+  })
+
+  it('of yesterday that ends after a call of today counts against no budget of today', () => {
+    const today = { ...warmState(NOON), day: '2026-11-17', spentNanos: 7, costNanos: 7 }
+    expect(failed({ accepted: null }, 5_000, today).state).toMatchObject({
+      day: '2026-11-17',
+      spentNanos: 7,
+      costNanos: 5_007,
+    })
   })
 
   it('is counted as unpriced if its outcome and its worst case are unknown', () => {

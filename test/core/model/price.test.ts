@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { breakEvenProbes, costOf, readNanos, writeNanos } from '../../../src/core/model/price.ts'
+import {
+  breakEvenProbes,
+  costOf,
+  dearest,
+  priceWhenSent,
+  pricesWithin,
+  readNanos,
+  tokensNanos,
+  writeNanos,
+} from '../../../src/core/model/price.ts'
 import { worstNanos } from '../../../src/core/planning/budget.ts'
 import type { Price } from '../../../src/core/model/facts.ts'
 import { context, facts, NOON, usage, warmState } from '../../support/sample.ts'
@@ -107,5 +116,43 @@ describe('a long prompt', () => {
     expect(writeNanos(200_001, 0, { ...long, over: { ...long.over!, cacheWriteNanosPerMTok: {} } }, '5m')).toBeNull()
     const long200 = context({ facts: { ...facts, price: long }, estimatedTokens: 100_001, outputFloor: 1 })
     expect(worstNanos(warmState(NOON, { measuredTokens: null }), long200)).toBe(200_002 * 7_500 + 22_500)
+  })
+})
+
+describe('exact amounts', () => {
+  it.each([
+    [1_000_001, 10_000_000_001],
+    [9_999_999, 75_000_000_001],
+    [10_000_000, 75_123_456_789],
+    [7, 1],
+    [0, 3_000_000_000],
+  ])('%i tokens at %i a million are rounded up once, beyond 2^53 too', (tokens, rate) => {
+    const exact = (BigInt(tokens) * BigInt(rate) + 999_999n) / 1_000_000n
+    expect(tokensNanos(tokens, rate)).toBe(Number(exact))
+  })
+
+  it('hold up to the largest budget: a million dollars, and calls in flight beside it', () => {
+    const most = 1_000_000 * 1_000_000_000
+    expect(Number.isSafeInteger(most * 9)).toBe(true)
+    expect(most * 9 + 1 - most * 9).toBe(1)
+  })
+})
+
+describe('the price of a call', () => {
+  const dear: Price = { ...price, inputNanosPerMTok: price.inputNanosPerMTok * 2 }
+  const changing = (at: number): Price => (at < 5_000 ? price : dear)
+
+  it('is that of the moment at which it was sent', () => {
+    const prices = pricesWithin(changing, 1_000, 9_000)
+    expect(prices).toEqual([
+      { fromAt: 1_000, price },
+      { fromAt: 5_000, price: dear },
+    ])
+    expect([4_999, 5_000].map((at) => priceWhenSent(prices, at))).toEqual([price, dear])
+    expect(dearest(prices)).toBe(dear)
+  })
+
+  it('is one where it does not change', () => {
+    expect(pricesWithin(changing, 6_000, 9_000)).toEqual([{ fromAt: 6_000, price: dear }])
   })
 })

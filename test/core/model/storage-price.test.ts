@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { storageNanos } from '../../../src/core/model/storage-price.ts'
-import { HOUR_MS } from '../../../src/core/time/time.ts'
+import { storageByDay, storageNanos } from '../../../src/core/model/storage-price.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/core/time/time.ts'
 import { TOKENS } from '../../support/managed-cache.ts'
 
 describe('the cost of storage', () => {
@@ -23,5 +23,30 @@ describe('the cost of storage', () => {
   it('is unknown without tokens or a price', () => {
     expect(storageNanos(null, 0, HOUR_MS, rates)).toBeNull()
     expect(storageNanos(TOKENS, 0, HOUR_MS, [])).toBeNull()
+  })
+})
+
+describe('storage that is counted now and then', () => {
+  const rates = [{ fromAt: 0, nanosPerMTokHour: 1_000_000_007 }]
+  const sinceAt = 20 * HOUR_MS + 1
+
+  it('adds up to the cost of the whole, however often it is counted', () => {
+    const untilAt = DAY_MS + 7 * HOUR_MS + 3
+    let sum = 0
+    for (let at = sinceAt; at < untilAt; at += 1_234_567) {
+      const toAt = Math.min(untilAt, at + 1_234_567)
+      for (const { nanos } of storageByDay(12_345, { sinceAt, fromAt: at, toAt }, rates) ?? []) sum += nanos
+    }
+    expect(sum).toBe(storageNanos(12_345, sinceAt, untilAt, rates))
+  })
+
+  it('is split at midnight', () => {
+    const days = storageByDay(TOKENS, { sinceAt, fromAt: sinceAt, toAt: DAY_MS + HOUR_MS }, rates)
+    expect(days?.map(({ day }) => day)).toEqual(['1970-01-01', '1970-01-02'])
+    expect(days?.[1]?.nanos).toBeCloseTo(storageNanos(TOKENS, DAY_MS, DAY_MS + HOUR_MS, rates) ?? 0, -1)
+  })
+
+  it('is unknown where tokens or prices are', () => {
+    expect(storageByDay(null, { sinceAt, fromAt: sinceAt, toAt: DAY_MS }, rates)).toBeNull()
   })
 })

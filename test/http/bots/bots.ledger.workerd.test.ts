@@ -10,10 +10,10 @@ afterEach(() => {
 })
 
 /** A bot in a new account with these settings. */
-async function botOf(settings: Record<string, unknown>) {
+async function botOf(settings: Record<string, unknown>, limits: Record<string, unknown> = {}) {
   const { id: account, key } = await newAccount()
   await call('PATCH', `/accounts/${account}`, { allowed_secrets: ['ANTHROPIC_API_KEY'], ...settings }, { key: ADMIN })
-  const bot = pick(await post('/bots', anthropic, { key }), 'id') as string
+  const bot = pick(await post('/bots', { ...anthropic, ...limits }, { key }), 'id') as string
   const say = async (text: string): Promise<void> => {
     const turn = pick(await post(`/bots/${bot}/messages`, { text }, { key }), 'turn_id')
     await vi.waitFor(async () => {
@@ -53,4 +53,22 @@ it('the account’s daily budget stops a bot before it spends', async () => {
   const { key: other, bot: rich, say: ask } = await botOf({ budget_usd_per_day: 10 })
   await ask('Which tent for two?')
   expect(pick(await get(`/bots/${rich}`, { key: other }), 'usage', 'turns')).toBe(1)
+})
+
+it.each([
+  ['no counts', { kind: 'missing_usage' }],
+  ['counts that cannot be true', { kind: 'wrong_usage', how: 'huge' }],
+] as const)('a bot’s budget counts what the ledger charges: an answer with %s at its worst case', async (_, fault) => {
+  const { key, bot, say, ledger } = await botOf({}, { cost_budget_usd: 0.05 })
+  for (let turn = 0; turn < 20; turn++) {
+    if (pick(await get(`/bots/${bot}`, { key }), 'status') !== 'running') break
+    world.lab.faults.add({ ...fault, provider: 'anthropic', times: 1 })
+    await say('Which tent for two?')
+  }
+  const { spent_usd: spent, status } = (await get(`/bots/${bot}`, { key })).json as Record<string, unknown>
+  const { totals } = await ledger()
+  expect(status).toBe('cost_budget_exceeded')
+  expect(spent).toBeCloseTo(totals.bot_cost_usd ?? Number.NaN, 9)
+  // The turn that exceeds the budget is finished, and no other begins.
+  expect(spent).toBeLessThan(0.05 + Number(spent) / totals.bot_calls + 1e-9)
 })

@@ -11,6 +11,8 @@ export interface ModelCall {
   endedAt: number | null
   /** null: it began and has no known end. */
   outcome: CallOutcome | null
+  /** Amount that the account's ledger reserved for it, in nano-dollars; null: no price was known, or an older version made the call. */
+  worstNanos: number | null
 }
 
 /** Call of a tool. */
@@ -58,12 +60,14 @@ export class BotCallLog {
       this.#sql.all('UPDATE tool_call SET result = ? WHERE id = ?', sealText(this.#seals, text, toolPlace(id)), id)
   }
 
-  begin(id: string, now: number): void {
+  begin(id: string, now: number, worstNanos: number | null = null): void {
     this.#sql.all(
       `CREATE TABLE IF NOT EXISTS model_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, turn TEXT NOT NULL UNIQUE,
-        begun_at INTEGER NOT NULL, ended_at INTEGER, outcome TEXT)`,
+        begun_at INTEGER NOT NULL, ended_at INTEGER, outcome TEXT, worst_nanos INTEGER)`,
     )
-    this.#sql.all('INSERT OR REPLACE INTO model_call (turn, begun_at) VALUES (?, ?)', id, now)
+    this.#addWorst()
+    const insert = 'INSERT OR REPLACE INTO model_call (turn, begun_at, worst_nanos) VALUES (?, ?, ?)'
+    this.#sql.all(insert, id, now, worstNanos)
     this.#sql.all('DELETE FROM model_call WHERE seq <= (SELECT MAX(seq) FROM model_call) - ?', CALLS_KEPT)
   }
 
@@ -73,21 +77,21 @@ export class BotCallLog {
   }
 
   of(id: string): ModelCall | null {
-    if (!this.#exists('model_call')) return null
+    if (!this.#hasCalls()) return null
     const [row] = this.#sql.all<ModelRow>(`SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ?`, id)
     return row === undefined ? null : modelCall(row, this.#seals)
   }
 
   /** Calls of a turn, oldest first. */
   ofTurn(turn: string): ModelCall[] {
-    if (!this.#exists('model_call')) return []
+    if (!this.#hasCalls()) return []
     const query = `SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ? OR substr(turn, 1, ?) = ? ORDER BY seq`
     return this.#sql.all<ModelRow>(query, turn, turn.length + 1, `${turn}#`).map((row) => modelCall(row, this.#seals))
   }
 
   /** Latest calls, newest first. */
   latest(limit: number): ModelCall[] {
-    if (!this.#exists('model_call')) return []
+    if (!this.#hasCalls()) return []
     return this.#sql
       .all<ModelRow>(`SELECT ${MODEL_COLUMNS} FROM model_call ORDER BY seq DESC LIMIT ?`, limit)
       .map((row) => modelCall(row, this.#seals))
@@ -131,12 +135,24 @@ export class BotCallLog {
       .map((row) => toolRun(row, this.#seals))
   }
 
+  #hasCalls(): boolean {
+    if (!this.#exists('model_call')) return false
+    this.#addWorst()
+    return true
+  }
+
+  /** A table of an older version lacks the last column. */
+  #addWorst(): void {
+    const query = "SELECT 1 FROM sqlite_master WHERE name = 'model_call' AND sql LIKE '%worst_nanos%'"
+    if (this.#sql.all(query).length === 0) this.#sql.all('ALTER TABLE model_call ADD COLUMN worst_nanos INTEGER')
+  }
+
   #exists(table: string): boolean {
     return this.#sql.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table).length > 0
   }
 }
 
-const MODEL_COLUMNS = 'turn AS id, begun_at AS begunAt, ended_at AS endedAt, outcome'
+const MODEL_COLUMNS = 'turn AS id, begun_at AS begunAt, ended_at AS endedAt, outcome, worst_nanos AS worstNanos'
 const TOOL_COLUMNS = 'id, turn, name, attempts, begun_at AS begunAt, ended_at AS endedAt, result'
 
 type ModelRow = Omit<ModelCall, 'outcome'> & { outcome: string | Blob | null }

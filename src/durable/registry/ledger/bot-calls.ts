@@ -22,6 +22,8 @@ export interface BotCallEnded {
   outcome: 'answered' | 'refused' | 'failed' | 'unknown'
   costNanos: number | null
   why: string
+  /** When it was sent. Absent in reports of an older version: when it was begun. */
+  sentAt?: number
 }
 
 /** Longer than any call takes. A call without an end by then was cut off. */
@@ -58,7 +60,7 @@ export class BotCallLedger {
   }
 
   /** Books the end of a call. False: there is no such call, or its end was booked already. */
-  end({ bot, call, outcome, costNanos, why }: BotCallEnded, now: number): boolean {
+  end({ bot, call, outcome, costNanos, why, sentAt }: BotCallEnded): boolean {
     return this.#store.transaction(() => {
       const open = this.#store.botCalls.openOne(idOf(bot, call))
       if (open === null) return false
@@ -68,7 +70,7 @@ export class BotCallLedger {
         outcome,
         known ?? open.worstNanos,
         known === null ? `${why}; charged at its worst case` : why,
-        now,
+        sentAt ?? open.at,
       )
       return true
     })
@@ -77,14 +79,15 @@ export class BotCallLedger {
   /** Charges expired calls without an end at their worst case. */
   giveUp(now: number): void {
     for (const open of this.#store.botCalls.expired(now)) {
-      this.#close(open, 'unknown', open.worstNanos, 'its outcome is unknown; charged at its worst case', now)
+      this.#close(open, 'unknown', open.worstNanos, 'its outcome is unknown; charged at its worst case', open.at)
     }
   }
 
-  #close(open: OpenBotCall, outcome: BotCallRow['outcome'], costNanos: number | null, why: string, now: number): void {
+  #close(open: OpenBotCall, outcome: BotCallRow['outcome'], costNanos: number | null, why: string, at: number): void {
     const { turn, purpose } = callOf(open.id.slice(open.bot.length + 1))
-    this.#store.botCalls.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
-    const day = dayOf(now)
+    this.#store.botCalls.close(open.id, { at, bot: open.bot, turn, purpose, outcome, costNanos, why })
+    // It was reserved in the budget of the day on which it was sent, so it belongs there, however long it took.
+    const day = dayOf(at)
     const totals = this.#store.days.load(day) ?? EMPTY_DAY
     this.#store.days.save(day, {
       ...totals,

@@ -4,36 +4,41 @@ import { dayOf } from '../../../core/time/time.ts'
 import { EMPTY_DAY } from '../records/day.ts'
 import type { DayTotals } from '../records/day.ts'
 
-/** Totals of one UTC day. Reads and writes the row at most once in a transaction, and only if something was counted. */
+/**
+ * Totals of UTC days. A call belongs to the day on which it was sent, all else to that of `now`. Reads and writes a row at most once in a
+ * transaction, and only if something was counted.
+ */
 export class Totals {
   readonly #store: RegistryStore
-  readonly #day: string
-  #totals: DayTotals | null = null
+  readonly #now: number
+  readonly #days = new Map<string, DayTotals>()
 
   constructor(store: RegistryStore, now: number) {
     this.#store = store
-    this.#day = dayOf(now)
+    this.#now = now
   }
 
-  #get(): DayTotals {
-    this.#totals ??= this.#store.days.load(this.#day) ?? { ...EMPTY_DAY, receipts: {}, failures: {} }
-    return this.#totals
+  #get(at = this.#now): DayTotals {
+    const day = dayOf(at)
+    const totals = this.#days.get(day) ?? this.#store.days.load(day) ?? { ...EMPTY_DAY, receipts: {}, failures: {} }
+    this.#days.set(day, totals)
+    return totals
   }
 
-  /** Counts an answered call. A `costNanos` of null is unknown: it is in no sum, and counts as unpriced. */
-  answered(kind: string, costNanos: number | null): void {
-    const totals = this.#cost(costNanos)
+  /** Counts an answered call that was sent at `at`. A `costNanos` of null is unknown: it is in no sum, and counts as unpriced. */
+  answered(kind: string, costNanos: number | null, at: number): void {
+    const totals = this.#cost(costNanos, at)
     totals.receipts[kind] = (totals.receipts[kind] ?? 0) + 1
   }
 
-  failed(kind: string, unknown: boolean, costNanos: number | null): void {
-    const totals = this.#cost(costNanos)
+  failed(kind: string, unknown: boolean, costNanos: number | null, at: number): void {
+    const totals = this.#cost(costNanos, at)
     if (unknown) totals.unknownOutcomes += 1
     totals.failures[kind] = (totals.failures[kind] ?? 0) + 1
   }
 
-  #cost(costNanos: number | null): DayTotals {
-    const totals = this.#get()
+  #cost(costNanos: number | null, at: number): DayTotals {
+    const totals = this.#get(at)
     totals.calls += 1
     if (costNanos === null) totals.unpricedCalls += 1
     else totals.costNanos += costNanos
@@ -66,6 +71,6 @@ export class Totals {
   }
 
   save(): void {
-    if (this.#totals !== null) this.#store.days.save(this.#day, this.#totals)
+    for (const [day, totals] of this.#days) this.#store.days.save(day, totals)
   }
 }

@@ -65,6 +65,6 @@ export class LedgerRpc {
 
   /** Books the end of a bot's call. False: it was booked already, or never begun. */
   endBotCall(call: BotCallEnded): boolean {
-    return this.#ports.botCalls.end(call, this.#ports.clock.now())
+    return this.#ports.botCalls.end(call)
   }
 }

@@ -12,7 +12,8 @@ import type { StorageRate } from '../../../core/model/storage-price.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
-import { bookCall } from '../ledger/book-call.ts'
+import { storageNanos as storageCost } from '../../../core/model/storage-price.ts'
+import { bookCall, bookStorage } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import type { ManagedCacheLease } from '../../../calls/lease.ts'
@@ -28,7 +29,15 @@ export interface ManagedCachePorts {
   contentCredentialsOf?: (record: ManagedCacheRecord) => SealedCredentials | null
   /** Spent today on probes of the prefixes that the planner keeps in it. */
   spentBeside?: (record: ManagedCacheRecord, now: number) => number
-  pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
+  pricesOf: (
+    provider: string,
+    model: string,
+    now: number,
+  ) => {
+    inputNanosPerMTok: number | null
+    rates: StorageRate[]
+    contextTokens?: number | undefined
+  }
 }
 
 /** Input of every decision about the managed caches of one account, and the steps that book their results. */
@@ -74,6 +83,7 @@ export class ManagedCachePlanningContext {
       // The list may take as long as the creation.
       expiresAt: sendBy + timeoutMs * (adopts ? 2 : 1) + SETTLE_SLACK_MS + this.extraGrainMs,
       reservedNanos: call.worstNanos ?? 0,
+      inputNanosPerMTok: this.ports.pricesOf(record.provider, record.model, now).inputNanosPerMTok,
       why: call.why,
       ...(adopts
         ? { adopts: { measuredTokens: state.measuredTokens ?? null, estimatedTokens: record.estimatedTokens } }
@@ -92,31 +102,35 @@ export class ManagedCachePlanningContext {
     costNanos: number | null,
     why: string,
     now: number,
+    at = now,
   ): ManagedCacheState {
     const before = one.state
     const tokens = state.live?.tokens ?? before.live?.tokens ?? null
     const priced = tokens !== null && this.context(one, now).rates.length > 0
     const storageNanos = priced ? state.storageNanos - before.storageNanos : null
     this.store.addRow(one.k, { at: now, event, handle, tokens, costNanos, storageNanos, why })
-    return this.booked(one, state, now)
+    return this.booked(one, state, now, null, at)
   }
 
-  /** Books the cost of a change, and plans the next step. */
+  /** Books the cost of a change, and plans the next step. `at`: when the call was sent. */
   booked(
     one: StoredManagedCache,
     state: ManagedCacheState,
     now: number,
     failureKind: string | null = null,
+    at = now,
   ): ManagedCacheState {
-    const spent = state.creationNanos + state.storageNanos - one.state.creationNanos - one.state.storageNanos
-    bookCall(this.ledger, now, spent, failureKind)
+    bookCall(this.ledger, at, state.creationNanos - one.state.creationNanos, failureKind)
+    // Every event counts the storage first, so that the same days are found here.
+    if (state.storageNanos > one.state.storageNanos)
+      bookStorage(this.ledger, meter(one.state, this.context(one, now).rates, now).storage)
     return this.planned(one, state, now)
   }
 
   /** Books the storage up to now. The caller must save the returned state. */
   metered(one: StoredManagedCache, now: number): StoredManagedCache {
-    const { state } = meter(one.state, this.context(one, now).rates, now)
-    bookCall(this.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+    const { state, storage } = meter(one.state, this.context(one, now).rates, now)
+    bookStorage(this.ledger, storage)
     return { ...one, state: { ...state, owedNanos: owedNanos(state, this.context(one, now).rates) } }
   }
 
@@ -139,12 +153,13 @@ export class ManagedCachePlanningContext {
   /** Schedules the deletion of a handle at its provider. */
   deleteLater(
     one: StoredManagedCache,
-    handle: ReportedManagedCache & { meteredToAt: number },
+    handle: ReportedManagedCache & { meteredToAt: number; storedFromAt?: number },
     why: string,
     now: number,
   ): void {
     const { provider, model, fingerprint, credential, credentialGeneration = 1 } = one.record
-    const { name, tokens, expiresAt, meteredToAt } = handle
+    const { name, tokens, expiresAt, meteredToAt, storedFromAt = meteredToAt } = handle
+    const { rates } = this.ports.pricesOf(provider, model, now)
     const deletion = {
       owner: one.k,
       provider,
@@ -155,12 +170,13 @@ export class ManagedCachePlanningContext {
       ...regionOf(one.record),
       tokens,
       meteredToAt,
+      storedFromAt,
       expiresAt,
       tries: 0,
       why,
       claim: null,
     }
-    this.store.insertDeletion(name, now, deletion)
+    this.store.insertDeletion(name, now, deletion, storageCost(tokens, meteredToAt, expiresAt, rates) ?? 0)
   }
 
   /** View of a managed cache, with the storage cost up to now. */
@@ -185,6 +201,7 @@ export class ManagedCachePlanningContext {
       keep: record.keep,
       ...prices,
       estimatedTokens: record.estimatedTokens,
+      leftBehindNanos: this.store.departed.owedNanos(record.fingerprint),
       killed: this.killed(),
       ...goneOf(record, this.ports),
       accountLeftNanos:

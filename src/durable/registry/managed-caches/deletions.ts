@@ -1,11 +1,11 @@
 import { CLAIM_GRACE_MS, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../../../core/time/schedule.ts'
-import { storageNanos } from '../../../core/model/storage-price.ts'
+import { storageByDay } from '../../../core/model/storage-price.ts'
 import type { ManagedCacheDue } from '../records/managed-cache.ts'
 import { goneOf, regionOf } from './context.ts'
 import type { ManagedCachePorts } from './context.ts'
 import type { StoredDeletion } from '../records/managed-cache.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
-import { bookCall } from '../ledger/book-call.ts'
+import { bookCall, bookStorage } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
@@ -110,12 +110,17 @@ export class ManagedCacheDeletions {
   #end({ k, name, record }: StoredDeletion, endedAt: number): void {
     const { rates } = this.#ports.pricesOf(record.provider, record.model, endedAt)
     const toAt = Math.min(endedAt, record.expiresAt)
-    const cost = toAt <= record.meteredToAt ? 0 : storageNanos(record.tokens, record.meteredToAt, toAt, rates)
-    bookCall(this.#ledger, endedAt, cost ?? 0, null, 0)
+    const { tokens, meteredToAt, storedFromAt = meteredToAt, fingerprint, why } = record
+    const storage = storageByDay(tokens, { sinceAt: storedFromAt, fromAt: meteredToAt, toAt }, rates)
+    const cost = storage?.reduce((sum, { nanos }) => sum + nanos, 0) ?? null
+    bookStorage(this.#ledger, storage ?? [])
     this.#store.removeDeletion(k)
-    const owner = this.#store.load(record.owner)
-    if (owner === null) return
-    const { why, tokens } = record
+    const again = this.#store.keyOfContents(fingerprint)
+    const owner = this.#store.load(record.owner) ?? (again === null ? null : this.#store.load(again))
+    if (owner === null) {
+      for (const { day, nanos } of storage ?? []) this.#store.departed.add(fingerprint, day, nanos)
+      return
+    }
     this.#store.addRow(owner.k, {
       at: endedAt,
       event: 'deleted',
@@ -126,7 +131,11 @@ export class ManagedCacheDeletions {
       why,
     })
     const { state } = owner
-    const counted = cost === null ? { ...state, unpriced: true } : { ...state, storageNanos: state.storageNanos + cost }
+    const ofToday = storage?.find(({ day }) => day === state.day)?.nanos ?? 0
+    const counted =
+      cost === null
+        ? { ...state, unpriced: true }
+        : { ...state, storageNanos: state.storageNanos + cost, dayNanos: state.dayNanos + ofToday }
     this.#store.save(owner.k, counted, owner.claim)
   }
 }

@@ -77,7 +77,9 @@ export class ManagedCacheRegistrar {
         createdAt: now,
         keep: { ...defaultKeep(ttl), ...keep },
       }
-      return { k: this.#store.insert(record, newManagedCacheState(now, ttl), body), created: true }
+      const state = newManagedCacheState(now, ttl)
+      const dayNanos = this.#store.departed.take(given.fingerprint, state.day)
+      return { k: this.#store.insert(record, { ...state, dayNanos }, body), created: true }
     })
   }
 

@@ -19,7 +19,8 @@ import { ManagedCacheSettlement, lastingLongest } from './settlement.ts'
 import { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCachePorts } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
-import { bookCall } from '../ledger/book-call.ts'
+import { dayOf } from '../../../core/time/time.ts'
+import { bookCall, bookStorage } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 
@@ -208,8 +209,10 @@ export class ManagedCacheScheduler {
     return this.#store.transaction(() => {
       const one = this.#store.load(k)
       if (one === null) return null
-      const { state } = meter(one.state, this.#planning.context(one, now).rates, now)
-      bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+      const { state, storage } = meter(one.state, this.#planning.context(one, now).rates, now)
+      bookStorage(this.#planning.ledger, storage)
+      this.#store.departed.add(one.record.fingerprint, state.day, state.dayNanos)
+      this.#giveUp(one, now)
       const { live } = state
       if (live !== null && mayExist(live, now))
         this.#planning.deleteLater({ ...one, state }, lastingLongest(live), 'deleted by its owner', now)
@@ -218,6 +221,14 @@ export class ManagedCacheScheduler {
         ? null
         : (this.#store.deletions(now, 1_000).find(({ name }) => name === live.name)?.k ?? null)
     })
+  }
+
+  /** Charges a call in flight whose managed cache is deleted at its worst case: its outcome finds no managed cache any more. */
+  #giveUp({ record, claim }: StoredManagedCache, now: number): void {
+    const nanos = claim?.lease?.reservedNanos ?? 0
+    if (nanos === 0) return
+    bookCall(this.#planning.ledger, now, nanos, null)
+    this.#store.departed.add(record.fingerprint, dayOf(now), nanos)
   }
 
   /**
@@ -232,8 +243,8 @@ export class ManagedCacheScheduler {
         if (context.credentialGone === undefined) continue
         const { live } = one.state
         const endAt = live === null ? now : Math.max(live.expiresAt, live.maybeUntilAt ?? 0)
-        const { state } = meter(one.state, context.rates, endAt)
-        bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+        const { state, storage } = meter(one.state, context.rates, endAt)
+        bookStorage(this.#planning.ledger, storage)
         this.#store.save(one.k, this.#planning.planned(one, { ...state, live: null }, now), one.claim)
       }
     })

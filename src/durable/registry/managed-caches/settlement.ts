@@ -6,8 +6,14 @@ import {
   applyConfirmed,
 } from '../../../core/managed-cache/events.ts'
 import { decideManagedCache } from '../../../core/managed-cache/plan.ts'
+import { IMPOSSIBLE } from '../../../core/events/counts-doubt.ts'
 import { mayExist } from '../../../core/managed-cache/state.ts'
-import type { ManagedCacheState, LiveManagedCache, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
+import type {
+  LiveManagedCache,
+  ManagedCacheChange,
+  ManagedCacheState,
+  ReportedManagedCache,
+} from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheDeletions } from './deletions.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
@@ -65,9 +71,23 @@ export class ManagedCacheSettlement {
     if (lease.op === 'create') {
       if (outcome.kind === 'gone' || outcome.seen === null) return this.#planning.planned(one, before, now)
       if (outcome.adopted !== undefined) return this.#adopted(one, outcome.seen, outcome.adopted.surplus, now)
-      const change = applyCreated(before, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
+      const { reservedNanos, inputNanosPerMTok = context.inputNanosPerMTok, ttlMs } = lease
+      const worst = reservedNanos === 0 ? null : reservedNanos
+      // A price that was changed while the call was in flight is that of later calls.
+      const priced = { ...context, inputNanosPerMTok }
+      const change = applyCreated(before, outcome.seen, outcome.startedAt, ttlMs, priced, now, worst)
+      const why = creationWhy(lease.why, outcome.seen.tokens, change, worst)
       this.#deleteReplaced(one, before.live, outcome.seen.name, now)
-      return this.#planning.recorded(one, change.state, 'created', outcome.seen.name, change.costNanos, lease.why, now)
+      return this.#planning.recorded(
+        one,
+        change.state,
+        'created',
+        outcome.seen.name,
+        change.costNanos,
+        why,
+        now,
+        outcome.startedAt,
+      )
     }
     const name = lease.name ?? ''
     if (lease.op === 'delete' || outcome.kind === 'gone') {
@@ -147,6 +167,21 @@ export class ManagedCacheSettlement {
     if (old === null || old.name === newName || !mayExist(old, now)) return
     this.#planning.deleteLater(one, { ...lastingLongest(old), meteredToAt: now }, 'another handle replaced it', now)
   }
+}
+
+/** Why a creation was made, and what is odd in the count of its answer. */
+function creationWhy(
+  why: string,
+  reported: number | null,
+  { state, costNanos }: ManagedCacheChange,
+  worstNanos: number | null,
+): string {
+  const tokens = state.live?.tokens ?? null
+  if (reported !== null && tokens === null) return `${why}; impossible_usage: ${IMPOSSIBLE}; charged at its worst case`
+  if (tokens === null && worstNanos !== null)
+    return `${why}; charged at its worst case, because the tokens are not known`
+  const isAbove = costNanos !== null && worstNanos !== null && costNanos > worstNanos
+  return isAbove ? `${why}; bound_exceeded: the provider counted more than the most that was expected` : why
 }
 
 /** The handle with the latest expiry that it may have. */

@@ -95,7 +95,7 @@ export class Registrar {
     const offer = facts.retentions.find((one) => one.name === record.retention)
     const state = {
       ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
-      spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
+      spentNanos: this.#store.prefixes.departed.take(given.fingerprint, dayOf(now)),
     }
     const k = this.#store.prefixes.insert(record, state, body)
     if (credentials !== undefined) this.#content.credentials.put(k, record, credentials)
@@ -182,9 +182,10 @@ export class Registrar {
       this.#versions.release(k, now)
       const state = this.#store.states.load(k)
       const lease = this.#scheduler.leaseOf(k)
-      const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
-      const spentNanos = (state?.day === day ? state.spentNanos : 0) + (lease?.reservedNanos ?? 0)
-      if (spentNanos > 0) this.#store.prefixes.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
+      const [{ departed }, { fingerprint }] = [this.#store.prefixes, this.#record(k)]
+      if (state !== null) departed.add(fingerprint, state.day, state.spentNanos)
+      for (const day of lease === null ? [] : new Set([lease.notBeforeAt, lease.sendBy].map(dayOf)))
+        departed.add(fingerprint, day, lease?.reservedNanos ?? 0)
       this.#store.prefixes.delete(k)
     })
   }

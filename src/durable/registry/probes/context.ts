@@ -2,10 +2,12 @@ import { sizesCounted, TYPICAL_TOKENS } from '../../../core/cache/survival-curve
 import { holdingOf } from '../../../core/planning/break-even.ts'
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Decision, Gone, PlanContext } from '../../../core/planning/plan.ts'
-import { KEEP_TIMEOUT_MS, machineTime, SLOT_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
+import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, machineTime, SLOT_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import { leadMs } from '../../../core/time/latency.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
+import { dearest, pricesWithin } from '../../../core/model/price.ts'
+import type { PriceFrom } from '../../../core/model/price.ts'
 import { ProviderGuards } from './provider-guards.ts'
 import { LatencyTracker } from './latency.ts'
 import { LifetimeTracker } from './lifetimes.ts'
@@ -118,7 +120,7 @@ export class PlanningContext {
     now: number,
     accountLeftNanos: number | null,
   ): PlanContext {
-    const facts = this.ports.factsOf(record.provider, factsModelOf(record), now)
+    const facts = this.#factsAhead(record, now)
     const curves = this.lifetimes.curves(record, state, facts, now)
     const context: PlanContext = {
       keepWarm: record.keepWarm,
@@ -141,6 +143,24 @@ export class PlanningContext {
     }
     const outbid = accountLeftNanos !== null && this.budgetRanking.isOutbid(k, state, context, now)
     return outbid ? { ...context, outbid } : context
+  }
+
+  /** Facts of a prefix's model. Where its price changes before a call of now has left, the dearer price counts. */
+  #factsAhead(record: PrefixRecord, now: number): ModelFacts {
+    const model = factsModelOf(record)
+    const facts = this.ports.factsOf(record.provider, model, now)
+    const prices = this.pricesFor({ provider: record.provider, model }, now, now + this.longestWaitMs)
+    return prices.length === 1 ? facts : { ...facts, price: dearest(prices) }
+  }
+
+  /** The prices that hold while a call may be sent. */
+  pricesFor({ provider, model }: { provider: string; model: string }, fromAt: number, untilAt: number): PriceFrom[] {
+    return pricesWithin((at) => this.ports.factsOf(provider, model, at).price, fromAt, untilAt)
+  }
+
+  /** Longest time from the decision to send a call until it is sent. */
+  get longestWaitMs(): number {
+    return Math.max(machineTime(LEASE_WAIT_MS, this.ports.grainMs), LEASE_WAIT_MS + 2 * this.extraGrainMs)
   }
 
   /** Ranks the scheduled prefixes, every few minutes, if the budget left today does not suffice for all of them. */

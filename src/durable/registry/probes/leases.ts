@@ -1,3 +1,4 @@
+import { isSamePrice, priceWhenSent } from '../../../core/model/price.ts'
 import { nextAnnouncement } from '../../../core/prefix/announcement.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import { worstNanos } from '../../../core/planning/budget.ts'
@@ -19,7 +20,7 @@ import type { Row } from '../tables/states.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Lease } from '../../../calls/lease.ts'
 import { dayOf } from '../../../core/time/time.ts'
-import { retentionInForce } from '../../../registration/record.ts'
+import { factsModelOf, retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
@@ -232,6 +233,10 @@ export class Leases {
     if (claim?.leases?.some((lease) => lease.id === id) !== true) return 'its time has ended'
     const { settings } = this.#planning
     if (settings.killSwitch || settings.globalKillSwitch) return 'the kill switch is on'
+    const { prices } = claim.leases.find((lease) => lease.id === id) ?? {}
+    const { price } = this.#planning.ports.factsOf(record.provider, factsModelOf(record), now)
+    if (prices !== undefined && !isSamePrice(priceWhenSent(prices, now), price))
+      return 'the price of its model has changed since its cost was reserved'
     const isRequested = claim.entries.some(([of, generation]) => of === k && generation === 0)
     const isOff = !planKind(record.keepWarm.plan).sends && nextAnnouncement(state, now) === null
     return isOff && !isRequested ? 'its plan was switched off' : null
@@ -280,6 +285,7 @@ export class Leases {
       ...(record.region === undefined ? {} : { region: record.region }),
       retention: retentionInForce(record, state),
       maxOutputTokens: record.maxOutputTokens,
+      prices: this.#planning.pricesFor({ provider: record.provider, model: factsModelOf(record) }, now, sendBy),
     }
     const via = this.#guards.route(record, now)
     if (via !== null) lease.via = via

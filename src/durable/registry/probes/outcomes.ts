@@ -6,7 +6,9 @@ import { flushTally } from '../../../core/events/arrived.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import { resume } from '../../../core/events/restarted.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
-import { costOf } from '../../../core/model/price.ts'
+import { costOf, priceWhenSent } from '../../../core/model/price.ts'
+import type { Price } from '../../../core/model/facts.ts'
+import { believable, NO_COUNTS } from '../../../core/model/usage.ts'
 import { slotOf } from '../../../core/time/schedule.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { Totals } from '../ledger/day-totals.ts'
@@ -54,22 +56,37 @@ export class ProbeOutcomes {
       const resumed = purpose === 'write' && restarts ? resume(state, outcome.startedAt) : null
       const change = applyAnswer(
         resumed?.state ?? state,
-        { ...outcome, purpose, retention: lease.retention },
+        { ...outcome, purpose, retention: lease.retention, price: this.#priceOf(lease, outcome) },
         context,
         worst,
       )
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
       change.state = this.#planning.lifetimes.after(lease.k, record, change, outcome.startedAt)
       if (record.required === true) checkRequired(change, state, lease, context, record.id)
-      totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
+      const kind = change.state.lastReceipt?.kind ?? 'unknown'
+      totals.answered(kind, spentBy(state, change.state), outcome.startedAt)
       // Reads that waited for this answer are hits now.
       totals.arrived(change.state.hits - state.hits, 0, 0)
       return change
     }
-    const call = { ...outcome, at: outcome.startedAt, purpose: lease.purpose, elsewhere: refusedPlace(lease, outcome) }
+    const call = {
+      ...outcome,
+      at: outcome.startedAt,
+      purpose: lease.purpose,
+      elsewhere: refusedPlace(lease, outcome),
+      price: this.#priceOf(lease, outcome),
+      retention: lease.retention,
+      contextTokens: context.facts.contextTokens,
+    }
     const change = applyFailure(state, call, worst, record.primitives.length)
-    totals.failed(outcome.failure.kind, outcome.accepted === null, spentBy(state, change.state))
+    totals.failed(outcome.failure.kind, outcome.accepted === null, spentBy(state, change.state), outcome.startedAt)
     return change
+  }
+
+  /** The price when the call was sent. A price that was changed while it was in flight is that of later calls. */
+  #priceOf(lease: Lease, { startedAt }: Sent): Price | null {
+    if (lease.prices !== undefined) return priceWhenSent(lease.prices, startedAt)
+    return this.#planning.ports.factsOf(lease.provider, factsModelOf(lease), startedAt).price
   }
 
   /** Notes which prefix an answered call used, before any answer is judged. */
@@ -120,12 +137,16 @@ export class ProbeOutcomes {
 
   /** Books a call whose prefix was deleted in the meantime: its cost still counts in the totals of the day. */
   endDeleted(lease: Lease, outcome: Outcome, now: number, totals: Totals): Ended {
-    if (outcome.kind === 'answered') {
-      const { price } = this.#planning.ports.factsOf(lease.provider, factsModelOf(lease), now)
-      totals.answered('unknown', costOf(outcome.usage, price, lease.retention) ?? worstOf(lease))
-    } else if (outcome.kind === 'failed') {
-      const unknown = outcome.accepted === null
-      totals.failed(outcome.failure.kind, unknown, unknown ? worstOf(lease) : 0)
+    if (outcome.kind !== 'not_sent') {
+      const { usage = NO_COUNTS, startedAt } = outcome
+      const { contextTokens } = this.#planning.ports.factsOf(lease.provider, factsModelOf(lease), now)
+      const counted = believable(usage, contextTokens)
+      const nanos = costOf(counted, this.#priceOf(lease, outcome), lease.retention) ?? worstOf(lease)
+      if (outcome.kind === 'answered') totals.answered('unknown', nanos, startedAt)
+      else {
+        const unknown = outcome.accepted === null
+        totals.failed(outcome.failure.kind, unknown, unknown ? nanos : 0, startedAt)
+      }
     }
     const failure = failureValue('not_found', 'the prefix was deleted')
     return { k: lease.k, seq: lease.seq, settled: { receipt: null, failure } }

@@ -9,6 +9,7 @@ import type { Settlement } from './settlement.ts'
 import type { PlanningContext } from './context.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Outcome } from '../../../calls/lease.ts'
+import { dayOf } from '../../../core/time/time.ts'
 import { append } from '../tables/slots.ts'
 
 /** Most entries of one message. With more, one slow call could outlive the leases of the others. */
@@ -94,7 +95,8 @@ export class Sweep {
         lease: lease.id,
         k: lease.k,
         kind: 'failed',
-        startedAt: lease.notBeforeAt,
+        // Where it may have been sent after midnight, that day's budget must not be spent again.
+        startedAt: dayOf(lease.notBeforeAt) === dayOf(lease.sendBy) ? lease.notBeforeAt : lease.sendBy,
         latencyMs: Math.max(0, now - lease.notBeforeAt),
         primitive: lease.primitive,
         failure,

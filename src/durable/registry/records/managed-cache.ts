@@ -95,6 +95,8 @@ export interface DeletionRecord {
   region?: string
   tokens: number | null
   meteredToAt: number
+  /** Where its storage began. Absent in older rows: `meteredToAt`. */
+  storedFromAt?: number
   expiresAt: number
   tries: number
   why: string

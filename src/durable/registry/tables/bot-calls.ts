@@ -8,6 +8,8 @@ export interface OpenBotCall {
   /** null: no price is known. */
   worstNanos: number | null
   expiresAt: number
+  /** When it was begun. */
+  at: number
 }
 
 /** Table of bots' calls: open ones are reservations, ended ones are entries of the ledger. */
@@ -19,7 +21,7 @@ export class BotCallStore {
   }
 
   /** Opens a call. A repeated call replaces its earlier attempt. */
-  open({ id, bot, worstNanos, expiresAt }: OpenBotCall, now: number): void {
+  open({ id, bot, worstNanos, expiresAt }: Omit<OpenBotCall, 'at'>, now: number): void {
     this.#sql.all(
       `INSERT INTO bot_call (id, bot, at, reserved_nanos, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
         SET at = excluded.at, reserved_nanos = excluded.reserved_nanos, expires_at = excluded.expires_at, row = NULL`,
@@ -61,4 +63,4 @@ export class BotCallStore {
 }
 
 const OPEN =
-  'SELECT id, bot, reserved_nanos AS worstNanos, expires_at AS expiresAt FROM bot_call WHERE expires_at IS NOT NULL'
+  'SELECT id, bot, at, reserved_nanos AS worstNanos, expires_at AS expiresAt FROM bot_call WHERE expires_at IS NOT NULL'

@@ -10,6 +10,7 @@ import type {
 import { areSealed, UNSEALED } from '../../../runtime/sealed-bytes.ts'
 import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Sql } from '../../sql.ts'
+import { DepartedContents } from './departed.ts'
 
 const BODY_PART_BYTES = 1_500_000
 
@@ -26,10 +27,12 @@ const placeOf = (k: number): string => `handle ${k}`
 export class ManagedCacheStore {
   readonly #sql: Sql
   readonly #seals: BodySeals
+  readonly departed: DepartedContents
 
   constructor(sql: Sql, seals: BodySeals = UNSEALED) {
     this.#sql = sql
     this.#seals = seals
+    this.departed = new DepartedContents(sql)
   }
 
   transaction<Result>(work: () => Result): Result {
@@ -104,6 +107,11 @@ export class ManagedCacheStore {
   load(k: number): StoredManagedCache | null {
     const row = this.#sql.all<HandleTableRow>('SELECT k, record, state, claim FROM handle WHERE k = ?', k)[0]
     return row === undefined ? null : handleFrom(row)
+  }
+
+  keyOfContents(fingerprint: string): number | null {
+    const query = "SELECT k FROM handle WHERE json_extract(record, '$.fingerprint') = ?"
+    return this.#sql.all<{ k: number }>(query, fingerprint)[0]?.k ?? null
   }
 
   before(k: number, limit: number): StoredManagedCache[] {
@@ -213,13 +221,14 @@ export class ManagedCacheStore {
   // Deletions of handles at their providers
 
   /** False: the deletion is scheduled already. */
-  insertDeletion(name: string, wakeAt: number, record: DeletionRecord): number | null {
+  insertDeletion(name: string, wakeAt: number, record: DeletionRecord, owedNanos = 0): number | null {
     return (
       this.#sql.all<{ k: number }>(
-        'INSERT INTO handle_drop (name, wake_at, record) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING k',
+        'INSERT INTO handle_drop (name, wake_at, record, reserved_nanos) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING k',
         name,
         wakeAt,
         JSON.stringify(record),
+        owedNanos,
       )[0]?.k ?? null
     )
   }

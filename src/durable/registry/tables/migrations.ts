@@ -103,4 +103,14 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ["CREATE INDEX handle_kept ON handle (k) WHERE json_extract(record, '$.prefixes') IS NOT NULL"],
   // What a key may do: `read`; null: everything.
   ['ALTER TABLE key ADD COLUMN access TEXT'],
+  // Cost today of deleted contents, of more than one day around midnight; and the storage of handles that are being deleted.
+  [
+    'ALTER TABLE departed RENAME TO departed_before',
+    `CREATE TABLE departed (fingerprint TEXT NOT NULL, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL,
+      PRIMARY KEY (fingerprint, day)) WITHOUT ROWID`,
+    'INSERT INTO departed SELECT fingerprint, day, spent_nanos FROM departed_before',
+    'DROP TABLE departed_before',
+    'ALTER TABLE handle_drop ADD COLUMN reserved_nanos INTEGER NOT NULL DEFAULT 0',
+    "CREATE INDEX handle_drop_of ON handle_drop (json_extract(record, '$.fingerprint'))",
+  ],
 ]

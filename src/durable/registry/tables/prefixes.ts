@@ -4,6 +4,7 @@ import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import { RowCache } from '../../row-cache.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
+import { DepartedContents } from './departed.ts'
 import type { LookupStore } from './lookups.ts'
 import type { StateStore } from './states.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -21,11 +22,13 @@ export class PrefixStore {
   readonly #states: StateStore
   readonly #lookups: LookupStore
   readonly #seals: BodySeals
+  readonly departed: DepartedContents
   readonly #cache = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
 
   constructor(sql: Sql, states: StateStore, lookups: LookupStore, seals: BodySeals) {
     this.#sql = sql
     this.#seals = seals
+    this.departed = new DepartedContents(sql)
     this.#states = states
     this.#lookups = lookups
   }
@@ -156,24 +159,6 @@ export class PrefixStore {
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#cache.delete(k)
     this.#states.delete(k)
-  }
-
-  /** Keeps the cost of a day of a prefix that is about to be deleted. */
-  saveDeparted(fingerprint: string, day: string, spentNanos: number): void {
-    this.#sql.all('INSERT OR REPLACE INTO departed VALUES (?, ?, ?)', fingerprint, day, spentNanos)
-  }
-
-  /** Cost of `day` in nano-dollars that a deleted prefix left behind. Deletes the row. */
-  takeDeparted(fingerprint: string, day: string): number {
-    const row = this.#sql.all<{ day: string; spent_nanos: number }>(
-      'DELETE FROM departed WHERE fingerprint = ? RETURNING day, spent_nanos',
-      fingerprint,
-    )[0]
-    return row?.day === day ? row.spent_nanos : 0
-  }
-
-  dropDeparted(beforeDay: string): void {
-    this.#sql.all('DELETE FROM departed WHERE day < ?', beforeDay)
   }
 
   // Names: each points at its newest version

@@ -132,11 +132,12 @@ export class RegistryStore {
   }
 
   reservedNanos(): number {
-    const row = this.#sql.all<{ prefixes: number | null; handles: number | null; bots: number | null }>(
+    const row = this.#sql.all<Record<'prefixes' | 'handles' | 'drops' | 'bots', number | null>>(
       `SELECT (SELECT sum(reserved_nanos) FROM claim) AS prefixes, (SELECT sum(reserved_nanos) FROM handle) AS handles,
+        (SELECT sum(reserved_nanos) FROM handle_drop) AS drops,
         (SELECT sum(reserved_nanos) FROM bot_call WHERE expires_at IS NOT NULL) AS bots`,
     )[0]
-    return (row?.prefixes ?? 0) + (row?.handles ?? 0) + (row?.bots ?? 0)
+    return (row?.prefixes ?? 0) + (row?.handles ?? 0) + (row?.drops ?? 0) + (row?.bots ?? 0)
   }
 
   /** Cost in nano-dollars of all calls of the account on the UTC day of `now`. */

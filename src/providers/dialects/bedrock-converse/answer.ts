@@ -1,5 +1,5 @@
 import { readEvents, unreadable } from '../shared/answer.ts'
-import { count, fields, NO_USAGE } from '../shared/usage.ts'
+import { count, fields, nature, NO_USAGE } from '../shared/usage.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type { ProbeAnswer } from '../../dialect.ts'
 
@@ -28,6 +28,7 @@ export function readUsage(value: unknown): Usage | null {
     if (typeof ttl === 'string' && tokens !== null) byRetention[ttl] = (byRetention[ttl] ?? 0) + tokens
   }
   return {
+    ...nature(usage, false),
     inputTokens: uncached === null || read === null || write === null ? null : uncached + read + write,
     uncachedTokens: uncached,
     cacheReadTokens: read,

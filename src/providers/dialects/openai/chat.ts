@@ -286,6 +286,7 @@ function sumOf(...values: readonly unknown[]): number | null {
 function separateCounts(usage: Fields, tokens: Fields): Usage {
   return {
     ...NO_USAGE,
+    ...nature(usage, false),
     inputTokens: count(tokens['input_tokens']),
     cacheReadTokens: count(usage['cached_tokens']),
     outputTokens: count(tokens['output_tokens']),

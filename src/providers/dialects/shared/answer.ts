@@ -1,4 +1,5 @@
 import { Failure } from '../../../contract/failure.ts'
+import { markDisagreeing } from '../../../core/prompt/json-disagreeing.ts'
 import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
 
@@ -35,7 +36,7 @@ export function readEvents(text: string, contentType: string): Answer {
 function parse(text: string): Fields {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = markDisagreeing(text, JSON.parse(text))
   } catch {
     throw unreadable('it is not complete JSON')
   }

@@ -1,5 +1,6 @@
 import { failureValue } from '../../../contract/failure.ts'
 import type { FailureDetail, FailureKind } from '../../../contract/failure.ts'
+import { markDisagreeing } from '../../../core/prompt/json-disagreeing.ts'
 import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
 import type { Wire } from '../../wire.ts'
@@ -48,12 +49,73 @@ const GEO_MESSAGE =
 const NONE: ReadonlySet<string> = new Set()
 const LONGEST_WAIT_MS = DAY_MS
 
-/** Statuses of a gateway in front of the provider that timed out. The server behind it may still process the request, and bill it. */
-const GATEWAY_TIMEOUTS: readonly number[] = [504, 524]
+/**
+ * Statuses with which something in front of the provider answers. The server behind it may have the request, process and bill it. 504: a gateway
+ * waited in vain. 520 to 530 are Cloudflare's: of an origin that refused the connection (521), was not reached (523), has no address (530) or
+ * failed the handshake (525, 526); and of one that broke off (520) or was silent (522, 524). Source: developers.cloudflare.com, "Cloudflare
+ * 5xx errors"; checked 2026-11-30.
+ */
+const IN_FRONT: ReadonlySet<number> = new Set([504, 520, 521, 522, 523, 524, 525, 526, 527, 530])
 
-/** Whether the provider processed a request that it answered with an error. `false`: it did not. Null: unknown. */
-export function takenDespite(status: number): false | null {
-  return GATEWAY_TIMEOUTS.includes(status) ? null : false
+/** Text of the answer that Cloudflare makes itself for a Worker whose request could not be sent, by status. */
+const NEVER_SENT: Readonly<Record<number, RegExp>> = {
+  521: /^error code: 521$/,
+  523: /^error code: 523$/,
+  530: /^error code: 10\d\d$/,
+}
+
+/** Headers of such an answer. What an edge of the provider wrote has others: of its zone, its cookies, its request ids. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  'cache-control',
+  'cf-ray',
+  'connection',
+  'content-length',
+  'content-type',
+  'date',
+  'expires',
+  'referrer-policy',
+  'server',
+  'x-frame-options',
+])
+
+/**
+ * Whether the provider processed a request that was answered with an error. `false`: it did not. Null: unknown. Of the statuses of
+ * something in front of it, those count as not processed that Cloudflare makes for a Worker whose request never left
+ * (docs/decisions/0063-never-left.md).
+ */
+export function takenDespite(status: number, headers: Headers, text: string): false | null {
+  return IN_FRONT.has(status) && !hasNeverLeft(status, headers, text) ? null : false
+}
+
+function hasNeverLeft(status: number, headers: Headers, text: string): boolean {
+  if (NEVER_SENT[status]?.test(text.trim()) !== true) return false
+  if (headers.get('server')?.toLowerCase() !== 'cloudflare') return false
+  return [...headers.keys()].every((name) => OWN_HEADERS.has(name.toLowerCase()))
+}
+
+/** Members in which errors and answers carry the counts of a call. */
+const COUNTED_IN = ['usage', 'usageMetadata', 'usage_metadata'] as const
+
+/** The usage object of an error answer; null: it has none, or counts nothing. A provider that counted tokens bills them, whatever it answers. */
+export function usageDespite(text: string): Fields | null {
+  let parsed: unknown = null
+  try {
+    parsed = markDisagreeing(text, JSON.parse(text))
+  } catch {
+    return null // an error page
+  }
+  const outer = fields(Array.isArray(parsed) ? parsed[0] : parsed)
+  const places = [outer, ...['error', 'response', 'message'].map((name) => fields(outer?.[name]))]
+  const found = places.flatMap((place) => COUNTED_IN.map((name) => fields(place?.[name])))
+  return found.find((usage) => usage !== null && hasCounts(usage)) ?? null
+}
+
+function hasCounts(usage: Fields): boolean {
+  return Object.values(usage).some((value) => {
+    const inside = fields(value)
+    if (inside !== null) return hasCounts(inside)
+    return typeof value === 'number' && value !== 0
+  })
 }
 
 /** Reads an error answer. The provider's own text is read and never passed on: it may quote the prompt or a key. */

@@ -58,6 +58,23 @@ export function statedCount(values: readonly unknown[]): StatedCount {
   return { value: counts[0] ?? null, differs: counts.some((value) => value !== counts[0]) }
 }
 
+/** Members that count tokens. `per_`: rates. */
+const COUNTS = /^(?!.*(?:per_|_ms$)).*(?:tokens?|tokenCount|eval_count|cached_count|_n)$/i
+
+/**
+ * Whether a usage object holds a count that is none: negative, a fraction, beyond exact numbers, or no number at all. A member that the text
+ * states twice, and differently, is `NaN` here.
+ */
+function hasFalseCount(usage: Fields): boolean {
+  return Object.entries(usage).some(([name, value]) => {
+    if (value === null || value === undefined) return false
+    if (Array.isArray(value)) return value.map(fields).some((one) => one !== null && hasFalseCount(one))
+    const inside = fields(value)
+    if (inside !== null) return hasFalseCount(inside)
+    return Number.isNaN(value) || (COUNTS.test(name) && count(value) === null)
+  })
+}
+
 /**
  * What a usage object says of itself. `summed`: tools ran at the provider, so that the counts are sums over several samplings. Members:
  * `server_tool_use`, `iterations` (Anthropic's SDK), `num_server_side_tools_used` (xAI), `toolUsePromptTokenCount` (Gemini).
@@ -70,7 +87,8 @@ export function nature(usage: Fields, contradictory: boolean): Pick<Usage, 'summ
   ]
   const iterations = usage['iterations']
   const summed = tools.some((one) => (count(one) ?? 0) > 0) || (Array.isArray(iterations) && iterations.length > 1)
-  return { ...(summed ? { summed } : {}), ...(contradictory ? { contradictory } : {}) }
+  const isFalse = contradictory || hasFalseCount(usage)
+  return { ...(summed ? { summed } : {}), ...(isFalse ? { contradictory: true as const } : {}) }
 }
 
 /**

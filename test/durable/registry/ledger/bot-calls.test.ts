@@ -27,8 +27,8 @@ beforeEach(() => {
 const begin = (call: string, worstNanos: number | null, budget: number | null = 100, now = NOON): string | null =>
   ledger.begin({ bot: 'bot_1', call, worstNanos }, budget, now)
 
-function end(call: string, more: Partial<BotCallEnded> = {}, now = NOON): boolean {
-  return ledger.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more }, now)
+function end(call: string, more: Partial<BotCallEnded> = {}): boolean {
+  return ledger.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more })
 }
 
 const day = () => store.days.load(TODAY) ?? EMPTY_DAY
@@ -86,7 +86,7 @@ describe('calls of a bot in the ledger of its account', () => {
   it('ended calls are in the ledger in pages, newest first', () => {
     for (let n = 0; n < 5; n += 1) {
       begin(n === 4 ? 'evt_9#s0' : `evt_${n}`, 1, null, NOON + n)
-      if (n !== 3) end(n === 4 ? 'evt_9#s0' : `evt_${n}`, {}, NOON + n)
+      if (n !== 3) end(n === 4 ? 'evt_9#s0' : `evt_${n}`)
     }
     const seen: unknown[] = []
     let place: LedgerPlace | null = null

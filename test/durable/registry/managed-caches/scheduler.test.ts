@@ -99,6 +99,48 @@ describe('callers that ask for a handle', () => {
   })
 })
 
+describe('the budget of a day', () => {
+  it('belongs to the contents: to delete and create them again does not renew it', () => {
+    const probe = register('two')
+    const worst = leased(scheduler.ask(probe, { want: 'any' }, NOW, NOW)).reservedNanos
+    const budgetNanosPerDay = Math.floor(worst * 1.5)
+    const roles: (string | undefined)[] = []
+    for (let round = 0; round < 6; round++) {
+      const at = NOW + round * MINUTE_MS
+      const again = managedCacheRegistration('a', 'one', { idleMs: null, budgetNanosPerDay }, HOUR_MS, 40)
+      const { k } = registrar.register(again, at)
+      const flight = scheduler.ask(k, { want: 'any' }, at, at)
+      roles.push(flight?.role)
+      const tokens = again.estimatedTokens * 2
+      if (flight?.role === 'leader') {
+        const { id, target, ttlMs } = flight.lease
+        const seen = { name: `cachedContents/n${round}`, tokens, createdAt: at, expiresAt: at + ttlMs }
+        scheduler.settle({ lease: id, target, startedAt: at, kind: 'answered', seen }, at + 100)
+      }
+      scheduler.remove(k, at + 200)
+    }
+    expect(roles).toEqual(['leader', ...Array<string>(5).fill('refused')])
+    // The next day has a budget of its own.
+    const tomorrow = NOW + 24 * HOUR_MS
+    const { k } = registrar.register(
+      managedCacheRegistration('a', 'one', { idleMs: null, budgetNanosPerDay }, HOUR_MS, 40),
+      tomorrow,
+    )
+    scheduler.sweep(tomorrow, tomorrow)
+    expect(scheduler.ask(k, { want: 'any' }, tomorrow, tomorrow)?.role).toBe('leader')
+  })
+
+  it('an impossible count of tokens is charged at the worst case and told', () => {
+    const k = register('one')
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
+    const seen = { name: 'cachedContents/x', tokens: 1e15, createdAt: NOW, expiresAt: NOW + lease.ttlMs }
+    scheduler.settle({ lease: lease.id, target: lease.target, startedAt: NOW, kind: 'answered', seen }, NOW + 100)
+    const { state } = scheduler.view(k, NOW + 100)!
+    expect(state).toMatchObject({ creationNanos: lease.reservedNanos, live: { tokens: null } })
+    expect(store.rows(k, Number.MAX_SAFE_INTEGER, 1)[0]?.row.why).toMatch(/impossible_usage/)
+  })
+})
+
 describe('storage that is bought and not used up', () => {
   /** Twice the estimated tokens, so that the cost equals the worst case. */
   const made = (lease: ManagedCacheLease): ManagedCacheOutcome => {

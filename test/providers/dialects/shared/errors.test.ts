@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { takenDespite, usageDespite } from '../../../../src/providers/dialects/shared/errors.ts'
 import { provider } from '../../prepared.ts'
 
 const read = (id: string, status: number, body: unknown, headers: Record<string, string> = {}) =>
@@ -241,4 +242,55 @@ test("the provider's own words are not passed on", () => {
     status: 404,
     type: 'not_found_error',
   })
+})
+
+describe('an error that something in front of the provider wrote', () => {
+  const own = { server: 'cloudflare', 'cf-ray': '8f0-FRA', 'content-type': 'text/plain; charset=UTF-8' }
+  const taken = (status: number, text: string, headers: Record<string, string> = own) =>
+    takenDespite(status, new Headers(headers), text)
+
+  test.each([
+    [521, 'error code: 521'],
+    [523, 'error code: 523\n'],
+    [530, 'error code: 1016'],
+  ])('is free where the platform itself says that the request never left: %i', (status, text) => {
+    expect(taken(status, text)).toBe(false)
+  })
+
+  test.each([
+    ['the origin answered nonsense', 520, 'error code: 520', own],
+    ['the origin was silent', 522, 'error code: 522', own],
+    ['the origin was too slow', 524, 'error code: 524', own],
+    ['a gateway waited in vain', 504, '', {}],
+    ['the edge of the provider wrote a page', 521, '<html>Web server is down</html>', own],
+    ['the edge of the provider has headers of its zone', 521, 'error code: 521', { ...own, 'set-cookie': '__cf_bm=1' }],
+    ['the edge of the provider names a request', 523, 'error code: 523', { ...own, 'x-request-id': 'r' }],
+    ['another server copies the words', 521, 'error code: 521', { server: 'nginx' }],
+    ['the words are of another status', 521, 'error code: 523', own],
+    ['the edge says nothing of a name', 530, 'error code: 1101', own],
+  ])('is unknown where it may have left: %s', (_, status, text, headers) => {
+    expect(taken(status, text, headers as Record<string, string>)).toBeNull()
+  })
+
+  test('a provider that answers with an error has done nothing', () => {
+    expect([400, 429, 500, 503, 529].map((status) => taken(status, '{}', {}))).toEqual(Array(5).fill(false))
+  })
+})
+
+describe('the counts of an error answer', () => {
+  test.each([
+    ['beside the error', { error: { message: 'x' }, usage: { prompt_tokens: 9 } }, { prompt_tokens: 9 }],
+    ['in the error', { error: { usage: { input_tokens: 9 } } }, { input_tokens: 9 }],
+    ['in the form of Google', { usageMetadata: { promptTokenCount: 9 } }, { promptTokenCount: 9 }],
+    ['in the unfinished answer', { response: { usage: { input_tokens: 9 } } }, { input_tokens: 9 }],
+  ])('are found %s', (_, body, counts) => {
+    expect(usageDespite(JSON.stringify(body))).toEqual(counts)
+  })
+
+  test.each(['<html>', '', '[]', '{"usage":null}', '{"usage":{}}', '{"usage":{"prompt_tokens":0,"details":{"a":0}}}'])(
+    'are none in %s',
+    (text) => {
+      expect(usageDespite(text)).toBeNull()
+    },
+  )
 })
