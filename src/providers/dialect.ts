@@ -73,10 +73,8 @@ export interface PreparedPrefix {
   cacheKey: string | null
   /** See `Compared`. */
   routing?: string
-  /** Estimated prefix tokens: bytes of rendered text ÷ 4. Reservations use it before the first receipt. */
+  /** Estimated prefix tokens: bytes of rendered text ÷ 4. What reservations go by is the bound (`providers/tokens`). */
   estimatedTokens: number
-  /** UTF-8 bytes of rendered text. Half of it is the plausible maximum of tokens. */
-  renderedBytes: number
   /** Credentials of the body, in the order of its text, which holds a placeholder for each; absent: none. */
   credentials?: readonly string[]
   advice: Advice[]

@@ -56,6 +56,7 @@ export function applyAnswer(
     ...retentionGranted(before, asked, usage, facts.retentions),
     ...money.patch,
     ...firstTokenAfter(before, reading.kind, given.latencyMs),
+    ...(usage.inputTokens === null ? {} : { countedTokens: usage.inputTokens }),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
   const head = headWritten(usage, context.layout, facts.retentions)

@@ -79,7 +79,8 @@ export interface ManagedCacheContext {
   inputNanosPerMTok: number | null
   /** Prices of storage; empty: unknown. */
   rates: readonly StorageRate[]
-  estimatedTokens: number
+  /** The most tokens that the contents can have, until the provider counts them; null: no limit is known. */
+  mostTokens: number | null
   killed: boolean
   /** Why the credential that created the cache cannot be used any more; absent: it can. */
   credentialGone?: string

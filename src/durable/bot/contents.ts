@@ -7,6 +7,7 @@ import { unpack } from '../../runtime/bytes.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import type { ManagedCacheFlight, ManagedCacheView } from '../registry/records/managed-cache.ts'
+import { mostTokens } from '../registry/records/managed-cache.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
 
 /** A handle that the provider confirmed in this time is sent without asking again. */
@@ -23,7 +24,8 @@ interface Shell {
 /** The body of a call of a bot whose contents are in a managed cache. `tokens`: those of the contents, for the worst case. */
 export interface CallWithContents {
   body: string
-  tokens: number
+  /** Null: nobody limits them. */
+  tokens: number | null
   /** Why the contents are sent instead of a handle; null: they are not. */
   inlined: string | null
 }
@@ -47,7 +49,7 @@ export async function withContents(
   const registry = shell.env.REGISTRY.getByName(config.account)
   const got = cached ? await handleOf(shell, config, shell.clock.now() - FRESH_MS) : null
   const view = got?.view ?? (await registry.handle(contents.cache))
-  const tokens = view.state.live?.tokens ?? view.record.estimatedTokens * 2
+  const tokens = view.state.live?.tokens ?? mostTokens(view.record)
   const live = got?.failure === null ? view.state.live : null
   if (live !== null) return { body: references.refer(body, live.name), tokens, inlined: null }
   const bytes = await registry.handleBody(view.k)

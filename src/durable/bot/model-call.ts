@@ -11,6 +11,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { transport } from '../../calls/send.ts'
 import { accessTo } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
+import { boundOf } from '../../providers/tokens/bound.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import type { CallOutcome } from './call-outcome.ts'
@@ -170,8 +171,11 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
     const at = new Date(clock.now()).toISOString()
     publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
   }
-  const worst = worstNanos(config, asked, body, tokens, clock.now())
-  if (worst === null && config.allowUnpriced === false) {
+  // The handle in the body stands for contents whose tokens are known otherwise.
+  const own = boundOf(card, config.model, tokens === 0 ? body : bare.body)
+  const most = own.most === null || tokens === null ? null : own.most + tokens
+  const worst = worstNanos(config, asked, most, clock.now())
+  if (worst === null && most !== null && config.allowUnpriced === false) {
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }
@@ -193,17 +197,15 @@ function withoutTools({ final, view: { volatileText } }: Asked): string | null {
     : volatileText
 }
 
-/** Most that a call can cost in nano-dollars: one token for every two bytes, all written, and the longest answer. Null: no price. */
+/** Most that a call of `tokens` can cost in nano-dollars: all of them written, and the longest answer. Null: no price, or no limit of tokens. */
 function worstNanos(
   config: BotConfig,
   { cache, maxOutputTokens }: Asked,
-  body: string,
-  contentTokens: number,
+  tokens: number | null,
   now: number,
 ): number | null {
   const { price } = factsOf(config.provider, config.model, now)
-  if (price === null) return null
-  const tokens = Math.ceil(Buffer.byteLength(body) / 2) + contentTokens
+  if (price === null || tokens === null) return null
   const rates = ratesFor(price, tokens)
   const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
   const perMTok = Math.max(write, rates.inputNanosPerMTok)

@@ -1,5 +1,5 @@
 import { breakEvenCap, isFree } from '../../core/planning/break-even.ts'
-import { callLimit, worstNanosAt } from '../../core/planning/budget.ts'
+import { callLimit, mostTokens, unboundedRefusal, worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
 import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
@@ -26,7 +26,11 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const probe = price === null ? null : readNanos(tokens, outputFloor, price)
   const first = worstNanosAt(retention, state, context)
   // Once a call has counted its tokens, later calls reserve by the count.
-  const later = worstNanosAt(retention, { measuredTokens: tokens }, context)
+  const later = worstNanosAt(
+    retention,
+    { measuredTokens: tokens, countedTokens: state.countedTokens ?? tokens },
+    context,
+  )
   const rest = planKind(keepWarm.plan).sends ? stopConditionOf(state, context, now) : null
   const wished = rest === null ? plannedProbes(state, context) : 0
   const fitting =
@@ -62,21 +66,24 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
 }
 
 /** Advice for limits that do not hold the first call: a warm would be refused on every day. `first`: its worst case; null: unknown. */
-function limitAdvice(
-  first: number | null,
-  { measuredTokens }: PrefixState,
-  { keepWarm, estimatedTokens }: PlanContext,
-): Advice[] {
+function limitAdvice(first: number | null, state: PrefixState, context: PlanContext): Advice[] {
+  const { keepWarm } = context
   const cap = keepWarm.maxNanosPerCall ?? null
+  const unbounded = unboundedRefusal(state, context)
+  if (unbounded !== null) {
+    const at = `request.${context.bound?.unbounded ?? ''}`
+    return [{ cause: 'unbounded_tokens', message: `A warm would be refused (budget_exhausted): ${unbounded.why}.`, at }]
+  }
   if (first === null) {
     const message =
       'A warm would be refused (budget_exhausted): no price is known for this model, so a call cannot be held to keep_warm.max_usd_per_call.'
     return cap === null ? [] : [{ cause: 'cap_without_price', message, at: CAP }]
   }
+  const most = mostTokens(state, context)
   const how =
-    measuredTokens === null
-      ? `before the first measurement, a write of twice the estimated ${estimatedTokens} tokens`
-      : `a write of the measured ${measuredTokens} tokens plus 5 %`
+    state.countedTokens === undefined
+      ? `a write of at most ${most} tokens, until an answer counts them`
+      : `a write of the counted ${state.countedTokens} tokens with a margin, ${most}`
   const told = (cause: string, what: string, at: string, limit: number): Advice[] => {
     if (first <= limit) return []
     const message = `A warm would be refused (budget_exhausted). Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`

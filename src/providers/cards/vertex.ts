@@ -3,6 +3,7 @@ import { gemini } from './gemini.ts'
 import { vertexManagedCaches } from '../managed-cache/vertex.ts'
 import type { Card } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
+import { GEMINI_TOKENS } from './tokens.ts'
 
 const DOCS =
   'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'
@@ -34,6 +35,7 @@ export const vertex: Card = {
   labPath: '/vertex/v1/projects/lab/locations/lab/publishers/google',
   secret: 'VERTEX_ACCESS_TOKEN',
   models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
+  tokens: GEMINI_TOKENS,
   facts: facts(DOCS, {
     mechanism: 'Implicit prefix cache, and handles (cachedContents) of the project and location.',
     granularity: 'From 2048 tokens (2.x) or 4096 (3.x); one page says 6144 for 3.x Flash.',

@@ -10,6 +10,7 @@ import {
 } from '../../../core/time/schedule.ts'
 import type { StorageRate } from '../../../core/model/storage-price.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
+import { mostTokens } from '../records/managed-cache.ts'
 import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
@@ -175,7 +176,7 @@ export class ManagedCachePlanningContext {
     return {
       keep: record.keep,
       ...prices,
-      estimatedTokens: record.estimatedTokens,
+      mostTokens: mostTokens(record),
       killed: this.killed(),
       ...goneOf(record, this.ports),
       accountLeftNanos:

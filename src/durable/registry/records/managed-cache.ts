@@ -1,3 +1,4 @@
+import type { TokenBound } from '../../../core/prompt/token-bound.ts'
 import type { ManagedCacheKeep, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
 import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
@@ -23,10 +24,20 @@ export interface ManagedCacheRecord {
   /** Generation of the credential. Absent: the first. */
   credentialGeneration?: number
   estimatedTokens: number
+  /** The most tokens that the contents can have; absent in rows of older versions. */
+  bound?: TokenBound
   bodyBytes: number
   keep: ManagedCacheKeep
   /** The credentials that the stored contents hold placeholders for, sealed. Absent: none. */
   sealed?: string
+}
+
+/** The most tokens that the contents of a managed cache can have. In older rows the estimate is a quarter of the bytes. Null: no limit is known. */
+export function mostTokens({
+  bound,
+  estimatedTokens,
+}: Pick<ManagedCacheRecord, 'bound' | 'estimatedTokens'>): number | null {
+  return bound === undefined ? estimatedTokens * 4 : bound.most
 }
 
 /** A registration of a managed cache, prepared by the Worker. */
