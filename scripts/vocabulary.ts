@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import ranks from 'gpt-tokenizer/bpeRanks/o200k_base'
 
 /**
- * Writes the first entries of the public vocabulary o200k into `src/core/prompt/o200k-entries.ts`. `node scripts/vocabulary.ts` does it;
+ * Writes the first entries of the public vocabulary o200k into `src/providers/tokens/o200k-entries.ts`. `node scripts/vocabulary.ts` does it;
  * a test compares the file.
  */
 
@@ -36,4 +36,5 @@ function quoted(text: string): string {
   return `'${escaped.replaceAll('\\"', '"').replaceAll("'", "\\'")}'`
 }
 
-if (import.meta.main) writeFileSync(join(import.meta.dirname, '../src/core/prompt/o200k-entries.ts'), vocabularyFile())
+if (import.meta.main)
+  writeFileSync(join(import.meta.dirname, '../src/providers/tokens/o200k-entries.ts'), vocabularyFile())

@@ -1,7 +1,7 @@
 import { items, member, memberPath } from '../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../core/prompt/json-text.ts'
 import type { OpaquePart, PromptSize } from '../../core/prompt/token-bound.ts'
-import { VocabularyCount } from '../../core/prompt/vocabulary.ts'
+import { VocabularyCount } from './vocabulary.ts'
 import { opaqueBlock, opaqueMembers, opaqueTool } from './opaque-parts.ts'
 import type { Found } from './opaque-parts.ts'
 

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import { describe, expect, it } from 'vitest'
 import { vocabularyFile } from '../../../scripts/vocabulary.ts'
-import { VocabularyCount } from '../../../src/core/prompt/vocabulary.ts'
+import { VocabularyCount } from '../../../src/providers/tokens/vocabulary.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const file = (path: string): string => readFileSync(resolve(root, path), 'utf8')
@@ -77,6 +77,6 @@ describe('VocabularyCount', () => {
   })
 
   it('has the entries that the script takes from the public vocabulary', () => {
-    expect(file('src/core/prompt/o200k-entries.ts')).toBe(vocabularyFile())
+    expect(file('src/providers/tokens/o200k-entries.ts')).toBe(vocabularyFile())
   })
 })
