@@ -149,7 +149,7 @@ class Account {
 
   #cache(tag: string): ManagedCacheRegistration {
     const whole = managedCacheRegistration('test', tag, { idleMs: 30 * MINUTE_MS }, HOUR_MS, 1)
-    return { ...whole, estimatedTokens: CACHE_TOKENS }
+    return { ...whole, estimatedTokens: CACHE_TOKENS, bound: { most: 2 * CACHE_TOKENS } }
   }
 
   #wakeCaches(): [ManagedCacheScheduler, ManagedCacheRegistrar] {
