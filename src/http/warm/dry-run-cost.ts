@@ -15,9 +15,16 @@ const WEEK_MINUTES = 7 * 24 * 60
 
 /**
  * What a plan costs: the first write, one probe, and a day of probes without a real request, in US dollars. Null where a price or
- * a retention is not known. `state`: that of a new prefix, with the measured tokens if it is a known one.
+ * a retention is not known. `state`: that of a new prefix, with the measured tokens if it is a known one. `isCounted`: the provider counts a
+ * request free of charge, and is asked where the bound does not fit.
  */
-export function dryRunCost(state: PrefixState, context: PlanContext, retention: string, now: number) {
+export function dryRunCost(
+  state: PrefixState,
+  context: PlanContext,
+  retention: string,
+  now: number,
+  isCounted = false,
+) {
   const { keepWarm, facts, outputFloor } = context
   const { price } = facts
   const tokens = state.measuredTokens ?? context.estimatedTokens
@@ -39,7 +46,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
     why: rest?.do === 'stop' ? ` Once the prefix is warm, the plan stops with reason ${rest.reason}: ${rest.why}.` : '',
-    advice: limitAdvice(first, state, context),
+    advice: limitAdvice(first, state, context, isCounted && state.countedTokens === undefined),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
     probes_per_day: perDay,
@@ -66,13 +73,17 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
 }
 
 /** Advice for limits that do not hold the first call: a warm would be refused on every day. `first`: its worst case; null: unknown. */
-function limitAdvice(first: number | null, state: PrefixState, context: PlanContext): Advice[] {
+function limitAdvice(first: number | null, state: PrefixState, context: PlanContext, isCounted: boolean): Advice[] {
   const { keepWarm } = context
   const cap = keepWarm.maxNanosPerCall ?? null
+  // Nothing is sent in a dry run, so that the provider's own count is not known.
+  const refused = isCounted
+    ? "A warm would ask for the provider's own count, and be refused (budget_exhausted) without it"
+    : 'A warm would be refused (budget_exhausted)'
   const unbounded = unboundedRefusal(state, context)
   if (unbounded !== null) {
     const at = `request.${context.bound?.unbounded ?? ''}`
-    return [{ cause: 'unbounded_tokens', message: `A warm would be refused (budget_exhausted): ${unbounded.why}.`, at }]
+    return [{ cause: 'unbounded_tokens', message: `${refused}: ${unbounded.why}.`, at }]
   }
   if (first === null) {
     const message =
@@ -86,7 +97,7 @@ function limitAdvice(first: number | null, state: PrefixState, context: PlanCont
       : `a write of the counted ${state.countedTokens} tokens with a margin, ${most}`
   const told = (cause: string, what: string, at: string, limit: number): Advice[] => {
     if (first <= limit) return []
-    const message = `A warm would be refused (budget_exhausted). Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
+    const message = `${refused}. Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
     return [{ cause, message, at }]
   }
   return [

@@ -42,6 +42,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
     },
     retention,
     now,
+    preparation.card.tokens?.count !== undefined,
   )
   return {
     id: `pfx_0_${fingerprint.slice(0, 24)}`,
