@@ -30,15 +30,18 @@ export function router() {
   return new Hono<Shared>()
 }
 
-export function registryOf(c: Call, account = c.var.account): RegistryStub {
+export function registryOf(
+  c: Pick<Call, 'env'> & Partial<Pick<Call, 'var'>>,
+  account = c.var?.account ?? '',
+): RegistryStub {
   return c.env.REGISTRY.getByName(account)
 }
 
-export function directoryOf(c: Call): DirectoryStub {
+export function directoryOf(c: Pick<Call, 'env'>): DirectoryStub {
   return c.env.DIRECTORY.getByName('directory')
 }
 
-export function clockOf(c: Call): Clock {
+export function clockOf(c: Pick<Call, 'env'>): Clock {
   return clockFrom(c.env)
 }
 
