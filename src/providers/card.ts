@@ -1,4 +1,5 @@
 import type { ModelFacts } from '../core/model/facts.ts'
+import type { CountMargin, TokenRule } from '../core/prompt/token-bound.ts'
 import type { DialectDefinition } from './dialect.ts'
 import type { ManagedCacheDialect } from './managed-cache/dialect.ts'
 import type { Wire } from './wire.ts'
@@ -16,6 +17,18 @@ export interface ModelCard {
 /** A fact about a provider, the page it was read on, and the day. `says` is null where that page does not say, and starts a sentence with "Assumed:" that no page states. */
 export interface Fact {
   says: string | null
+  source: string
+  checked: string
+}
+
+/** What limits the tokens of a request to this provider. */
+export interface CardTokens extends Pick<TokenRule, 'added' | 'parts'> {
+  /** Models (an id, or a prefix ending in `*`) for which the public vocabulary o200k is a limit, and their most tokens for each of its. */
+  vocabulary?: { models: readonly string[]; ratio: number }
+  /** The provider counts a request free of charge, and its count may be this much below what it bills. Absent: it is not asked. */
+  count?: CountMargin
+  /** In words, with what is assumed. */
+  says: string
   source: string
   checked: string
 }
@@ -94,6 +107,8 @@ export interface Card {
   /** Why prefixes of this provider are not warmed. `byDefault`: an administrator may allow it (`WARM_ANYWAY`). */
   refusal?: { why: string; byDefault: boolean }
   models: ModelCard[]
+  /** Absent: nothing is stated, so that each byte may be a token. */
+  tokens?: CardTokens
   facts: CardFacts
   source: string
   checked: string

@@ -73,10 +73,8 @@ export interface PreparedPrefix {
   cacheKey: string | null
   /** See `Compared`. */
   routing?: string
-  /** Estimated prefix tokens: bytes of rendered text ÷ 4. Reservations use it before the first receipt. */
+  /** Estimated prefix tokens: bytes of rendered text ÷ 4. What reservations go by is the bound (`providers/tokens`). */
   estimatedTokens: number
-  /** UTF-8 bytes of rendered text. Half of it is the plausible maximum of tokens. */
-  renderedBytes: number
   /** Credentials of the body, in the order of its text, which holds a placeholder for each; absent: none. */
   credentials?: readonly string[]
   advice: Advice[]
@@ -162,6 +160,8 @@ export interface Dialect {
   primitives(text: string, facts: ModelFacts): Primitive[]
   /** Writes a probe: edits of spans in the stored text, which is never serialised again. */
   probe(prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>, options: ProbeOptions): ProbeRequest
+  /** How its provider counts a request free of charge. Absent: it does not. A card says whether it is asked (`tokens.count`). */
+  count?: CountFormat
   /**
    * Reads usage from a complete answer (JSON text, or the text of a server-sent stream). Throws `unreadable_answer`.
    * Some providers report a count in `headers`.
@@ -182,6 +182,12 @@ export interface Dialect {
   outputFloor: number
   /** Settings of the neutral form that it has no member for, at this provider. Absent: none. */
   lacks?: Wire['lacks']
+}
+
+/** A request that counts the tokens of a probe, and the member of its answer that holds them. */
+export interface CountFormat {
+  request(prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>): ProbeRequest
+  member: string
 }
 
 /** A member of the body that is rendered into the prompt. `names` lists its spellings. */

@@ -1,3 +1,4 @@
+import type { TokenBound } from '../core/prompt/token-bound.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import { firstRetention } from '../core/planning/retention-choice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
@@ -11,11 +12,17 @@ import type { Source } from './native.ts'
  */
 export function atChosenRetention(
   prefix: PreparedPrefix,
-  { keepWarm, facts, outputFloor, now }: { keepWarm: KeepWarm; facts: ModelFacts; outputFloor: number; now: number },
+  {
+    keepWarm,
+    facts,
+    bound,
+    outputFloor,
+    now,
+  }: { keepWarm: KeepWarm; facts: ModelFacts; bound: TokenBound; outputFloor: number; now: number },
   prepare: (retention: string) => PreparedPrefix,
 ): PreparedPrefix {
   if (prefix.retentionOpen !== true || facts.retentions.length < 2) return prefix
-  const context = { keepWarm, facts, estimatedTokens: prefix.estimatedTokens, outputFloor }
+  const context = { keepWarm, facts, estimatedTokens: prefix.estimatedTokens, bound, outputFloor }
   const chosen = firstRetention(context, now)
   if (chosen === null || chosen === prefix.retention) return prefix
   return { ...prepare(chosen), retentionOpen: true }

@@ -6,9 +6,11 @@ import type { WarmBody } from '../contract/warm.ts'
 import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
+import type { TokenBound } from '../core/prompt/token-bound.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { buildableProbes } from '../providers/prefix/buildable-probes.ts'
+import { boundOf } from '../providers/tokens/bound.ts'
 import { nestedPrefixes } from '../providers/prefix/nested-prefixes.ts'
 import { dialectOf } from '../providers/registry.ts'
 import { pack } from '../runtime/bytes.ts'
@@ -25,6 +27,7 @@ import type { Source } from './native.ts'
 import { lintPolicy } from '../core/lint/policy.ts'
 import type { LintPolicy } from '../core/lint/policy.ts'
 import { refuseFindings, refuseSecrets, refuseTooLarge, refuseTooShort } from './refuse.ts'
+import { factsModelOf } from './record.ts'
 import { DEFAULT_KEEP_WARM } from './registration.ts'
 import type { Registration } from './registration.ts'
 
@@ -70,14 +73,15 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const facts = factsOf(card.id, body.base_model ?? asked.model, now)
   const required = requiredBy(body.cache)
   refuseTooLarge(asked, body.request === undefined ? '' : 'request')
-  if (options.anySize !== true) refuseTooShort(asked, facts, required === true)
+  const bound = boundOf(card, body.base_model ?? asked.model, asked.text)
+  if (options.anySize !== true) refuseTooShort(asked, bound, facts)
 
   const keepWarm = keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM)
   const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
   const probes = buildableProbes(dialectOf(card), asked, facts, maxOutputTokens)
   const prefix = atChosenRetention(
     asked,
-    { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now },
+    { keepWarm, facts, bound, outputFloor: probes.outputFloors[0] ?? 0, now },
     (retention) => cut(card, source.native({ ...NO_WISH, ...source.cache, retention }), now, body.base_model),
   )
   const policy = options.anySize === true ? shownOnly(body.lint) : lintPolicy(body.lint, options.lint ?? null)
@@ -108,7 +112,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       retention: prefix.retention,
       ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
       ...(prefix.retentionOpen === true ? { retentionOpen: true as const, unmarked: true as const } : {}),
-      ...shapeOf(prefix),
+      ...shapeOf(prefix, bound),
       advice,
       maxOutputTokens,
       ...probes,
@@ -142,8 +146,8 @@ function adviceOf(
   return [...prefix.advice, ...advice, ...findings]
 }
 
-function shapeOf({ breakpoint, estimatedTokens, text }: PreparedPrefix) {
-  return { breakpoint, estimatedTokens, bodyBytes: Buffer.byteLength(text) }
+function shapeOf({ breakpoint, estimatedTokens, text }: PreparedPrefix, bound: TokenBound) {
+  return { breakpoint, estimatedTokens, bound, bodyBytes: Buffer.byteLength(text) }
 }
 
 /** Breakpoints as text, where the caller asked for several: sorted, so that their order does not matter. */
@@ -192,5 +196,6 @@ export function registrationOf({
 export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
   const { card, facts, registration } = preparation
   const probes = buildableProbes(dialectOf(card), prefix, facts, registration.maxOutputTokens)
-  return { ...preparation, prefix, registration: { ...registration, ...probes, ...shapeOf(prefix), advice } }
+  const bound = boundOf(card, factsModelOf(registration), prefix.text)
+  return { ...preparation, prefix, registration: { ...registration, ...probes, ...shapeOf(prefix, bound), advice } }
 }

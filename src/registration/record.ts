@@ -2,6 +2,7 @@ import type { Newer, KeepWarm } from '../core/planning/plan.ts'
 import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive } from '../core/model/facts.ts'
 import type { PrefixState } from '../core/prefix/state.ts'
+import type { TokenBound } from '../core/prompt/token-bound.ts'
 import type { SealedCredentials } from '../runtime/seal.ts'
 
 /** What is registered of a prefix. Only calls of the API change it. Its state and its body are stored beside it. */
@@ -49,6 +50,8 @@ export interface PrefixRecord {
   cacheOpen?: boolean
   breakpoint: Breakpoint
   estimatedTokens: number
+  /** The most tokens that a probe with this body can be billed for; absent in rows of older versions. */
+  bound?: TokenBound
   bodyBytes: number
   advice: Advice[]
   keepWarm: KeepWarm
@@ -80,6 +83,14 @@ export function retentionInForce(
 /** The model whose facts hold for a prefix. */
 export function factsModelOf({ model, baseModel }: Pick<PrefixRecord, 'model' | 'baseModel'>): string {
   return baseModel ?? model
+}
+
+/** The size of a prefix, as decisions take it. */
+export function sizeOf({ estimatedTokens, bound }: Pick<PrefixRecord, 'estimatedTokens' | 'bound'>): {
+  estimatedTokens: number
+  bound?: TokenBound
+} {
+  return bound === undefined ? { estimatedTokens } : { estimatedTokens, bound }
 }
 
 /** What a probe is built from. `bytes`: the compressed body. */

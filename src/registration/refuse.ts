@@ -3,6 +3,7 @@ import { SETTING_NAMES } from '../contract/neutral-settings.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
+import type { TokenBound } from '../core/prompt/token-bound.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { FATAL, SECRET } from './findings.ts'
@@ -49,18 +50,17 @@ export function refuseTooLarge(prefix: PreparedPrefix, field: string): void {
   if (Buffer.byteLength(prefix.text) > MAX_PREFIX_BYTES) throw tooLargeFailure('The prefix', MAX_PREFIX_BYTES, field)
 }
 
-/**
- * Refuses a prefix below the model's minimum. Billed texts have at least two bytes a token, so that half the bytes is the most that
- * best effort can hope for; where the cache is required, the estimate decides.
- */
-export function refuseTooShort(prefix: PreparedPrefix, { minimumTokens }: ModelFacts, isRequired: boolean): void {
-  if (minimumTokens === null) return
-  const mostTokens = isRequired ? prefix.estimatedTokens : prefix.renderedBytes / 2
-  if (mostTokens >= minimumTokens) return
+/** Refuses a prefix that is below the model's minimum even with the most tokens that it can have. */
+export function refuseTooShort(
+  { estimatedTokens }: PreparedPrefix,
+  { most }: TokenBound,
+  { minimumTokens }: ModelFacts,
+): void {
+  if (minimumTokens === null || most === null || most >= minimumTokens) return
   throw new Failure(
     'prefix_too_short',
-    `The prefix has about ${prefix.estimatedTokens} tokens; the minimum of this model is ${minimumTokens}.`,
-    { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimumTokens },
+    `The prefix has about ${estimatedTokens} tokens, and ${most} at most; the minimum of this model is ${minimumTokens}.`,
+    { field: 'request', estimated_tokens: estimatedTokens, most_tokens: most, minimum_tokens: minimumTokens },
   )
 }
 

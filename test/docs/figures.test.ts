@@ -98,7 +98,7 @@ describe('docs/planner.md', () => {
     const given = { facts: opus, estimatedTokens: 20_000, outputFloor: 0 }
     const worst = (measuredTokens: number | null) => worstNanosAt('1h', { measuredTokens }, given) ?? 0
     const text = section(planner, 'What a budget has to hold')
-    expect(text).toContain(`and reserve $${usd(worst(null)).toFixed(2)}.`)
+    expect(text).toContain(`they reserve about $${usd(worst(null)).toFixed(2)}.`)
     expect(text).toContain(`1.05 times the count: $${usd(worst(20_000)).toFixed(2)} here`)
     if (opus.price === null) throw new Error('the example has no price')
     const probe = readNanos(20_000, 0, opus.price)

@@ -111,6 +111,7 @@ export const buildings: Building[] = [
         room('conversation', 'turns of a bot in the format of a provider'),
         room('prefix', 'prepared bodies: blocks, markers, common and nested prefixes, identity, the neutral form'),
         room('lint', 'the parts of a body that lint looks at'),
+        room('tokens', 'how many tokens a request can have at most'),
       ],
     ],
   },

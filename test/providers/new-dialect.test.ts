@@ -28,7 +28,6 @@ const lines: DialectDefinition = {
       canonical: text,
       cacheKey: null,
       estimatedTokens: 1,
-      renderedBytes: 4,
       advice: [],
     }),
     compared: ({ model = 'unknown' }) => ({ model, cacheKey: null, settings: [] }),

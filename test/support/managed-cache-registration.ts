@@ -29,6 +29,7 @@ export function managedCacheRegistration(
     name: tag,
     credential: 'default',
     estimatedTokens: prepared.estimatedTokens,
+    bound: { most: 2 * prepared.estimatedTokens },
     bodyBytes: text.length,
     ttlMs,
     keep: { budgetNanosPerDay: null, ...keep },

@@ -14,7 +14,7 @@ export const managedCacheContext = (more: Partial<ManagedCacheContext> = {}): Ma
   keep: forever,
   inputNanosPerMTok: 750_000_000,
   rates: [{ fromAt: 0, nanosPerMTokHour: 500_000_000 }],
-  estimatedTokens: TOKENS,
+  mostTokens: TOKENS * 2,
   killed: false,
   accountLeftNanos: null,
   random: 0.5,

@@ -18,6 +18,7 @@ export function registrationNamed(
     retention: '5m',
     breakpoint: { path: 'system[0]', byte: 10 },
     estimatedTokens: 10_000,
+    bound: { most: 2 * (change.estimatedTokens ?? 10_000) },
     bodyBytes: 3,
     advice: [],
     maxOutputTokens: null,

@@ -226,7 +226,7 @@ export class SpendingAccount {
   #cache(tag: string): ManagedCacheRegistration {
     const keep = { idleMs: 30 * MINUTE_MS, budgetNanosPerDay: this.#terms.cacheBudget }
     const whole = managedCacheRegistration('test', tag, keep, HOUR_MS, 1)
-    return { ...whole, estimatedTokens: CACHE_TOKENS }
+    return { ...whole, estimatedTokens: CACHE_TOKENS, bound: { most: 2 * CACHE_TOKENS } }
   }
 
   #wakeCaches(): [ManagedCacheScheduler, ManagedCacheRegistrar] {

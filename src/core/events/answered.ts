@@ -62,6 +62,7 @@ export function applyAnswer(
     ...money.patch,
     ...doubtAfter(before, counts, charge),
     ...firstTokenAfter(before, reading.kind, given.latencyMs),
+    ...(usage.inputTokens === null ? {} : { countedTokens: usage.inputTokens }),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
   const head = headWritten(usage, context.layout, facts.retentions)

@@ -6,6 +6,8 @@ export interface LastEntry {
   /** Start of that call. */
   at: number
   tokens: number
+  /** Tokens of that call's whole prompt and of its answer, as the answer counted them; absent: it did not. */
+  promptTokens?: number
   /** True: its usage shows the entry. False: the provider does not report writes. */
   proved: boolean
 }
@@ -15,7 +17,7 @@ export interface LastEntry {
  * `retention`: the one that the entry was written at.
  */
 export function applyConversationAdvanced(
-  { drift: _earlierText, ...state }: PrefixState,
+  { drift: _earlierText, countedTokens: _earlierCount, ...state }: PrefixState,
   entry: LastEntry,
   retention: LearnedRetention | null,
 ): PrefixState {
@@ -28,6 +30,7 @@ export function applyConversationAdvanced(
     // What receipts showed about the same retention stays.
     retention: state.retention?.name === retention?.name ? state.retention : retention,
     measuredTokens: entry.tokens,
+    ...(entry.promptTokens === undefined ? {} : { countedTokens: entry.promptTokens }),
     readZeroInRow: 0,
     readZeroGapMs: null,
     silentInRow: 0,

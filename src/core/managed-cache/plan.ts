@@ -137,8 +137,8 @@ function spend(
 /** Cost of a creation with the storage that it buys, in nano-dollars; null: unknown. */
 function createNanos(state: ManagedCacheState, context: ManagedCacheContext, now: number): number | null {
   if (context.inputNanosPerMTok === null) return null
-  // Before the first count the estimate is doubled, as for a prefix: in billed texts a token has at least two bytes.
-  const tokens = state.live?.tokens ?? state.measuredTokens ?? context.estimatedTokens * 2
+  const tokens = state.live?.tokens ?? state.measuredTokens ?? context.mostTokens
+  if (tokens === null) return null
   const kept = storageNanos(tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
   return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
 }
@@ -167,7 +167,7 @@ function budgetRefusal(
   now: number,
   worst: number | null,
 ): string | null {
-  if (worst === null) return null
+  if (worst === null) return unboundedRefusal(state, context)
   const spent =
     (state.day === dayOf(now) ? state.dayNanos : 0) +
     owedFromToday(state, context.rates, now) +
@@ -181,6 +181,17 @@ function budgetRefusal(
     return `the worst case of one more call (${dollars(worst)}) does not fit into what the account may still spend today (${dollars(context.accountLeftNanos)})`
   }
   return null
+}
+
+/** Why no budget can hold contents: a part of them has tokens that nobody limits, and the provider has not counted them. */
+function unboundedRefusal(
+  { live, measuredTokens }: ManagedCacheState,
+  { keep, accountLeftNanos, mostTokens, inputNanosPerMTok }: ManagedCacheContext,
+): string | null {
+  const isKnown = mostTokens !== null || measuredTokens !== undefined || (live !== null && live.tokens !== null)
+  const isLimited = keep.budgetNanosPerDay !== null || accountLeftNanos !== null
+  if (isKnown || !isLimited || inputNanosPerMTok === null) return null
+  return 'a part of the contents can have any number of tokens, and this provider states no limit of them, so their creation cannot be held to a budget'
 }
 
 /** Plans the next step after an event. A stop is recorded once, with its reason. */

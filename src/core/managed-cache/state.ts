@@ -88,7 +88,8 @@ export interface ManagedCacheContext {
   contextTokens?: number | undefined
   /** Storage of handles with the same contents that are being deleted, and not charged yet; absent: none. */
   leftBehindNanos?: number
-  estimatedTokens: number
+  /** The most tokens that the contents can have, until the provider counts them; null: no limit is known. */
+  mostTokens: number | null
   killed: boolean
   /** Why the credential that created the cache cannot be used any more; absent: it can. */
   credentialGone?: string

@@ -6,13 +6,31 @@ import type { Purpose } from '../prefix/receipt.ts'
 import { dayOf, iso, nextDayAt } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
 
+/** What the most tokens of a call are computed from. */
+export type Counted = Pick<PrefixState, 'measuredTokens' | 'countedTokens'>
+type Bounded = Pick<PlanContext, 'estimatedTokens' | 'bound'>
+
+/** Tokens by which probes of one prefix differ: another kind of probe has another turn behind it. */
+const LEAST_MARGIN = 32
+
 /**
- * The most that one call can cost, in nano-dollars: a full rewrite and the output floor. Until the first count the estimate
- * is doubled, because a token has at least two bytes in texts that providers bill. Null: the price or the retention is unknown.
+ * The most tokens that a call can be billed for: by the last answer that counted one, with 5 % for what the provider may change, else by
+ * the bound of its body. Null: a part of the body has no bound.
  */
+export function mostTokens(
+  { measuredTokens, countedTokens }: Counted,
+  { estimatedTokens, bound }: Bounded,
+): number | null {
+  if (countedTokens !== undefined) return countedTokens + Math.max(LEAST_MARGIN, Math.ceil(countedTokens * 0.05))
+  if (bound !== undefined) return bound.most
+  // Rows of older versions have neither. Their estimate is a quarter of their bytes.
+  return measuredTokens === null ? estimatedTokens * 4 : Math.ceil(measuredTokens * 1.05)
+}
+
+/** The most that one call can cost, in nano-dollars: a full rewrite and the output floor. Null: its tokens, the price or the retention are unknown. */
 export function worstNanos(
-  state: Pick<PrefixState, 'measuredTokens' | 'retention' | 'exceededNanos'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
+  state: Counted & Pick<PrefixState, 'retention' | 'exceededNanos'>,
+  context: Bounded & Pick<PlanContext, 'facts' | 'outputFloor' | 'layout'>,
 ): number | null {
   const worst = state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
   // A call that cost more than its worst case may do so again.
@@ -22,12 +40,12 @@ export function worstNanos(
 /** The worst case of a write at a given retention, or at the dearest one of the body's markers. */
 export function worstNanosAt(
   retention: string,
-  state: Pick<PrefixState, 'measuredTokens'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
+  state: Counted,
+  context: Bounded & Pick<PlanContext, 'facts' | 'outputFloor' | 'layout'>,
 ): number | null {
   const { price } = context.facts
-  if (price === null) return null
-  const tokens = state.measuredTokens === null ? context.estimatedTokens * 2 : Math.ceil(state.measuredTokens * 1.05)
+  const tokens = mostTokens(state, context)
+  if (price === null || tokens === null) return null
   const rates = ratesFor(price, tokens)
   const rate = rates.cacheWriteNanosPerMTok[retention]
   if (rate === undefined) return null
@@ -79,6 +97,8 @@ export function budgetRefusal(
   now: number,
   worst: number | null,
 ): BudgetRefusal | null {
+  const unbounded = unboundedRefusal(state, context)
+  if (unbounded !== null) return unbounded
   const capped = capRefusal(context, worst)
   if (capped !== null) return capped
   if (worst === null) return null
@@ -97,6 +117,14 @@ export function budgetRefusal(
     }
   }
   return null
+}
+
+/** Why no budget can hold a call: a part of its body has tokens that nobody limits, and no answer has counted them. */
+export function unboundedRefusal(state: Counted, context: PlanContext): BudgetRefusal | null {
+  if (context.facts.price === null || mostTokens(state, context) !== null) return null
+  const at = context.bound?.unbounded ?? ''
+  const why = `request.${at} can have any number of tokens, and this provider states no limit of them, so a call cannot be held to a budget`
+  return { why, heals: false, more: 'a request without that part' }
 }
 
 /** Why the cap of a call forbids one that may cost `worst`. At an unknown price nothing can be held to a cap. */

@@ -3,6 +3,7 @@ import type { HoldBack } from './rate-limit.ts'
 import type { Survival } from '../cache/survival-curve.ts'
 import type { LatencyEstimate } from '../time/latency.ts'
 import type { ModelFacts } from '../model/facts.ts'
+import type { TokenBound } from '../prompt/token-bound.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 import type { Stop } from '../prefix/parts.ts'
 import type { StopReason } from '../prefix/stop-reasons.ts'
@@ -24,6 +25,8 @@ export interface PlanContext {
   curves?: Readonly<Record<string, Survival>>
   /** Estimated size of the prefix, used until an answer counts it. */
   estimatedTokens: number
+  /** The most tokens that a probe can be billed for, used until an answer counts one. Absent: a row of an older version, without one. */
+  bound?: TokenBound
   /** Output tokens that a probe cannot avoid. */
   outputFloor: number
   /** The newer version of the same name; absent: this one is the current version, or has no name. */

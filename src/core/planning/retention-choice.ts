@@ -16,13 +16,13 @@ import { planKind } from './plan-kinds.ts'
 /** What a choice of a retention needs beside what is known of the prefix. */
 export type ChoiceContext = Pick<
   PlanContext,
-  'keepWarm' | 'facts' | 'curves' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'
+  'keepWarm' | 'facts' | 'curves' | 'estimatedTokens' | 'bound' | 'outputFloor' | 'grainMs' | 'latency'
 >
 
 /** The first choice is made at registration, before the latency and the clock's granularity are known. */
 export type FirstChoiceContext = Omit<ChoiceContext, 'grainMs' | 'latency'>
 
-type Known = Pick<PrefixState, 'measuredTokens' | 'retention' | 'gaps' | 'requests'>
+type Known = Pick<PrefixState, 'measuredTokens' | 'countedTokens' | 'retention' | 'gaps' | 'requests'>
 
 const NOTHING_KNOWN: Known = { measuredTokens: null, retention: null }
 /** Assumed granularity of the clock, so that the first choice is the same in every deployment. */

@@ -1,5 +1,5 @@
 import { breakEvenCap, isFree, latencyValue, latencyWords, prefixTokens, targetOf } from './break-even.ts'
-import { worstNanos } from './budget.ts'
+import { unboundedRefusal, worstNanos } from './budget.ts'
 import { isDrained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import type { PrefixState } from '../prefix/state.ts'
@@ -52,6 +52,9 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
       'no retention is known for this model, so probes cannot be scheduled; POST /prefixes/{id}/warm still works',
     )
   }
+  const unbounded = unboundedRefusal(state, context)
+  if (unbounded !== null)
+    return stop('budget_exhausted', `${unbounded.why}; once an answer has counted it, the plan starts again`)
   if (context.facts.price === null || worstNanos(state, context) === null) {
     return stop(
       'price_unknown',

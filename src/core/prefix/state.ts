@@ -45,6 +45,8 @@ export interface PrefixState {
   realWrites?: string
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null
+  /** Tokens of the whole prompt of the last probe whose answer counted them, read and written ones among them. Absent: none did. */
+  countedTokens?: number
   everHit: boolean
   /** Consecutive answers that read less than half, where the provider does not report writes. A stored name. */
   readZeroInRow: number

@@ -11,6 +11,7 @@ import type { Environment } from '../../runtime/env.ts'
 import { openedCredentials } from '../../runtime/seal.ts'
 import { registryNamed } from '../../runtime/jurisdiction.ts'
 import type { ManagedCacheFlight, ManagedCacheView } from '../registry/records/managed-cache.ts'
+import { mostTokens } from '../registry/records/managed-cache.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
 
 /** A handle that the provider confirmed in this time is sent without asking again. */
@@ -31,7 +32,8 @@ interface Shell {
 /** The body of a call of a bot whose contents are in a managed cache. `tokens`: those of the contents, for the worst case. */
 export interface CallWithContents {
   body: string
-  tokens: number
+  /** Null: nobody limits them. */
+  tokens: number | null
   /** Why the contents are sent instead of a handle; null: they are not. */
   inlined: string | null
 }
@@ -55,7 +57,7 @@ export async function withContents(
   const registry = registryNamed(shell.env, config.account)
   const got = cached ? await handleOf(shell, config, shell.clock.now() - FRESH_MS) : null
   const view = got?.view ?? (await registry.handle(contents.cache))
-  const tokens = view.state.live?.tokens ?? view.record.estimatedTokens * 2
+  const tokens = view.state.live?.tokens ?? mostTokens(view.record)
   const live = got?.failure === null ? view.state.live : null
   if (live !== null) return { body: references.refer(body, live.name), tokens, inlined: null }
   const kept = await registry.handleContents(view.k)

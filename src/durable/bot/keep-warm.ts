@@ -1,6 +1,7 @@
 import { readFailure } from '../../contract/failure.ts'
 import type { ChatMessage, ChatWindow } from '../../core/conversation/window.ts'
 import { messagesUpTo } from '../../core/conversation/asked-breakpoints.ts'
+import { boundOf } from '../../providers/tokens/bound.ts'
 import { buildableProbes } from '../../providers/prefix/buildable-probes.ts'
 import { besideOf, fingerprintOf } from '../../providers/prefix/identity.ts'
 import { endsAtResults, takesTools, turnRequest } from '../../providers/conversation.ts'
@@ -82,10 +83,11 @@ function followedTurn(
 
 /** Cache entry that a call left; null: none. Where the provider does not report writes, a write is assumed. */
 function entryOf({ begunAt: at, usage }: TurnCall): FollowedTurn['entry'] | null {
-  const { cacheReadTokens: read, cacheWriteTokens: written, inputTokens } = usage
+  const { cacheReadTokens: read, cacheWriteTokens: written, inputTokens, outputTokens } = usage
   const counted = (read ?? 0) + (written ?? 0)
-  if (counted > 0) return { at, tokens: written === null ? (inputTokens ?? counted) : counted, proved: true }
-  return written === null && inputTokens !== null ? { at, tokens: inputTokens, proved: false } : null
+  const said = inputTokens === null || outputTokens === null ? {} : { promptTokens: inputTokens + outputTokens }
+  if (counted > 0) return { at, tokens: written === null ? (inputTokens ?? counted) : counted, proved: true, ...said }
+  return written === null && inputTokens !== null ? { at, tokens: inputTokens, proved: false, ...said } : null
 }
 
 function registrationOf(
@@ -121,8 +123,9 @@ function registrationOf(
   const prefix = dialect.prepare(request, (model) => factsOf(card.id, model, now))
   const facts = factsOf(card.id, config.model, now)
   const place = placeOf(card, env, config.region)
+  const bound = boundOf(card, config.model, prefix.text)
   // A prefix below the minimum length is never cached.
-  if (facts.minimumTokens !== null && prefix.renderedBytes / 2 < facts.minimumTokens) return null
+  if (facts.minimumTokens !== null && bound.most !== null && bound.most < facts.minimumTokens) return null
   const beside = besideOf({ compared: null }, place)
   const { name: credential, generation } = config.credential
   const [entry, content] = lookupsOf(storedOutline(card, prefix, facts), {
@@ -144,6 +147,7 @@ function registrationOf(
     retention: prefix.retention,
     breakpoint: prefix.breakpoint,
     estimatedTokens: prefix.estimatedTokens,
+    bound,
     bodyBytes: Buffer.byteLength(prefix.text),
     advice: prefix.advice,
     maxOutputTokens: null,

@@ -15,6 +15,7 @@ import { botSpan, inSpan, usageAttributes } from '../../calls/span.ts'
 import type { Attributes, Tracer } from '../../calls/span.ts'
 import { accessTo } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
+import { boundOf } from '../../providers/tokens/bound.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import { registryNamed } from '../../runtime/jurisdiction.ts'
@@ -222,8 +223,11 @@ async function prepare(
     publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
   }
   const facts = factsOf(config.provider, config.model, clock.now())
-  const worst = worstNanos(facts, asked, body, tokens)
-  if (worst === null && config.allowUnpriced === false) {
+  // The handle in the body stands for contents whose tokens are known otherwise.
+  const own = boundOf(card, config.model, tokens === 0 ? body : bare.body)
+  const most = own.most === null || tokens === null ? null : own.most + tokens
+  const worst = worstNanos(facts, asked, most)
+  if (worst === null && most !== null && config.allowUnpriced === false) {
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }
@@ -245,15 +249,9 @@ function withoutTools({ final, view: { volatileText } }: Asked): string | null {
     : volatileText
 }
 
-/** Most that a call can cost in nano-dollars: one token for every two bytes, all written, and the longest answer. Null: no price. */
-function worstNanos(
-  { price }: ModelFacts,
-  { cache, maxOutputTokens }: Asked,
-  body: string,
-  contentTokens: number,
-): number | null {
-  if (price === null) return null
-  const tokens = Math.ceil(Buffer.byteLength(body) / 2) + contentTokens
+/** Most that a call of `tokens` can cost in nano-dollars: all of them written, and the longest answer. Null: no price, or no limit of tokens. */
+function worstNanos({ price }: ModelFacts, { cache, maxOutputTokens }: Asked, tokens: number | null): number | null {
+  if (price === null || tokens === null) return null
   const rates = ratesFor(price, tokens)
   const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
   const perMTok = Math.max(write, rates.inputNanosPerMTok)

@@ -5,6 +5,7 @@ import { duration } from '../../contract/scalars.ts'
 import { fingerprint } from '../../core/prompt/fingerprint.ts'
 import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
 import { withoutCredentials } from '../../providers/dialects/shared/credentials.ts'
+import { boundOf } from '../../providers/tokens/bound.ts'
 import { runManagedCacheLease } from '../../calls/managed-cache.ts'
 import { pack } from '../../runtime/bytes.ts'
 import { account } from '../server/auth.ts'
@@ -85,6 +86,7 @@ export const caches = router()
       credentialGeneration: use.generation,
       ...place,
       estimatedTokens: prepared.estimatedTokens,
+      bound: boundOf(card, prepared.model, prepared.text),
       bodyBytes: Buffer.byteLength(prepared.text),
       ttlMs,
       keep,

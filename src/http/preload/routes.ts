@@ -16,6 +16,7 @@ import { idempotent } from '../server/idempotency.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
 import { handleBodyOf, warmHandle } from '../warm/handle.ts'
+import { counted } from '../warm/count.ts'
 import { planned, prepared, requireSendable } from '../warm/plan.ts'
 import { refuseUnpriced } from '../warm/unpriced.ts'
 import { credentialsNamed } from '../server/credential.ts'
@@ -158,9 +159,9 @@ async function admit(
   const required = await requireSendable(c, preparation, known)
   // A required cache without a retention takes the registered one, for the head as well.
   const isRegistered = required === null || required.retention === preparation.prefix.retention
-  if (isRegistered) return { preparation, body }
+  if (isRegistered) return { preparation: await counted(c, preparation), body }
   const written = writtenAt(body, required.retention)
-  return { preparation: prepared(c, written, known), body: written }
+  return { preparation: await counted(c, prepared(c, written, known)), body: written }
 }
 
 function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {

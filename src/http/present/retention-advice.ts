@@ -7,7 +7,7 @@ import { creationNanos, storageNanos } from '../../core/model/storage-price.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import type { Advice } from '../../core/model/advice.ts'
-import { retentionInForce, factsModelOf } from '../../registration/record.ts'
+import { retentionInForce, factsModelOf, sizeOf } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
 import { MINUTE_MS } from '../../core/time/time.ts'
 
@@ -27,6 +27,7 @@ export interface Retained {
     | 'outputFloors'
     | 'estimatedTokens'
     | 'cacheOpen'
+    | 'bound'
   >
   state: PrefixState
 }
@@ -48,7 +49,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const facts = factsOf(record.provider, factsModelOf(record), now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const tokens = state.measuredTokens ?? estimatedTokens
-  const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
+  const context = { keepWarm, facts, ...sizeOf(record), outputFloor, grainMs }
   // Where the choice is open, the planner makes it.
   const managed = record.cacheOpen === true ? null : managedCacheHolding(record, tokens, facts, now)
   const other = cheaperAlternative(state, context, now, managed === null ? [] : [managed])

@@ -1,5 +1,5 @@
 import { breakEvenCap, isFree } from '../../core/planning/break-even.ts'
-import { callLimit, worstNanosAt } from '../../core/planning/budget.ts'
+import { callLimit, mostTokens, unboundedRefusal, worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
 import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
@@ -15,9 +15,16 @@ const WEEK_MINUTES = 7 * 24 * 60
 
 /**
  * What a plan costs: the first write, one probe, and a day of probes without a real request, in US dollars. Null where a price or
- * a retention is not known. `state`: that of a new prefix, with the measured tokens if it is a known one.
+ * a retention is not known. `state`: that of a new prefix, with the measured tokens if it is a known one. `isCounted`: the provider counts a
+ * request free of charge, and is asked where the bound does not fit.
  */
-export function dryRunCost(state: PrefixState, context: PlanContext, retention: string, now: number) {
+export function dryRunCost(
+  state: PrefixState,
+  context: PlanContext,
+  retention: string,
+  now: number,
+  isCounted = false,
+) {
   const { keepWarm, facts, outputFloor } = context
   const { price } = facts
   const tokens = state.measuredTokens ?? context.estimatedTokens
@@ -26,7 +33,11 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const probe = price === null ? null : readNanos(tokens, outputFloor, price)
   const first = worstNanosAt(retention, state, context)
   // Once a call has counted its tokens, later calls reserve by the count.
-  const later = worstNanosAt(retention, { measuredTokens: tokens }, context)
+  const later = worstNanosAt(
+    retention,
+    { measuredTokens: tokens, countedTokens: state.countedTokens ?? tokens },
+    context,
+  )
   const rest = planKind(keepWarm.plan).sends ? stopConditionOf(state, context, now) : null
   const wished = rest === null ? plannedProbes(state, context) : 0
   const fitting =
@@ -35,7 +46,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
     why: rest?.do === 'stop' ? ` Once the prefix is warm, the plan stops with reason ${rest.reason}: ${rest.why}.` : '',
-    advice: limitAdvice(first, state, context),
+    advice: limitAdvice(first, state, context, isCounted && state.countedTokens === undefined),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
     probes_per_day: perDay,
@@ -62,24 +73,31 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
 }
 
 /** Advice for limits that do not hold the first call: a warm would be refused on every day. `first`: its worst case; null: unknown. */
-function limitAdvice(
-  first: number | null,
-  { measuredTokens }: PrefixState,
-  { keepWarm, estimatedTokens }: PlanContext,
-): Advice[] {
+function limitAdvice(first: number | null, state: PrefixState, context: PlanContext, isCounted: boolean): Advice[] {
+  const { keepWarm } = context
   const cap = keepWarm.maxNanosPerCall ?? null
+  // Nothing is sent in a dry run, so that the provider's own count is not known.
+  const refused = isCounted
+    ? "A warm would ask for the provider's own count, and be refused (budget_exhausted) without it"
+    : 'A warm would be refused (budget_exhausted)'
+  const unbounded = unboundedRefusal(state, context)
+  if (unbounded !== null) {
+    const at = `request.${context.bound?.unbounded ?? ''}`
+    return [{ cause: 'unbounded_tokens', message: `${refused}: ${unbounded.why}.`, at }]
+  }
   if (first === null) {
     const message =
       'A warm would be refused (budget_exhausted): no price is known for this model, so a call cannot be held to keep_warm.max_usd_per_call.'
     return cap === null ? [] : [{ cause: 'cap_without_price', message, at: CAP }]
   }
+  const most = mostTokens(state, context)
   const how =
-    measuredTokens === null
-      ? `before the first measurement, a write of twice the estimated ${estimatedTokens} tokens`
-      : `a write of the measured ${measuredTokens} tokens plus 5 %`
+    state.countedTokens === undefined
+      ? `a write of at most ${most} tokens, until an answer counts them`
+      : `a write of the counted ${state.countedTokens} tokens with a margin, ${most}`
   const told = (cause: string, what: string, at: string, limit: number): Advice[] => {
     if (first <= limit) return []
-    const message = `A warm would be refused (budget_exhausted). Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
+    const message = `${refused}. Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
     return [{ cause, message, at }]
   }
   return [

@@ -11,7 +11,7 @@ import type { Preparation } from '../../registration/prepare.ts'
 import { comparisonJson } from '../present/cache-use.ts'
 import { keepWarmJson, warmthJson } from '../present/prefix.ts'
 import { dayOf } from '../../core/time/time.ts'
-import { retentionInForce } from '../../registration/record.ts'
+import { retentionInForce, sizeOf } from '../../registration/record.ts'
 
 /** What a warm would do and cost. Nothing is stored and nothing is sent. */
 export async function dryRun(c: Call, preparation: Preparation) {
@@ -28,7 +28,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
     keepWarm,
     facts,
     ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
-    estimatedTokens: prefix.estimatedTokens,
+    ...sizeOf(known?.record ?? registration),
     outputFloor: registration.outputFloors[known?.state.primitiveIndex ?? 0] ?? registration.outputFloors.at(-1) ?? 0,
     killed: false,
     grainMs: 1_000,
@@ -36,10 +36,15 @@ export async function dryRun(c: Call, preparation: Preparation) {
     random: 0,
   }
   const { why, advice, ...costs } = dryRunCost(
-    { ...fresh, measuredTokens: known?.state.measuredTokens ?? null },
+    {
+      ...fresh,
+      measuredTokens: known?.state.measuredTokens ?? null,
+      ...(known?.state.countedTokens === undefined ? {} : { countedTokens: known.state.countedTokens }),
+    },
     context,
     retention,
     now,
+    preparation.card.tokens?.count !== undefined,
   )
   const isOpen = registration.cacheOpen ?? known?.record.cacheOpen ?? false
   return {
@@ -76,8 +81,8 @@ export async function dryRun(c: Call, preparation: Preparation) {
 /** Why the planner would choose this retention; empty: it does not choose. */
 function choiceSentence({ facts, keepWarm, registration }: Preparation, now: number): string {
   if (registration.retentionOpen !== true) return ''
-  const { estimatedTokens, outputFloors, retention } = registration
-  const context = { keepWarm, facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }
+  const { outputFloors, retention } = registration
+  const context = { keepWarm, facts, ...sizeOf(registration), outputFloor: outputFloors[0] ?? 0 }
   const why = firstRetentionWhy(context, retention, now)
   return why === null ? '' : ` It would be ${why}.`
 }

@@ -1,7 +1,7 @@
 import { invalid } from '../../contract/failure.ts'
-import { worstNanos, worstNanosAt } from '../../core/planning/budget.ts'
+import { mostTokens, worstNanos, worstNanosAt } from '../../core/planning/budget.ts'
 import { factsOf } from '../../runtime/facts.ts'
-import { factsModelOf } from '../../registration/record.ts'
+import { factsModelOf, sizeOf } from '../../registration/record.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import type { ReceivedView } from '../present/prefix.ts'
 
@@ -26,15 +26,19 @@ export function refuseUnpriced(preparation: Preparation, word: UnpricedWord, fie
   const { facts, prefix, registration } = preparation
   const offer = facts.retentions.find(({ name }) => name === prefix.retention)
   const [outputFloor = 0] = registration.outputFloors
-  const context = { facts, estimatedTokens: prefix.estimatedTokens, outputFloor }
+  const context = { facts, ...sizeOf(registration), outputFloor }
+  const isUnbounded = facts.price !== null && registration.bound?.most === null
+  // What has no bound is refused where it is to be sent, under its budget.
+  if (isUnbounded) return
   refuse(offer === undefined ? null : worstNanosAt(offer.name, { measuredTokens: null }, context), word, field)
 }
 
 /** The same for a registered prefix. */
 export function refuseUnpricedAgain({ record, state }: ReceivedView, word: UnpricedWord, now: number): void {
   const facts = factsOf(record.provider, factsModelOf(record), now)
-  const { estimatedTokens, outputFloors } = record
-  refuse(worstNanos(state, { facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }), word, 'allow_unpriced')
+  const context = { facts, ...sizeOf(record), outputFloor: record.outputFloors[0] ?? 0 }
+  if (facts.price !== null && mostTokens(state, context) === null) return
+  refuse(worstNanos(state, context), word, 'allow_unpriced')
 }
 
 function refuse(worst: number | null, word: UnpricedWord, field: string): void {

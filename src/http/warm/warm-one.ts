@@ -11,6 +11,7 @@ import type { Call } from '../server/context.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { joinBurst } from './burst.ts'
 import type { Burst } from './burst.ts'
+import { counted } from './count.ts'
 import { dryRun } from './dry-run.ts'
 import { judged } from './judge.ts'
 import { planned, requireSendable } from './plan.ts'
@@ -39,11 +40,12 @@ export async function warmOne(
   pool?: Registration['pool'],
 ): Promise<Warmed> {
   const clock = clockOf(c)
-  const preparation = planned(c, body, known)
-  if (body.dry_run === true) return { status: 200, json: await dryRun(c, preparation) }
+  const bounded = planned(c, body, known)
+  if (body.dry_run === true) return { status: 200, json: await dryRun(c, bounded) }
   const word = { given: body.allow_unpriced, waits: body.background !== true && pool === undefined }
-  refuseUnpriced(preparation, word)
-  const required = await requireSendable(c, preparation, known)
+  refuseUnpriced(bounded, word)
+  const required = await requireSendable(c, bounded, known)
+  const preparation = await counted(c, bounded)
   const burst = burstOf(c, preparation)
   try {
     const registered = await register(

@@ -15,6 +15,7 @@ import type { ClaudeTraits } from './build.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
+import { CLAUDE_COUNTED } from './tokens.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
 
@@ -100,6 +101,7 @@ export const anthropic: Card = {
     row(ids('claude-haiku-5-5'), null, null, ADAPTIVE_MEDIUM),
     row(ids('claude-fable-5-2', 'claude-mythos-5-2'), null, null),
   ],
+  tokens: CLAUDE_COUNTED,
   facts: facts(DOCS, {
     mechanism:
       'Explicit breakpoints (cache_control), four at most, or one automatic one at the end; entries are written at breakpoints only.',

@@ -1,6 +1,7 @@
 import { assumed, automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
+import { GPT_OSS_TOKENS } from './tokens.ts'
 
 const DOCS = 'https://inference-docs.cerebras.ai/capabilities/prompt-caching'
 
@@ -16,6 +17,7 @@ export const cerebras: Card = {
   models: [
     automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS), blockTokens: 600 }, DOCS),
   ],
+  tokens: GPT_OSS_TOKENS,
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache of the organisation.',
     granularity: 'Blocks, typically of 100 to 600 tokens.',

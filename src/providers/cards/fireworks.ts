@@ -1,6 +1,7 @@
 import { automatic, CHAT, facts, UNSTATED } from './build.ts'
 import type { AutomaticRates } from './build.ts'
 import type { Card } from '../card.ts'
+import { GPT_OSS_TOKENS } from './tokens.ts'
 
 const DOCS = 'https://docs.fireworks.ai/guides/prompt-caching'
 
@@ -31,6 +32,7 @@ export const fireworks: Card = {
     row('glm-5p2', { input: 1.4, read: 0.14, output: 4.4 }),
     automatic(['*'], { retention: UNSTATED }, DOCS),
   ],
+  tokens: GPT_OSS_TOKENS,
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache on every model and deployment, one for each replica.',
     granularity: 'The very last token of a prompt is never shared.',

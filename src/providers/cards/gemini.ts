@@ -4,6 +4,7 @@ import { geminiContent } from '../dialects/gemini-content/dialect.ts'
 import { geminiManagedCaches } from '../managed-cache/gemini.ts'
 import type { Card, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
+import { GEMINI_COUNTED } from './tokens.ts'
 
 const DOCS = 'https://ai.google.dev/gemini-api/docs/caching'
 
@@ -77,6 +78,7 @@ export const gemini: Card = {
     row(['gemini-2.5*'], null, []),
     row(['gemini-3*', 'gemini-4*'], null, []),
   ],
+  tokens: GEMINI_COUNTED,
   facts: facts(DOCS, {
     mechanism: 'Implicit prefix cache from 2.5 on, and handles (cachedContents). Gemini 4 takes no handles.',
     granularity: '2048 or 4096 tokens by model; other pages say 1024.',

@@ -1,6 +1,7 @@
 import { automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
 import { HOUR_MS } from '../../core/time/time.ts'
+import { GPT_OSS_TOKENS } from './tokens.ts'
 
 const DOCS = 'https://console.groq.com/docs/prompt-caching'
 
@@ -34,6 +35,7 @@ export const groq: Card = {
     ),
     automatic(['openai/gpt-oss-safeguard-20b'], { retention: TWO_HOURS }, DOCS),
   ],
+  tokens: GPT_OSS_TOKENS,
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache, on the gpt-oss models only.',
     granularity: 'From 128 to 1024 tokens, depending on the model; which has which is not published.',

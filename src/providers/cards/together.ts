@@ -1,6 +1,7 @@
 import { assumed, automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
+import { GPT_OSS_TOKENS } from './tokens.ts'
 
 const DOCS = 'https://docs.together.ai/docs/prompt-caching'
 
@@ -14,6 +15,7 @@ export const together: Card = {
   wire: { keyMember: 'prompt_cache_key', lacks: ['thinking'] },
   // About an hour is typical and not promised. Each model's page has its discount.
   models: [automatic(['*'], { retention: assumed('implicit', 30 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS) }, DOCS)],
+  tokens: GPT_OSS_TOKENS,
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache, serverless and dedicated.',
     clock: 'About an hour is typical; best effort.',

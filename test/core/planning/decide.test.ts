@@ -246,8 +246,20 @@ describe('budgets', () => {
     expect(worstNanos(warmState(NOON), context({ outputFloor: 16 }))).toBe(10_500 * 3_750 + 16 * 15_000)
   })
 
-  it('double the estimate before the first count', () => {
-    expect(worstNanos(warmState(NOON, { measuredTokens: null }), context())).toBe(20_000 * 3_750)
+  it('reserve the bound of the tokens until an answer counts them, and then that count', () => {
+    const fresh = warmState(NOON, { measuredTokens: null })
+    const bound = { most: 30_000 }
+    expect(worstNanos(fresh, context({ bound }))).toBe(30_000 * 3_750)
+    expect(worstNanos({ ...fresh, countedTokens: 9_000 }, context({ bound }))).toBe(9_450 * 3_750)
+    // A count above the bound replaces it as well.
+    expect(worstNanos({ ...fresh, countedTokens: 40_000 }, context({ bound }))).toBe(42_000 * 3_750)
+    // What was read from the cache counts nothing.
+    expect(worstNanos({ ...fresh, measuredTokens: 5_000 }, context({ bound }))).toBe(30_000 * 3_750)
+    expect(worstNanos(fresh, context({ bound: { most: null, unbounded: 'messages[0]' } }))).toBeNull()
+  })
+
+  it('of rows without a bound count each of their bytes, as their estimate shows them', () => {
+    expect(worstNanos(warmState(NOON, { measuredTokens: null }), context())).toBe(40_000 * 3_750)
   })
 
   it('make always wait for the next UTC day, and other plans stop', () => {

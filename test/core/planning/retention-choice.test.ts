@@ -87,10 +87,10 @@ describe('the first retention', () => {
   })
 
   it('is one whose write fits into the daily budget, where there is one', () => {
-    // 20,000 tokens at the worst: 0.075 dollars at 5m, 0.12 at 1h.
+    // 40,000 tokens at the worst: 0.15 dollars at 5m, 0.24 at 1h.
     const within = (usd: number) => auto({ keepWarm: planned('auto', { budgetNanosPerDay: usd * 1e9 }) })
-    expect(firstRetention(within(0.1), NOON)).toBe('5m')
-    expect(firstRetention(within(0.2), NOON)).toBe('1h')
+    expect(firstRetention(within(0.2), NOON)).toBe('5m')
+    expect(firstRetention(within(0.4), NOON)).toBe('1h')
     expect(firstRetention(within(0.01), NOON)).toBe('1h')
   })
 })

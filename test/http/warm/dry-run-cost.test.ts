@@ -19,6 +19,7 @@ function given(keepWarm: Partial<KeepWarm>): PlanContext {
     keepWarm: { ...DEFAULT_KEEP_WARM, ...keepWarm },
     facts,
     estimatedTokens: TOKENS,
+    bound: { most: 2 * TOKENS },
     outputFloor: 0,
     killed: false,
     grainMs: 1_000,
@@ -31,7 +32,7 @@ it('a dry run counts the probes that the daily budget lets through', () => {
   const budgetNanosPerDay = worstNanosAt('1h', fresh, given({})) ?? 0
   const context = given({ plan: 'always', budgetNanosPerDay })
   const probe = readNanos(TOKENS, 0, facts.price!)
-  let state = { ...fresh, measuredTokens: TOKENS }
+  let state = { ...fresh, measuredTokens: TOKENS, countedTokens: TOKENS }
   let sent = 0
   while (sendWithinBudget(state, context, NOW, 'keep', '').do === 'send') {
     sent++
@@ -49,13 +50,39 @@ it('a dry run counts the probes that the daily budget lets through', () => {
 })
 
 it('a dry run of a known prefix uses its measured tokens', () => {
-  const measured = { ...fresh, measuredTokens: 2 * TOKENS }
+  const measured = { ...fresh, measuredTokens: 2 * TOKENS, countedTokens: 2 * TOKENS }
   const budgetNanosPerDay = worstNanosAt('1h', measured, given({})) ?? 0
   const cost = dryRunCost(measured, given({ budgetNanosPerDay }), '1h', NOW)
   expect(cost).toMatchObject({ advice: [], how: expect.stringContaining(`${2 * TOKENS} tokens as measured`) })
   const less = dryRunCost(measured, given({ budgetNanosPerDay: budgetNanosPerDay - 1 }), '1h', NOW)
   expect(less.advice).toMatchObject([{ cause: 'budget_below_worst_case' }])
-  expect(less.advice[0]?.message).toContain(`a write of the measured ${2 * TOKENS} tokens plus 5 %`)
+  expect(less.advice[0]?.message).toContain(`a write of the counted ${2 * TOKENS} tokens with a margin`)
+})
+
+it('a dry run names a budget that lets the first call through, whatever limits its tokens', () => {
+  const bounds: PlanContext['bound'][] = [{ most: 17 }, { most: 4 * TOKENS }, { most: 999_999 }, undefined]
+  for (const bound of bounds) {
+    const context = { ...given({ budgetNanosPerDay: 1 }), ...(bound === undefined ? {} : { bound }) }
+    const [advice] = dryRunCost(fresh, context, '1h', NOW).advice
+    const named = Number(/A budget of \$([\d.e-]+) is enough/.exec(advice?.message ?? '')?.[1])
+    const enough = given({ budgetNanosPerDay: Math.round(named * 1e9) })
+    const sent = sendWithinBudget(fresh, { ...context, keepWarm: enough.keepWarm }, NOW, 'write', '')
+    expect(sent).toMatchObject({ do: 'send' })
+    expect(sent.do === 'send' ? sent.worstNanos : null).toBeLessThanOrEqual(enough.keepWarm.budgetNanosPerDay)
+  }
+})
+
+it('a dry run names the part that nobody limits', () => {
+  const context = { ...given({}), bound: { most: null, unbounded: 'messages[0].content[1]' } as const }
+  const cost = dryRunCost(fresh, context, '1h', NOW)
+  expect(cost.advice).toMatchObject([{ cause: 'unbounded_tokens', at: 'request.messages[0].content[1]' }])
+  expect(sendWithinBudget(fresh, context, NOW, 'write', '')).toMatchObject({
+    do: 'stop',
+    reason: 'budget_exhausted',
+    why: expect.stringContaining('request.messages[0].content[1]'),
+  })
+  // An answer that counted it is enough.
+  expect(sendWithinBudget({ ...fresh, countedTokens: 900 }, context, NOW, 'write', '')).toMatchObject({ do: 'send' })
 })
 
 it('a dry run says that nothing limits free keep-alives, and counts them', () => {

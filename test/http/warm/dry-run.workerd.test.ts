@@ -140,9 +140,11 @@ describe('a dry run', () => {
     const said = dry.advice.find(({ cause }) => cause === 'budget_below_worst_case')
     expect(said?.at).toBe('keep_warm.budget_usd_per_day')
     const enough = Number(/([\d.]+) is enough for that call/.exec(said?.message ?? '')?.[1])
-    expect(enough).toBeLessThan((free.plan.first_write_cost_usd ?? 0) * 2.02)
-    expect((await asked(small, false)).status).toBe(402)
+    expect(enough).toBeLessThan((free.plan.first_write_cost_usd ?? 0) * 4.2)
     expect(received(world.lab)).toEqual([])
+    // The provider's own count does not fit either.
+    expect((await asked((free.plan.first_write_cost_usd ?? 0) * 0.9, false)).status).toBe(402)
+    expect(received(world.lab).map(({ path }) => path)).toEqual(['v1/messages/count_tokens'])
     expect(dryRunAnswer.parse((await asked(enough, true)).json).advice.map(({ cause }) => cause)).not.toContain(
       'budget_below_worst_case',
     )

@@ -10,6 +10,7 @@ import {
 } from '../../../core/time/schedule.ts'
 import type { StorageRate } from '../../../core/model/storage-price.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
+import { mostTokens } from '../records/managed-cache.ts'
 import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { storageNanos as storageCost } from '../../../core/model/storage-price.ts'
@@ -200,8 +201,8 @@ export class ManagedCachePlanningContext {
     return {
       keep: record.keep,
       ...prices,
-      estimatedTokens: record.estimatedTokens,
       leftBehindNanos: this.store.departed.owedNanos(record.fingerprint),
+      mostTokens: mostTokens(record),
       killed: this.killed(),
       ...goneOf(record, this.ports),
       accountLeftNanos:

@@ -1,3 +1,4 @@
+import { boundOf } from '../../../providers/tokens/bound.ts'
 import { readFailure } from '../../../contract/failure.ts'
 import { cacheVerdict, compareCaches } from '../../../core/events/cache-choice.ts'
 import type { CacheComparison } from '../../../core/events/cache-choice.ts'
@@ -189,7 +190,8 @@ export class ChosenCaches {
 
   /** What is to be kept of a prefix, as `POST /caches` would register it; null: it cannot be read, or holds nothing to keep. */
   #contentsOf(k: number, record: PrefixRecord): ManagedCacheRegistration | null {
-    const dialect = cardById(record.provider)?.managedCaches
+    const card = cardById(record.provider)
+    const dialect = card?.managedCaches
     if (dialect === undefined) return null
     try {
       const bytes = this.#ports.store.prefixes.body(k)
@@ -206,6 +208,7 @@ export class ChosenCaches {
         credential,
         credentialGeneration,
         estimatedTokens,
+        bound: boundOf(card, model, text),
         bodyBytes: Buffer.byteLength(text),
         ttlMs: TRIAL_TTL_MS,
         keep: { untilAt: null, idleMs: TRIAL_TTL_MS, budgetNanosPerDay: keepWarm.budgetNanosPerDay },

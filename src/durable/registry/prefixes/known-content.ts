@@ -1,6 +1,7 @@
 import { readFailure } from '../../../contract/failure.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { restart } from '../../../core/events/restarted.ts'
+import type { TokenBound } from '../../../core/prompt/token-bound.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Registration } from '../../../registration/registration.ts'
 import { factsModelOf } from '../../../registration/record.ts'
@@ -27,15 +28,17 @@ export function registerAgain(
   // A caller who names no mode, or no base model, leaves it as it is.
   const required = registration.required ?? record.required ?? false
   const { baseModel = record.baseModel, cacheOpen = record.cacheOpen } = registration
+  const bound = lower(record.bound, registration.bound)
   if (registration.cacheOpen === true)
     scheduler.applyTransition(k, now, (state) => ({ state: askedAgain(state), rows: [] }))
   const isSameWish = required === (record.required ?? false) && cacheOpen === record.cacheOpen
-  if (isSameWish && baseModel === record.baseModel) return
+  if (isSameWish && baseModel === record.baseModel && bound === record.bound) return
   store.prefixes.saveRecord(k, {
     ...record,
     required,
     ...(baseModel === undefined ? {} : { baseModel }),
     ...(cacheOpen === undefined ? {} : { cacheOpen }),
+    ...(bound === undefined ? {} : { bound }),
   })
 }
 
@@ -44,6 +47,12 @@ function askedAgain(state: PrefixState): PrefixState {
   if (state.managed?.notBeforeAt === undefined) return state
   const { notBeforeAt: _, failed: __, ...managed } = state.managed
   return { ...state, managed }
+}
+
+/** Both hold for one content, so the lower one does. A row without a bound keeps to what was measured of it. */
+function lower(known: TokenBound | undefined, given: TokenBound | undefined): TokenBound | undefined {
+  if (known === undefined || given === undefined || given.most === null) return known
+  return known.most === null || given.most < known.most ? given : known
 }
 
 /**

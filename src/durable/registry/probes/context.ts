@@ -20,7 +20,7 @@ import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import type { AccountSettings } from '../records/account.ts'
 import type { LifetimeView } from '../records/lifetime.ts'
-import { isUnmarked, factsModelOf } from '../../../registration/record.ts'
+import { isUnmarked, factsModelOf, sizeOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /** Time from a failure to the next attempt: one settlement and the shortest wait. */
@@ -126,7 +126,7 @@ export class PlanningContext {
       keepWarm: record.keepWarm,
       facts,
       ...(curves === undefined ? {} : { curves }),
-      estimatedTokens: record.estimatedTokens,
+      ...sizeOf(record),
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,

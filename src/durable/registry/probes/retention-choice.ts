@@ -5,14 +5,14 @@ import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Row } from '../tables/states.ts'
-import { isUnmarked } from '../../../registration/record.ts'
+import { isUnmarked, sizeOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /** History rows of a new prefix whose retention the planner chose: only these rows say that its writes may cost more. */
 export function firstRetentionRows(record: PrefixRecord, facts: ModelFacts, now: number): HistoryRow[] {
   if (!isUnmarked(record)) return []
-  const { keepWarm, estimatedTokens, retention, outputFloors } = record
-  const context = { keepWarm, facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }
+  const { keepWarm, retention, outputFloors } = record
+  const context = { keepWarm, facts, ...sizeOf(record), outputFloor: outputFloors[0] ?? 0 }
   const why = firstRetentionWhy(context, retention, now)
   return why === null ? [] : [{ at: now, type: 'decision', decision: 'retention', why }]
 }

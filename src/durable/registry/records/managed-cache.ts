@@ -1,3 +1,4 @@
+import type { TokenBound } from '../../../core/prompt/token-bound.ts'
 import type { ManagedCacheKeep, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
 import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
@@ -27,6 +28,8 @@ export interface ManagedCacheRecord {
   /** Region or location that a caller or the credential named. Absent: the deployment's. */
   region?: string
   estimatedTokens: number
+  /** The most tokens that the contents can have; absent in rows of older versions. */
+  bound?: TokenBound
   bodyBytes: number
   keep: ManagedCacheKeep
   /** The credentials that the stored contents hold placeholders for, sealed. Absent: none. */
@@ -35,6 +38,14 @@ export interface ManagedCacheRecord {
   prefixes?: string[]
   /** The planner made it for them, and no caller asked for it since: without them it ends. */
   chosen?: true
+}
+
+/** The most tokens that the contents of a managed cache can have. In older rows the estimate is a quarter of the bytes. Null: no limit is known. */
+export function mostTokens({
+  bound,
+  estimatedTokens,
+}: Pick<ManagedCacheRecord, 'bound' | 'estimatedTokens'>): number | null {
+  return bound === undefined ? estimatedTokens * 4 : bound.most
 }
 
 /** A registration of a managed cache, prepared by the Worker. */

@@ -57,6 +57,7 @@ import { hasBudget, probe } from './probe.ts'
 import { messagesSettings } from './settings.ts'
 import { messagesTurns } from './turn.ts'
 import type { Compared } from '../../compared.ts'
+import { countTokens } from './count.ts'
 import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
 /**
@@ -90,6 +91,7 @@ function create(wire: Wire): Dialect {
     render,
     primitives,
     probe: (prefix, options) => placed(probe(prefix, options), prefix.model, wire),
+    ...(wire.versionInBody === null ? { count: countTokens } : {}),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),

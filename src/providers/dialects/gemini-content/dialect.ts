@@ -1,3 +1,4 @@
+import { countTokens } from './count.ts'
 import { Failure } from '../../../contract/failure.ts'
 import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import { byteOffset, items, member } from '../../../core/prompt/json-text.ts'
@@ -80,6 +81,7 @@ function create(wire: Wire): Dialect {
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, wire),
+    count: countTokens((prefix) => probe(prefix, { primitive: 'one_token', retention: '' }, wire)),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),

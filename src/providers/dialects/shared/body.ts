@@ -178,13 +178,10 @@ export function memberStream(body: Body, key: string, rules?: CanonicalRules): [
 
 const encoder = new TextEncoder()
 
-/** UTF-8 bytes of the rendered text, and the estimate of four bytes a token. */
-export function sizeOf(streams: readonly (readonly [string, string])[]): {
-  renderedBytes: number
-  estimatedTokens: number
-} {
+/** The estimate of four bytes of rendered text a token. */
+export function sizeOf(streams: readonly (readonly [string, string])[]): { estimatedTokens: number } {
   const renderedBytes = streams.reduce((sum, [, text]) => sum + encoder.encode(text).byteLength, 0)
-  return { renderedBytes, estimatedTokens: Math.ceil(renderedBytes / 4) }
+  return { estimatedTokens: Math.ceil(renderedBytes / 4) }
 }
 
 /** Edits that append an item to a list; null: the body has no such list, and the member must be added. */

@@ -130,7 +130,7 @@ it('the retention is chosen once for a write, however often its message arrives'
 })
 
 it('the retention changes only where the budget of the account allows it', () => {
-  const plan = { plan: 'auto', budget_usd_per_day: 0.12 }
+  const plan = { plan: 'auto', budget_usd_per_day: 0.25 }
   const k = register(plan)
   // The first write at an hour would not fit into the budget of the prefix.
   expect(retentionOf(k)).toBe('5m')

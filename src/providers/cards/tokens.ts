@@ -1,0 +1,66 @@
+import type { CardTokens } from '../card.ts'
+
+/** What limits the tokens of a request, for cards that share a tokenizer. */
+
+const CHECKED_TOKENS = '2026-11-30'
+
+/**
+ * Claude. Images have a token for each 28 × 28 pixels and at most 2,576 pixels on an edge (platform.claude.com, "Vision"): 92 × 92. Tools add a system
+ * prompt of up to some 800 tokens. Not stated: what tools of the provider and of MCP servers add.
+ */
+export const CLAUDE_TOKENS: CardTokens = {
+  added: { request: 64, message: 16, tool: 32, anyTool: 1_024 },
+  parts: { image: 8_464, server_tool: 4_096, mcp_server: 16_384 },
+  says: "The tokenizer is not public: a byte may be a token. An image has 8,464 tokens at most. Assumed: at most 4,096 tokens for a tool of the provider's, 16,384 for an MCP server, 1,024 for having tools. Documents that are no text have no limit.",
+  source: 'https://platform.claude.com/docs/en/build-with-claude/vision',
+  checked: CHECKED_TOKENS,
+}
+
+/** The same, with the vendor's own count of a request. It may differ from what is billed "by a small amount", which no page puts in figures. */
+export const CLAUDE_COUNTED: CardTokens = {
+  ...CLAUDE_TOKENS,
+  count: { share: 0.02, tokens: 64 },
+  says: `count_tokens is free; it takes no tools of the provider's, no MCP servers, and no images or documents by URL or file id. Assumed: it is at most 2 % and 64 tokens too low. Without it: ${CLAUDE_TOKENS.says}`,
+  source: 'https://platform.claude.com/docs/en/build-with-claude/token-counting',
+}
+
+/** Names of models whose vocabulary is o200k. Sources: `model.py` of tiktoken; the models of npm gpt-tokenizer 4.0.0 for GPT-5.1 to 5.6. */
+const O200K_MODELS = ['gpt-4o*', 'gpt-4.1*', 'chatgpt-4o-*', 'gpt-5', 'gpt-5-*', 'gpt-5.*', 'o1*', 'o3*', 'o4-mini*']
+
+/**
+ * OpenAI's own models. The largest image is one of 768 × 2,048 pixels in detail for GPT-4o mini: 2,833 tokens and 5,667 for each of eight tiles. Messages add
+ * three tokens, and functions some twenty, as OpenAI's cookbook counts them.
+ */
+export const OPENAI_TOKENS: CardTokens = {
+  vocabulary: { models: O200K_MODELS, ratio: 1 },
+  added: { request: 128, message: 8, tool: 24, anyTool: 64 },
+  parts: { image: 48_169, server_tool: 4_096, mcp_server: 16_384 },
+  says: "Models up to GPT-5.6 use the public vocabulary o200k; from GPT-6 on a byte may be a token. An image has 48,169 tokens at most (GPT-4o mini). Assumed: at most 4,096 tokens for a tool of the provider's, 16,384 for an MCP server. Files have no limit.",
+  source: 'https://github.com/openai/tiktoken (tiktoken/model.py)',
+  checked: CHECKED_TOKENS,
+}
+
+/** Hosts of gpt-oss, whose vocabulary o200k_harmony has the texts of o200k. Its chat format adds a preamble; tools add more. */
+export const GPT_OSS_TOKENS: CardTokens = {
+  vocabulary: { models: ['openai/gpt-oss-*', 'gpt-oss-*'], ratio: 1 },
+  added: { request: 256, message: 16, tool: 32, anyTool: 512 },
+  parts: { server_tool: 4_096, mcp_server: 16_384 },
+  says: 'gpt-oss uses the public vocabulary o200k; of other models a byte may be a token. Assumed: chat templates add at most 256 tokens to a request, 16 to a message, 512 for having tools. Images and files have no limit.',
+  source: 'https://github.com/openai/tiktoken (tiktoken/model.py)',
+  checked: CHECKED_TOKENS,
+}
+
+/** Gemini. countTokens is free, and counts what the request holds, images and files among it. */
+export const GEMINI_TOKENS: CardTokens = {
+  added: { request: 64, message: 16, tool: 32, anyTool: 512 },
+  parts: { server_tool: 4_096 },
+  says: "The tokenizer is not public: a byte may be a token. Assumed: at most 4,096 tokens for a tool of the provider's. Images, videos and documents have no limit.",
+  source: 'https://ai.google.dev/gemini-api/docs/tokens',
+  checked: CHECKED_TOKENS,
+}
+
+export const GEMINI_COUNTED: CardTokens = {
+  ...GEMINI_TOKENS,
+  count: { share: 0.02, tokens: 64 },
+  says: `countTokens is free and counts images and files too. Assumed: it is at most 2 % and 64 tokens too low. Without it: ${GEMINI_TOKENS.says}`,
+}
