@@ -5,6 +5,7 @@ import { withCredentials } from '../providers/dialects/shared/credentials.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { openedCredentials } from '../runtime/seal.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { heldByKillSwitch } from '../runtime/kill-switch.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
 import { callManagedCache, failedAnswer } from './managed-cache-request.ts'
@@ -49,7 +50,10 @@ export async function runManagedCacheLease(
   }
   if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache was deleted' }
   const sentAt = clock.now()
-  const answer = await callManagedCache(access, dialect, request, clock, lease.timeoutMs)
+  // A deletion ends a cost, so the kill switch does not hold it.
+  const held = lease.op === 'delete' ? undefined : () => heldByKillSwitch(env, clock)
+  const answer = await callManagedCache(access, dialect, request, clock, lease.timeoutMs, held)
+  if (answer.kind === 'held') return { ...base, startedAt: sentAt, kind: 'not_sent', why: answer.why }
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
@@ -61,7 +65,7 @@ export async function runManagedCacheLease(
 function outcomeOf(
   base: Pick<ManagedCacheOutcome, 'lease' | 'target'>,
   startedAt: number,
-  answer: ManagedCacheAnswer,
+  answer: Exclude<ManagedCacheAnswer, { kind: 'held' }>,
 ): ManagedCacheOutcome {
   return answer.kind === 'answered'
     ? { ...base, startedAt, kind: 'answered', seen: null }

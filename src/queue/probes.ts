@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import type { ProbeMessage } from '../durable/registry/records/claim.ts'
 import { storedBody } from '../registration/stored-body.ts'
 import type { Overrides } from '../core/model/overrides.ts'
+import { heldByKillSwitch, tellKillSwitch } from '../runtime/kill-switch.ts'
 import { freshOverrides } from '../runtime/overrides.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -39,6 +40,9 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
         return
       }
       try {
+        const account = claim?.account ?? managedCache?.account
+        if (account !== undefined && (await tellKillSwitch(env, clock, account)) === null)
+          throw new Error('the Directory did not answer')
         if (managedCache !== null) await limit(() => consumeManagedCache(managedCache, env, clock))
         if (claim === null) {
           message.ack()
@@ -80,6 +84,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
         allowedSecrets: run.allowedSecrets,
         credentials: run.credentials,
         egress: throughEgress(run.env),
+        held: () => heldByKillSwitch(run.env, run.clock),
         tracer: run.tracer,
         bodyOf: (leased) => bodyOf(run.registry, leased, run.env),
       }),

@@ -12,6 +12,7 @@ import { transport } from '../../calls/send.ts'
 import { accessTo } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
+import { tellKillSwitch } from '../../runtime/kill-switch.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
@@ -175,6 +176,7 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }
+  await tellKillSwitch(env, clock, config.account)
   const begun = { bot: id, call: asked.id, worstNanos: worst }
   const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')

@@ -13,6 +13,7 @@ import { clockOf, keepAlive, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { switchTold } from '../server/kill-switch.ts'
 import { cacheHistoryJson, cacheJson } from '../present/managed-cache.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
@@ -51,7 +52,7 @@ export const caches = router()
       next_cursor: page.cursor === null ? null : encodeCursor({ k: page.cursor }),
     })
   })
-  .post('/caches', account, idempotent, async (c) => {
+  .post('/caches', account, idempotent, switchTold, async (c) => {
     const given = await readBody(c, cacheCreation, { raw: WARM_RAW })
     const card = cardFor(given.provider, 'provider')
     const prepared = contentsOf(card, given)

@@ -113,6 +113,8 @@ async function developmentAccount(c: Call, hash: string): Promise<Identified> {
   await directory.add(name)
   const given = async () => ({ allowedSecrets: secretNames(), globalKillSwitch: await directory.killSwitch() })
   const { lint = null } = (await registry.settings()) ?? (await registry.configure(await given()))
+  const { on, version } = await directory.killSwitchState()
+  await registry.adoptKillSwitch({ on, version })
   return remember(hash, { account: name, keyId: '', untilAt: clock.now() + KEY_CACHE_MS * clock.rate, lint })
 }
 

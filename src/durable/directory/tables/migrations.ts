@@ -10,4 +10,11 @@ export const DIRECTORY_STEPS: readonly string[][] = [
   ],
   // Keys that seal the bodies of accounts, wrapped. They stand apart from the bodies, so that to forget one erases what it sealed.
   ['CREATE TABLE body_key (account TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID'],
+  // What each account was told of the deployment's state; and a copy of its settings, whose number is odd while they are changed.
+  [
+    'ALTER TABLE account ADD COLUMN told INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN tried INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN revision INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN settings TEXT',
+  ],
 ]
