@@ -14,6 +14,7 @@ import { accessWith } from './credential.ts'
 import type { StoredCredential } from './credential.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from './lease.ts'
 import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/managed-cache/dialect.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 
 export interface ManagedCacheCallContext {
   env: Environment
@@ -82,7 +83,7 @@ async function requestFor(
   if (op === 'create') {
     const [body, deployment] = await Promise.all([
       context.bodyOf(lease.target.k),
-      context.env.DIRECTORY.getByName('directory').deploymentId(),
+      directoryAt(context.env).deploymentId(),
     ])
     if (body === null) return null
     const stored = unpack(body)
@@ -101,7 +102,7 @@ export async function runManagedCacheToEnd(
   context: Omit<ManagedCacheCallContext, 'bodyOf'>,
   account: string,
 ): Promise<void> {
-  const registry = context.env.REGISTRY.getByName(account)
+  const registry = registryAt(context.env, account)
   let next: ManagedCacheLease | null = lease
   while (next !== null) {
     const outcome: ManagedCacheOutcome = await runManagedCacheLease(next, {

@@ -11,6 +11,7 @@ import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
 import { MINUTE_MS } from '../core/time/time.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 
 /** Interval of the reconciliation. A cache that no table knows is deleted within an hour, also if one tick is late and one fails. */
 export const RECONCILE_MS = 45 * MINUTE_MS
@@ -28,7 +29,7 @@ type Reader = { account: string } & ListedWith
  */
 export async function reconcileManagedCaches(env: Environment): Promise<void> {
   const clock = clockFrom(env)
-  const directory = env.DIRECTORY.getByName('directory')
+  const directory = directoryAt(env)
   if (!(await directory.takeReconcile(clock.now(), RECONCILE_MS))) return
   let complete = true
   for (const card of cards) {
@@ -49,9 +50,9 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
 /** Reconciles with the accounts' own credentials. One that fails is tried again at the next interval; the others are still read. */
 async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
   const withManagedCaches = cards.filter((card) => card.managedCaches !== undefined)
-  for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
+  for (const { id } of await directoryAt(env).accounts()) {
     try {
-      for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withManagedCaches.map((card) => card.id)))
+      for (const credential of await registryAt(env, id).credentialsOf(withManagedCaches.map((card) => card.id)))
         await reconcileWith(credential, env, clock)
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
@@ -81,7 +82,7 @@ async function reconcileAt(
   clock: Clock,
   reader: Reader | null,
 ): Promise<boolean> {
-  const directory = env.DIRECTORY.getByName('directory')
+  const directory = directoryAt(env)
   // The list is read before the tables: a cache that is created meanwhile is in a table alone, so it never counts as unknown.
   const listedAt = clock.now()
   const listed = await listOurs(access, dialect, await directory.deploymentId(), clock)
@@ -90,7 +91,7 @@ async function reconcileAt(
   let unknown = new Set(listed.map(({ name }) => name))
   for (const { id } of accounts) {
     try {
-      const registry = env.REGISTRY.getByName(id)
+      const registry = registryAt(env, id)
       // Accounts may share a key, so a cache is unknown only if no account knows it. A cache that the list lacks is only the reader's.
       const listedWith = reader === null ? undefined : reader.account === id ? reader : null
       const here = await registry.reconcileHandles(access.card.id, listed, listedAt, listedWith)

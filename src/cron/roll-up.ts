@@ -1,6 +1,7 @@
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { DAY_MS, MINUTE_MS } from '../core/time/time.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 
 const DAY_MINUTES = DAY_MS / MINUTE_MS
 const MAX_PARALLEL = 50
@@ -12,14 +13,14 @@ const MAX_PARALLEL = 50
 export async function rollUpDaily(env: Environment): Promise<void> {
   const minute = Math.floor(clockFrom(env).now() / MINUTE_MS)
   if (minute % DAY_MINUTES !== 0) return
-  const directory = env.DIRECTORY.getByName('directory')
+  const directory = directoryAt(env)
   await directory.rewrapBodyKeys()
   const accounts = await directory.accounts()
   for (let first = 0; first < accounts.length; first += MAX_PARALLEL) {
     await Promise.all(
       accounts.slice(first, first + MAX_PARALLEL).map(async ({ id }) => {
         try {
-          await env.REGISTRY.getByName(id).rollUp()
+          await registryAt(env, id).rollUp()
         } catch (thrown) {
           console.error('roll-up: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
         }

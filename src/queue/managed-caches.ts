@@ -2,6 +2,7 @@ import type { ManagedCacheMessage } from '../durable/registry/records/managed-ca
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { runManagedCacheToEnd } from '../calls/managed-cache.ts'
+import { registryAt } from '../runtime/objects.ts'
 
 /** Reads a queue message about a managed cache; null when it is another message. `handle`, `of` and `drop` are stored words. */
 export function readManagedCacheMessage(body: unknown): ManagedCacheMessage | null {
@@ -18,6 +19,6 @@ export async function consumeManagedCache(
   env: Environment,
   clock: Clock,
 ): Promise<void> {
-  const { lease, allowedSecrets, credentials } = await env.REGISTRY.getByName(account).beginHandle(handle)
+  const { lease, allowedSecrets, credentials } = await registryAt(env, account).beginHandle(handle)
   if (lease !== null) await runManagedCacheToEnd(lease, { env, clock, allowedSecrets, credentials }, account)
 }

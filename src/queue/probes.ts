@@ -14,6 +14,7 @@ import type { ProbeCallContext } from '../calls/probe.ts'
 import type { Tracer } from '../calls/span.ts'
 import type { Lease, Outcome } from '../calls/lease.ts'
 import type { StoredCredential } from '../calls/credential.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 
 /** Open connections that the platform allows an invocation. A seventh call would wait in a queue while its time-out runs. */
 const MAX_CONNECTIONS = 6
@@ -29,7 +30,7 @@ type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
 export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment, tracer?: Tracer): Promise<void> {
   const clock = clockFrom(env)
   const limit = pLimit(MAX_CONNECTIONS)
-  await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
+  await freshOverrides(clock, async () => (await directoryAt(env).overrides()) as Overrides)
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)
@@ -48,7 +49,7 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
           message.ack()
           return
         }
-        const registry = env.REGISTRY.getByName(claim.account)
+        const registry = registryAt(env, claim.account)
         const { leases, allowedSecrets, credentials } = await registry.begin(claim.seq)
         await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, tracer, seq: claim.seq })
         message.ack()
@@ -155,7 +156,7 @@ export async function consumeDeadProbes(batch: MessageBatch<unknown>, env: Envir
   for (const message of batch.messages) {
     const claim = readMessage(message.body)
     try {
-      if (claim !== null) await env.REGISTRY.getByName(claim.account).release(claim.seq)
+      if (claim !== null) await registryAt(env, claim.account).release(claim.seq)
       message.ack()
     } catch (thrown) {
       console.error('dead probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Environment } from './env.ts'
+import { directoryAt, registryAt } from './objects.ts'
 
 /**
  * Longest time that an isolate trusts its last answer, in real milliseconds. Each call of ours asks before it is sent, so none leaves
@@ -36,7 +37,7 @@ export async function killSwitchOf(env: Pick<Environment, 'DIRECTORY'>, clock: C
     timer = setTimeout(() => resolve(null), ANSWER_MS)
   })
   try {
-    const read = await Promise.race([env.DIRECTORY.getByName('directory').killSwitchState(), late])
+    const read = await Promise.race([directoryAt(env).killSwitchState(), late])
     // As of the instant of asking: the answer may be older than its arrival.
     if (read !== null) rememberKillSwitch(read, now)
     return read
@@ -67,7 +68,7 @@ export async function tellKillSwitch(
   const state = await killSwitchOf(env, clock)
   if (state === null || (told.get(account) ?? 0) >= state.version) return state
   try {
-    await env.REGISTRY.getByName(account).adoptKillSwitch({ on: state.on, version: state.version })
+    await registryAt(env, account).adoptKillSwitch({ on: state.on, version: state.version })
     if (told.size >= TOLD_IN_MEMORY) told.clear()
     told.set(account, state.version)
   } catch (thrown) {

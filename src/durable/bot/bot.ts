@@ -1,4 +1,5 @@
 import { Failure } from '../../contract/failure.ts'
+import { answered } from '../../runtime/answered.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { BotCallLog } from './tables/calls.ts'
 import type { ModelCall, ToolRun } from './tables/calls.ts'
@@ -17,6 +18,7 @@ import type { LiveView, Turn } from '../live/definition.ts'
 import { busyFailure } from '../live/errors.ts'
 import { LiveObject } from '../live/live-object.ts'
 import { durableSql } from '../sql.ts'
+import { registryAt } from '../../runtime/objects.ts'
 
 // A type, not an interface: handlers are found by its keys.
 /** `cache` of a message: for its turn alone; null: none. Absent: the request for the next turn, else that of the bot. */
@@ -75,6 +77,11 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       giveUpTurn(this.#shell(), turn)
       this.#cancelled.forget(turn.id)
     }
+  }
+
+  /** Answers what a method answers or throws, as a value. */
+  answer(method: string, given: unknown[]): Promise<unknown> {
+    return answered(this, Bot.prototype, method, given)
   }
 
   view(): BotView {
@@ -164,8 +171,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const controller = new AbortController()
     if (this.#cancelled.has(turn.id)) controller.abort()
     const shell = { ...this.#shell(), signal: controller.signal }
-    const { promise: answered, resolve: end } = Promise.withResolvers<boolean>()
-    this.#running = { id: turn.id, controller, answered }
+    const { promise: hasAnswered, resolve: end } = Promise.withResolvers<boolean>()
+    this.#running = { id: turn.id, controller, answered: hasAnswered }
     let isAnswered = false
     try {
       const after = await new BotTurn(shell, config, turn, cache).run(state, text)
@@ -198,7 +205,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   async #stopKeepingWarm(): Promise<void> {
     const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
     try {
-      await this.env.REGISTRY.getByName(account).leaveBot(id)
+      await registryAt(this.env, account).leaveBot(id)
     } catch {
       console.warn("a bot's keep-alives could not be stopped; they end by themselves")
     }

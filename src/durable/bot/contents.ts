@@ -8,6 +8,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import type { ManagedCacheFlight, ManagedCacheView } from '../registry/records/managed-cache.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
+import { registryAt } from '../../runtime/objects.ts'
 
 /** A handle that the provider confirmed in this time is sent without asking again. */
 const FRESH_MS = 60 * SECOND_MS
@@ -44,7 +45,7 @@ export async function withContents(
   if (contents === undefined) return { body, tokens: 0, inlined: null }
   const references = card.managedCaches?.references
   if (references === undefined) throw new Failure('unsupported', 'The provider has no managed caches any more.')
-  const registry = shell.env.REGISTRY.getByName(config.account)
+  const registry = registryAt(shell.env, config.account)
   const got = cached ? await handleOf(shell, config, shell.clock.now() - FRESH_MS) : null
   const view = got?.view ?? (await registry.handle(contents.cache))
   const tokens = view.state.live?.tokens ?? view.record.estimatedTokens * 2
@@ -71,7 +72,7 @@ async function handleOf(
   { account, contents }: BotConfig,
   freshSinceAt: number,
 ): Promise<{ view: ManagedCacheView; failure: FailureValue | null }> {
-  const registry = env.REGISTRY.getByName(account)
+  const registry = registryAt(env, account)
   const id = contents?.cache ?? ''
   const untilAt = clock.now() + LONGEST_WAIT_MS
   for (;;) {

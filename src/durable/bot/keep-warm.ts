@@ -20,6 +20,7 @@ import type { Registration } from '../../registration/registration.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { FollowedTurn } from '../registry/records/bot-call.ts'
 import { planKind } from '../../core/planning/plan-kinds.ts'
+import { registryAt } from '../../runtime/objects.ts'
 
 /** Call of a turn, as the planner needs it. */
 export interface TurnCall {
@@ -42,7 +43,7 @@ export async function handOver(
 ): Promise<void> {
   try {
     const turn = followedTurn(shell, config, cache, window, calls)
-    if (turn !== null) await shell.env.REGISTRY.getByName(config.account).followBot(turn)
+    if (turn !== null) await registryAt(shell.env, config.account).followBot(turn)
   } catch (thrown) {
     console.warn('the keep-alives of a bot could not be started', readFailure(thrown)?.kind ?? 'unknown')
   }

@@ -25,6 +25,7 @@ import { secretFor } from '../../calls/credential.ts'
 import { believable } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { ProbeRequest } from '../../providers/dialect.ts'
+import { directoryAt, registryAt } from '../../runtime/objects.ts'
 
 /** Parts of the bot's object that its turns use. */
 export interface BotShell {
@@ -147,7 +148,7 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
   }
-  await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
+  await freshOverrides(clock, async () => (await directoryAt(env).overrides()) as Overrides)
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
   const [unmet] = asked.cache?.mode === 'required' ? asked.view.unmet : []
@@ -178,7 +179,7 @@ async function prepare(shell: BotShell, config: BotConfig, asked: Asked): Promis
   }
   await tellKillSwitch(env, clock, config.account)
   const begun = { bot: id, call: asked.id, worstNanos: worst }
-  const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
+  const grants = await registryAt(env, config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
   if (grants.refused !== null) throw new Failure('budget_exhausted', `The model was not called: ${grants.refused}.`)
@@ -217,7 +218,7 @@ async function book({ env, id: bot }: BotShell, config: BotConfig, call: string,
   const { costNanos, why } = bookOf(outcome)
   const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind
   try {
-    await env.REGISTRY.getByName(config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
+    await registryAt(env, config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
   } catch {
     console.warn("the cost of a bot's call could not be recorded; the call is charged at its worst case")
   }

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import { answered } from '../../runtime/answered.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
@@ -12,8 +13,8 @@ import { RollOut } from './roll-out.ts'
 import { RollOutStore } from './tables/roll-out.ts'
 import type { RollOutProgress } from './tables/roll-out.ts'
 import { durableSql } from '../sql.ts'
-import type { AccountSettings } from '../registry/records/account.ts'
 import type { KillSwitch } from '../../runtime/kill-switch.ts'
+import { registryAt } from '../../runtime/objects.ts'
 
 /** Directory of the accounts: one object for each deployment. A Registry asks it for its key once in its life; no other request waits for it. */
 export class Directory extends DurableObject<Environment> {
@@ -23,8 +24,13 @@ export class Directory extends DurableObject<Environment> {
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
   readonly #rollOuts = new RollOutStore(durableSql(this.ctx.storage))
   readonly #rollOut = new RollOut(this.#rollOuts, this.ctx.storage, this.clock, (account) =>
-    this.env.REGISTRY.getByName(account).adopt({ killSwitch: this.killSwitchState(), overrides: this.overrides() }),
+    registryAt(this.env, account).adopt({ killSwitch: this.killSwitchState(), overrides: this.overrides() }),
   )
+
+  /** Answers what a method answers or throws, as a value. */
+  answer(method: string, given: unknown[]): Promise<unknown> {
+    return answered(this, Directory.prototype, method, given)
+  }
 
   /** Adds an account. True: it is new. */
   add(account: string): boolean {
@@ -95,13 +101,14 @@ export class Directory extends DurableObject<Environment> {
     return this.#store.beginChange(account)
   }
 
-  endChange(account: string, revision: number, settings: AccountSettings): void {
-    this.#store.endChange(account, revision, JSON.stringify(settings))
+  /** `settings`: the account's settings as JSON, which the Directory does not read. */
+  endChange(account: string, revision: number, settings: string): void {
+    this.#store.endChange(account, revision, settings)
   }
 
   /** Stores copies of settings that a list has read in the Registries. */
-  copySettings(copies: { id: string; revision: number; settings: AccountSettings }[]): void {
-    for (const { id, revision, settings } of copies) this.#store.copy(id, revision, JSON.stringify(settings))
+  copySettings(copies: { id: string; revision: number; settings: string }[]): void {
+    for (const { id, revision, settings } of copies) this.#store.copy(id, revision, settings)
   }
 
   health(): { sweptAt: number | null; oldestDueAt: number | null; accounts: number; killSwitch: boolean } {

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
+import { answered } from '../../runtime/answered.ts'
 import { cardById } from '../../runtime/cards.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
@@ -48,6 +49,7 @@ import { Crews } from './warming/crews.ts'
 import { Fallbacks } from './warming/fallbacks.ts'
 import { WarmingRpc } from './warming/rpc.ts'
 import { SingleFlight } from './warming/single-flight.ts'
+import { directoryAt } from '../../runtime/objects.ts'
 
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
@@ -80,7 +82,7 @@ export class Registry extends Delegating {
   readonly #delegates: Instances<typeof DELEGATES>
   readonly #clock = clockFrom(this.env)
   readonly #name = this.ctx.id.name ?? ''
-  readonly #bodyKey = new BodyKey(() => this.env.DIRECTORY.getByName('directory').bodyKey(this.#name))
+  readonly #bodyKey = new BodyKey(() => directoryAt(this.env).bodyKey(this.#name))
   readonly #store = new RegistryStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheStore = new ManagedCacheStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheWaiters = new Waiters<true>()
@@ -106,7 +108,7 @@ export class Registry extends Delegating {
     const [clock, store, cacheStore] = [this.#clock, this.#store, this.#cacheStore]
     const known = store.setting('facts')
     if (known !== null) rememberOverrides(JSON.parse(known) as Overrides)
-    const directory = () => env.DIRECTORY.getByName('directory')
+    const directory = () => directoryAt(env)
     this.#alarm = new RegistryAlarm(ctx, store, cacheStore, clock, (nextAt) => directory().tell(this.#name, nextAt))
     const accountGrants = new AccountGrants(this.#name, store, this.#credentials)
     const settings = () => accountGrants.settings()
@@ -213,6 +215,11 @@ export class Registry extends Delegating {
     this.#requireAccount()
     if (this.ctx.storage.sql.databaseSize <= STORAGE_LIMIT_BYTES) return
     throw new Failure('unsupported', `this account has used nearly all of its storage${advice}`)
+  }
+
+  /** Answers what a method answers or throws, as a value. */
+  answer(method: string, given: unknown[]): Promise<unknown> {
+    return answered(this, Registry.prototype, method, given)
   }
 
   /** Claims what falls due up to `horizonAt`, the next tick of the cron. Returns the next due time, for the Directory. */

@@ -166,20 +166,20 @@ async function changed(c: Call, id: string, change: Partial<AccountSettings>): P
   const directory = directoryOf(c)
   const revision = await directory.beginChange(id)
   const settings = await registryOf(c, id).configure(change)
-  await directory.endChange(id, revision, settings)
+  await directory.endChange(id, revision, JSON.stringify(settings))
   return settings
 }
 
 /** The settings of listed accounts: the Directory's copies. The Registries are asked only for those that it lacks, and it gets them. */
 async function settingsOf(c: Call, page: readonly ListedAccount[]): Promise<AccountSettings[]> {
   const ask = pLimit(ASKED_AT_ONCE)
-  const missing: { id: string; revision: number; settings: AccountSettings }[] = []
+  const missing: { id: string; revision: number; settings: string }[] = []
   const all = await Promise.all(
     page.map(async ({ id, createdAt, revision, settings }) => {
       if (settings !== null) return JSON.parse(settings) as AccountSettings
       const read = await ask(() => registryOf(c, id).settings())
       if (read === null) return { ...newSettings(id), createdAt }
-      missing.push({ id, revision, settings: read })
+      missing.push({ id, revision, settings: JSON.stringify(read) })
       return read
     }),
   )

@@ -23,6 +23,7 @@ import { idempotent } from '../server/idempotency.ts'
 import { money } from '../present/format.ts'
 import { botJson, cacheJson } from '../present/bot.ts'
 import { readQuery } from '../server/query.ts'
+import { botAt } from '../../runtime/objects.ts'
 
 export const eraseQuery = z.strictObject({
   erase: z
@@ -139,7 +140,7 @@ function idOf(c: Call): string {
 }
 
 function stubOf(c: Call, id: string) {
-  return c.env.BOT.getByName(botName(c.var.account, id))
+  return botAt(c.env, botName(c.var.account, id))
 }
 
 /** Passes an event on. Refuses a message that is longer than the bot's history. `field`: where its text stands. */

@@ -5,6 +5,7 @@ import type { Tracer } from '../../calls/span.ts'
 import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
+import { directoryAt, registryAt } from '../../runtime/objects.ts'
 
 /** What the middlewares of a request share. */
 export interface Shared {
@@ -31,11 +32,11 @@ export function router() {
 }
 
 export function registryOf(c: Call, account = c.var.account): RegistryStub {
-  return c.env.REGISTRY.getByName(account)
+  return registryAt(c.env, account)
 }
 
 export function directoryOf(c: Call): DirectoryStub {
-  return c.env.DIRECTORY.getByName('directory')
+  return directoryAt(c.env)
 }
 
 export function clockOf(c: Call): Clock {

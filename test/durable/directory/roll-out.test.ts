@@ -16,7 +16,7 @@ function directory(count: number) {
   for (let n = 0; n < count; n++) accounts.add(idOf(n), 0, store.version())
   const alarm: { at: number | null } = { at: null }
   const storage = {
-    getAlarm: async () => alarm.at,
+    deleteAlarm: async () => void (alarm.at = null),
     setAlarm: async (at: number | Date) => void (alarm.at = Number(at)),
   }
   /** An object that has just started: it has nothing but the tables. */

@@ -1,5 +1,5 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { killSwitchAnswer } from '../../../src/contract/values.ts'
 import { clockFrom } from '../../../src/runtime/clock.ts'
 import { heldByKillSwitch, killSwitchOf } from '../../../src/runtime/kill-switch.ts'
@@ -10,11 +10,20 @@ const admin = { key: ADMIN }
 const clock = clockFrom(bindings)
 const directory = () => bindings.DIRECTORY.getByName('directory')
 const shown = async () => killSwitchAnswer.parse((await get('/kill-switch', admin)).json)
-const everyoneKnows = () => expect.poll(async () => (await shown()).pending).toBe(0)
+async function everyoneKnows(): Promise<void> {
+  await expect.poll(async () => (await shown()).pending).toBe(0)
+}
+
+/** Some isolate throws the switch in each test: this one must not go on from what it believes. */
+afterEach(async () => {
+  const { state } = await directory().setKillSwitch(false)
+  await vi.waitUntil(async () => (await killSwitchOf(bindings, clock))?.version === state.version, 30_000)
+  await vi.waitUntil(async () => (await directory().rollOut()).pending === 0, 30_000)
+})
 
 it('the kill switch answers at once with what is pending, and shows its way to every account', async () => {
   const { id } = await newAccount()
-  for (let n = 0; n < 120; n++) await directory().add(`idle-${n}`)
+  for (let n = 0; n < 60; n++) await directory().add(`idle-${n}`)
   const thrown = killSwitchAnswer.parse((await post('/kill-switch', { on: true }, admin)).json)
   expect(thrown).toMatchObject({ on: true, failed: 0 })
   expect(thrown.pending).toBe(thrown.accounts)
@@ -30,7 +39,7 @@ it('the kill switch answers at once with what is pending, and shows its way to e
 
 it('the kill switch reaches every account although the Directory is evicted', async () => {
   const { id } = await newAccount()
-  for (let n = 0; n < 200; n++) await directory().add(`evicted-${n}`)
+  for (let n = 0; n < 120; n++) await directory().add(`evicted-${n}`)
   await post('/kill-switch', { on: true }, admin)
   await evictDurableObject(directory())
   await everyoneKnows()
@@ -60,16 +69,15 @@ it('the kill switch holds what is ours where the Directory does not answer', asy
   await expect
     .poll(() => heldByKillSwitch(broken, clock), { timeout: 1_000 })
     .toBe('the Directory did not say whether the kill switch is on')
-  expect(await killSwitchOf(bindings, clock)).toMatchObject({ on: false })
 })
 
-it('the kill switch stops no request of a caller: what it registers, reports and reads is answered', async () => {
+it('the kill switch stops no request of a caller: reports, reads and dry runs are answered', async () => {
   const { key } = await newAccount()
   const warmed = await warm(anthropicBody(), { keep_warm: { plan: 'always' } }, { key })
   const id = pick(warmed, 'id')
   await post('/kill-switch', { on: true }, admin)
   const usage = { input_tokens: 12, cache_read_input_tokens: 5_000, cache_creation_input_tokens: 0, output_tokens: 3 }
-  const reported = await post('/observations', { prefix_id: id, usage }, { key })
+  const reported = await post('/observations', [{ prefix_id: id, usage, started_at: Date.now() }], { key })
   expect(reported.status).toBe(200)
   expect((await get(`/prefixes/${id}`, { key })).status).toBe(200)
   expect((await warm(anthropicBody(), { dry_run: true }, { key })).status).toBe(200)
