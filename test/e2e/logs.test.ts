@@ -4,13 +4,19 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runLab } from '../lab/running.ts'
 import type { RunningLab } from '../lab/running.ts'
-import { anthropicBody } from '../support/registration.ts'
 import { caller, freePort, runWorker } from './running.ts'
 import type { Running } from './running.ts'
 
 const TENANT = 'tenant-orchid-lab'
 const MARK = 'violet heron 7731'
 const SECRET = 'sk-ant-api03-0123456789abcdef'
+
+const bodyOf = (text: string) => ({
+  model: 'claude-opus-4-8',
+  max_tokens: 64,
+  system: [{ type: 'text', text, cache_control: { type: 'ephemeral' } }],
+  messages: [{ role: 'user', content: 'Who waits?' }],
+})
 
 let lab: RunningLab
 let worker: Running
@@ -50,10 +56,10 @@ it('nothing that is logged names a tenant, a key or a prompt, and no failure is 
   const { body: made } = await admin<{ key: string }>('POST', `/accounts/${TENANT}/keys`)
   await admin('PUT', `/accounts/${TENANT}/credentials/team`, { provider: 'anthropic', secret: SECRET })
   const tenant = caller(worker.base, made.key)
-  const request = anthropicBody(`${MARK}. ${'The heron waits by the pond for the frogs. '.repeat(300)}`)
+  const request = bodyOf(`${MARK}. ${'The heron waits by the pond for the frogs. '.repeat(300)}`)
   const wish = { provider: 'anthropic', request, credential: 'team', name: MARK.replaceAll(' ', '-') }
   const { body: warmed } = await tenant<{ id: string }>('POST', '/warm', wish)
-  expect(warmed.id).toMatch(/^pfx_/)
+  expect(warmed).toMatchObject({ id: expect.stringMatching(/^pfx_/) as unknown })
 
   const nobody = 'pfx_0000000000000000'
   const answers = [
@@ -71,7 +77,7 @@ it('nothing that is logged names a tenant, a key or a prompt, and no failure is 
     tenant('POST', '/warm', {
       ...wish,
       keep_warm: { budget_usd_per_day: 0.000001 },
-      request: anthropicBody(`${MARK} once more. ${'A frog. '.repeat(4_000)}`),
+      request: bodyOf(`${MARK} once more. ${'A frog. '.repeat(4_000)}`),
     }),
     tenant('POST', '/warm', { ...wish, credential: 'other' }),
     tenant('POST', '/warm', `{"provider":"anthropic","request":{"${MARK}":1,"${MARK}":2}}`),
@@ -94,7 +100,7 @@ it('nothing that is logged names a tenant, a key or a prompt, and no failure is 
   // A provider that fails, and an account that is deleted while its key is still believed.
   await fetch(`${lab.url}/_lab/faults`, {
     method: 'POST',
-    body: JSON.stringify({ provider: 'anthropic', kind: 'server_error', times: 1 }),
+    body: JSON.stringify({ provider: 'anthropic', kind: 'overloaded', times: 1 }),
   })
   await tenant('POST', `/prefixes/${warmed.id}/warm`)
   expect((await admin('DELETE', `/accounts/${TENANT}`)).status).toBe(200)

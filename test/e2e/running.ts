@@ -34,7 +34,7 @@ export async function freePort(): Promise<number> {
 /** Starts the production bundle in the local runtime, in separate processes. */
 export async function runWorker({ persist, port, vars, logs }: RunOptions): Promise<Running> {
   const args = ['dev', '--local', '--port', String(port), '--inspector-port', '0', '--persist-to', persist]
-  args.push('--show-interactive-dev-session=false')
+  args.push('--show-interactive-dev-session=false', '--log-level', 'warn')
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`)
   const child = spawn(process.execPath, [join(root, 'node_modules/wrangler/bin/wrangler.js'), ...args], {
     cwd: root,
