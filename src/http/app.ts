@@ -15,6 +15,7 @@ import { health } from './deployment/health.ts'
 import { jobs } from './warm/jobs.ts'
 import { killSwitch } from './deployment/kill-switch.ts'
 import { ledger } from './ledger/routes.ts'
+import { lifetimes } from './lifetimes/routes.ts'
 import { metrics } from './deployment/metrics.ts'
 import { observations } from './observations/routes.ts'
 import { openapi } from './openapi.ts'
@@ -66,6 +67,7 @@ for (const resource of [
   factOverrides,
   metrics,
   ledger,
+  lifetimes,
   accounts,
   credentials,
   webhook,

@@ -5,6 +5,7 @@ import { caches } from './caches/openapi.ts'
 import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
+import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
 import { warm } from './warm/openapi.ts'
@@ -19,6 +20,7 @@ export const operations: readonly Operation[] = [
   ...bots,
   ...providers,
   ...ledger,
+  ...lifetimes,
   ...accounts,
 ]
 

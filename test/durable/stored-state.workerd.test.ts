@@ -81,7 +81,7 @@ function leaseOf(name: string): Lease {
 }
 
 /** Tables that came after a791afb: none of its rows is in them. */
-const NEWER: string[] = ['lookup', 'body_credential', 'drifted', 'body_key', 'fallback', 'gateway_prefix']
+const NEWER: string[] = ['lookup', 'body_credential', 'drifted', 'body_key', 'fallback', 'gateway_prefix', 'lifetime']
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(

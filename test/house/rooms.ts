@@ -166,6 +166,7 @@ export const buildings: Building[] = [
         room('deployment', 'health, metrics, kill switch'),
         room('gateways', 'model pools, under their public name'),
         room('ledger'),
+        room('lifetimes', 'how long entries stay readable, by model and size'),
         room('observations'),
         room('providers'),
       ],

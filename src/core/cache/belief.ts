@@ -3,6 +3,7 @@ import { isRenewedByLonger, ownAnchorAt } from './longer-prefix.ts'
 import { retentionInWords } from './retention.ts'
 import { chanceOf, distanceOf, newLifetimes } from './lifetimes.ts'
 import type { Lifetimes } from './lifetimes.ts'
+import type { Survival } from './survival-curve.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
@@ -34,6 +35,8 @@ export interface Known {
   lifetimes: Lifetimes
   /** Number of the prefix in `lifetimes`. */
   k: number
+  /** How long entries of its size were readable; absent: no answer shows it. */
+  curve?: Survival | undefined
 }
 
 /** An entry is called warm where a request sent now reads it rather than not. */
@@ -50,12 +53,12 @@ function fromEvidence(
 ): Pick<Belief, 'pWarm' | 'interval'> {
   const [hits, colds] = prior(retention)
   const { survival, keepHits, keepColds } = state
-  const { lifetimes, k } = known ?? { lifetimes: newLifetimes(retention, []), k: 0 }
+  const { lifetimes, k, curve }: Known = known ?? { lifetimes: newLifetimes(retention, []), k: 0 }
   // Losses stand in the lifetimes; rows that were written before those were kept have the counts alone.
   const seen = keepHits + (survival === undefined ? 0 : lifetimes.seen)
   const n = hits + colds + seen + (survival === undefined ? keepColds : 0)
   const kept = (since: number, at: number) =>
-    chanceOf(lifetimes, distanceOf(lifetimes, k, since, at), at - since, survival)
+    chanceOf(lifetimes, distanceOf(lifetimes, k, since, at), at - since, survival, curve)
   const { anchorAt, drift } = state
   const own = anchorAt ?? now
   let chance = kept(own, now)

@@ -1,4 +1,7 @@
-import { ownAnchorAt } from './longer-prefix.ts'
+import { isSuspected } from './drift.ts'
+import { isRenewedByLonger, ownAnchorAt } from './longer-prefix.ts'
+import { bandAt, counted, ENOUGH_SAMPLES } from './survival-curve.ts'
+import type { Survival, SurvivalCounts } from './survival-curve.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import type { Finding, Losses } from '../prefix/parts.ts'
 import type { PrefixState } from '../prefix/state.ts'
@@ -16,6 +19,8 @@ export interface Lifetimes {
   /** Possible limits, and how probable each is; the probabilities sum to 1. */
   limits: [limit: number, probability: number][]
   evictions: Losses
+  /** Entries found and gone by age and size; absent: no answer has proved anything, or time is not the limit. */
+  curve?: SurvivalCounts
   /** Answers behind this; older ones count less. */
   seen: number
   /** Start of the last request that taught something. */
@@ -99,28 +104,53 @@ function rateOf({ ttlMs, evictions }: Lifetimes, own: Losses = NO_LOSSES): numbe
   return (own.losses + ofModel * priorMs) / (own.exposureMs + priorMs)
 }
 
-/** The probability that an entry is there which was there `ageMs` ago and has come `distance` towards its limit. */
-export function chanceOf(known: Lifetimes, { least, most }: Distance, ageMs: number, own?: Losses): number {
+/**
+ * The probability that an entry is there which was there `ageMs` ago and has come `distance` towards its limit. The rate of evictions is the
+ * same at any age; `curve` has what was seen at this one, and bounds what the rate says of the model.
+ */
+export function chanceOf(
+  known: Lifetimes,
+  { least, most }: Distance,
+  ageMs: number,
+  own?: Losses,
+  curve?: Survival,
+): number {
   const within = (oddsWithin(known.limits, least) + oddsWithin(known.limits, most)) / 2
-  return within * Math.exp(-rateOf(known, own) * Math.max(0, ageMs))
+  const age = Math.max(0, ageMs)
+  const ofModel = rateOf(known)
+  const band = curve === undefined || curve.samples < ENOUGH_SAMPLES ? undefined : bandAt(curve, age)
+  const kept = Math.min(band?.upper ?? 1, Math.max(band?.lower ?? 0, Math.exp(-ofModel * age)))
+  return within * Math.min(1, kept * Math.exp((ofModel - rateOf(known, own)) * age))
 }
 
 function oddsWithin(limits: Lifetimes['limits'], distance: number): number {
   return limits.reduce((sum, [limit, odds]) => sum + (distance < limit ? odds : 0), 0)
 }
 
-/** What a request at `at` showed of an entry. A renewal by a longer prefix is deduced: where it did not happen, a loss is as old as that. */
-export function finding(before: PrefixState, at: number, found: boolean): Finding {
+/**
+ * What a request at `at` showed of an entry. A renewal by a longer prefix is deduced: where it did not happen, a loss is as old as that.
+ * `carries`: the request is known to carry the prefix, and its usage would tell a loss.
+ */
+export function finding(before: PrefixState, at: number, found: boolean, carries: boolean): Finding {
   const since = found ? before.anchorAt : ownAnchorAt(before)
-  return { at, ageMs: Math.max(0, at - (since ?? at)), found }
+  const ageMs = Math.max(0, at - (since ?? at))
+  const isKnown = before.verdict === 'warm' && !isRenewedByLonger(before) && !isSuspected(before, at)
+  return { at, ageMs, found, ...(carries && isKnown && isEarly(before, ageMs) ? { proved: true } : {}) }
 }
 
-/** What is known of the model and of one prefix after one more request was to find its entry. */
+/** Whether an entry of that age must still be there by its retention: the stated one, or the longest that is assumed. */
+export function isEarly({ retention }: Pick<PrefixState, 'retention'>, ageMs: number): boolean {
+  if (retention === null) return false
+  return ageMs < (retention.assumed ? retention.maxTtlMs : (retention.statedTtlMs ?? retention.ttlMs))
+}
+
+/** What is known of the model and of one prefix, of `tokens`, after one more request was to find its entry. */
 export function learnt(
   known: Lifetimes,
   own: Losses | undefined,
   { least, most }: Distance,
-  { at, ageMs, found }: Finding,
+  { at, ageMs, found, proved }: Finding,
+  tokens: number,
 ): { model: Lifetimes; own: Losses } {
   const kept = Math.exp(-rateOf(known, own) * ageMs) * (1 - UNREPORTED)
   // Of the distances that are possible, the one that proves less.
@@ -135,8 +165,13 @@ export function learnt(
   // A limit explains a loss as well: only the rest is an eviction. When it came is not known, so in the middle.
   const evicted = oddsWithin(limits, distance)
   const more: Losses = { exposureMs: ageMs * evicted * (found ? 1 : 0.5), losses: found ? 0 : evicted }
-  const model = {
+  const counts =
+    proved === true && known.by === 'age'
+      ? counted(known.curve, { tokens, ageMs, found, weight: found ? 1 : evicted }, at)
+      : known.curve
+  const model: Lifetimes = {
     ...known,
+    ...(counts === undefined ? {} : { curve: counts }),
     limits,
     evictions: added(known.evictions, more, KEPT),
     seen: known.seen * KEPT + 1,

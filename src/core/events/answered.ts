@@ -14,7 +14,7 @@ import type { PrefixState, Transition } from '../prefix/state.ts'
 import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
 import { answerToDrift } from './drifted.ts'
-import { findingOf, receiptEffect } from './receipt-effect.ts'
+import { findingOf, isOtherModel, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
 
 /** An answer to one of our calls. */
@@ -65,7 +65,7 @@ export function applyAnswer(
   const row: HistoryRow = { type: 'receipt', ...receipt }
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
-  const finding = findingOf({ before, at, reading })
+  const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
   return { state: drift.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
@@ -85,12 +85,6 @@ function expectationOf(
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
     ...(blockTokens === undefined ? {} : { blockTokens }),
   }
-}
-
-/** Whether another model answered than before, whose tokens are counted anew. */
-function isOtherModel({ lastReceipt }: PrefixState, model: string | null): boolean {
-  const known = lastReceipt?.model ?? null
-  return known !== null && model !== null && known !== model
 }
 
 function receiptOf(answer: Answer, reading: Reading, { provedNanos, nanos }: Charge): Omit<Receipt, 'rawUsage'> {

@@ -108,10 +108,16 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
 }
 
 /** What a request that carries the prefix shows of the lifetime of its entry; null: nothing. */
-function findingOf(before: PrefixState, { kind, share }: RealReading, { at, bytes }: RealRequest): Finding | null {
+function findingOf(
+  before: PrefixState,
+  { kind, share }: RealReading,
+  { at, bytes, usage }: RealRequest,
+): Finding | null {
   if (before.verdict !== 'warm' || before.anchorAt === null || at <= before.anchorAt) return null
-  if (kind === 'hit' && share === 'whole') return finding(before, at, true)
-  return kind === 'rewrite' && bytes === 'same' ? finding(before, at, false) : null
+  // Finds must count where losses would, and not elsewhere.
+  const tells = bytes === 'same' && usage.cacheWriteTokens !== null
+  if (kind === 'hit' && share === 'whole') return finding(before, at, true, tells)
+  return kind === 'rewrite' && bytes === 'same' ? finding(before, at, false, tells) : null
 }
 
 /** A request that may not carry the prefix is no hit; it is a miss where it read less than half. */

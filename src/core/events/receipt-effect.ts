@@ -1,5 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
-import { finding } from '../cache/lifetimes.ts'
+import { finding, isEarly } from '../cache/lifetimes.ts'
 import { missesAlive } from '../cache/read-receipt.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { retentionAfterMiss } from '../cache/retention.ts'
@@ -52,17 +52,30 @@ function entryRead({ before, at, purpose, reading, context }: AnsweredCall): Pat
   }
 }
 
-/** What the answer shows of the lifetime of the entry; null: it was not to find one, or leaves it open. */
-export function findingOf({
-  before,
-  at,
-  reading: { kind },
-}: Pick<AnsweredCall, 'before' | 'at' | 'reading'>): Finding | null {
-  if (before.anchorAt === null || (kind !== 'full' && kind !== 'cold')) return null
+/**
+ * What the answer shows of the lifetime of the entry; null: it was not to find one, or leaves it open. `model`: the model that answered;
+ * entries of another are not those that were written.
+ */
+export function findingOf(
+  { before, at, usage, purpose, reading }: Pick<AnsweredCall, 'before' | 'at' | 'usage' | 'purpose' | 'reading'>,
+  model: string | null,
+): Finding | null {
+  const { kind } = reading
+  // A call by request that had to write a warm entry again shows a loss as a keep-alive does.
+  const isRewrite = kind === 'written' && before.verdict === 'warm' && isEarly(before, at - (before.anchorAt ?? 0))
+  if (before.anchorAt === null || (kind !== 'full' && kind !== 'cold' && !isRewrite)) return null
   const { readZeroGapMs } = before
   // The answer before read nothing, and this one shows that it was gone then.
   if (readZeroGapMs !== null) return { at: before.anchorAt, ageMs: readZeroGapMs, found: false }
-  return finding(before, at, kind === 'full')
+  // Where writes are not reported, a call by request that reads nothing leaves it open: only keep-alives count alike in both cases.
+  const tells = purpose === 'keep' || usage.cacheWriteTokens !== null
+  return finding(before, at, kind === 'full', tells && reading.strayWrite !== true && !isOtherModel(before, model))
+}
+
+/** Whether another model answered than before, whose entries and counts are its own. */
+export function isOtherModel({ lastReceipt }: Pick<PrefixState, 'lastReceipt'>, model: string | null): boolean {
+  const known = lastReceipt?.model ?? null
+  return known !== null && model !== null && known !== model
 }
 
 /**

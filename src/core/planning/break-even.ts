@@ -1,10 +1,20 @@
+import { bandAt } from '../cache/survival-curve.ts'
 import { forecastRow } from '../demand/forecast.ts'
 import type { Forecast } from '../demand/forecast.ts'
 import { leadMs } from '../time/latency.ts'
 import type { PlanContext } from './plan.ts'
 import { latencyTarget } from '../prefix/latency-target.ts'
 import type { LatencyTarget } from '../prefix/latency-target.ts'
-import { choiceWhy, gapWords, horizon, letGoWhy, reachOf, retentionFor, targetProbes } from './probe-policy.ts'
+import {
+  choiceWhy,
+  gapWords,
+  horizon,
+  letGoWhy,
+  provedHolding,
+  reachOf,
+  retentionFor,
+  targetProbes,
+} from './probe-policy.ts'
 import type { Choice, Holding } from './probe-policy.ts'
 import { coldNanos } from '../cache/longer-head.ts'
 import { breakEvenProbes, dollars, readNanos } from '../model/price.ts'
@@ -72,10 +82,14 @@ function gapForecast(state: PrefixState, reachMs?: number): Forecast {
   return forecastRow(state, startAt, reachMs)
 }
 
-/** A retention of this prefix with its prices in nano-dollars; null where a price is unknown. */
+/**
+ * A retention of this prefix with its prices in nano-dollars; null where a price is unknown. Where answers prove that entries of its size
+ * go early, and earlier probes pay, it is held for less than `ttlMs`.
+ */
 export function holdingOf(
   state: Pick<PrefixState, 'measuredTokens' | 'longer'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'>,
+  context: Pick<PlanContext, 'facts' | 'curves' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'> &
+    Partial<Pick<PlanContext, 'keepWarm'>>,
   name: string,
   ttlMs: number,
 ): Holding | null {
@@ -86,7 +100,31 @@ export function holdingOf(
   if (rewrite === null) return null
   const read = readNanos(tokens, 0, price)
   const probe = readNanos(tokens, context.outputFloor, price)
-  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.latency), write: rewrite, read, probe }
+  const at = (ms: number): Holding => {
+    const everyMs = ms - leadMs(ms, context.grainMs, context.latency)
+    return { name, ttlMs: ms, everyMs, write: rewrite, read, probe }
+  }
+  return provedHolding(at, ttlMs, context.curves?.[name], latencyValue(context))
+}
+
+/** How long after its last use the plan relies on the entry (ms): its retention, or less where `holdingOf` holds it for less. */
+export function reliedMs(state: PrefixState, context: PlanContext): number {
+  const { retention } = state
+  if (retention === null) return 0
+  if (retention.kind === 'fixed' || context.curves?.[retention.name] === undefined) return retention.ttlMs
+  return holdingOf(state, context, retention.name, retention.ttlMs)?.ttlMs ?? retention.ttlMs
+}
+
+/** Why probes come earlier than the retention needs; empty where they do not. */
+function earlyWords(state: PrefixState, context: PlanContext): string {
+  const { retention } = state
+  const curve = retention === null ? undefined : context.curves?.[retention.name]
+  const relied = reliedMs(state, context)
+  if (retention === null || curve === undefined || relied >= retention.ttlMs) return ''
+  const usualMs = retention.ttlMs - leadMs(retention.ttlMs, context.grainMs, context.latency)
+  const percent = (share: number | undefined): number => Math.round((share ?? 0) * 100)
+  const [early, late] = [bandAt(curve, relied), bandAt(curve, usualMs)]
+  return `; renewed ${relied / 1_000} s after its last use at the latest, because entries like it go early: by ${Math.round(curve.samples)} answers, at least ${percent(early?.lower)} % are readable until then, and at most ${percent(late?.upper)} % until the end of the retention`
 }
 
 /** The retentions at which probes keep an entry warm, with their prices: those that are stated, and renewed by each read. */
@@ -114,6 +152,10 @@ export function sinceWords({ lastArrivalAt }: Pick<PrefixState, 'lastArrivalAt'>
 
 /** Why a keep-alive is sent now or later. */
 export function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
+  return `${planWhy(state, context, limit, now)}${earlyWords(state, context)}`
+}
+
+function planWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
   const sent = `(${state.probesSinceArrival} sent ${sinceWords(state)})`
   const name = state.retention?.name ?? 'its'
   if (state.retention?.kind === 'fixed')
@@ -169,8 +211,8 @@ function markerWords({ asWritten }: PrefixState): string {
 }
 
 /** The caller's value of one avoided cold start beside its tokens, in nano-dollars. */
-export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: Pick<PlanContext, 'keepWarm'>): number {
-  return latencyValueNanos
+export function latencyValue({ keepWarm }: Partial<Pick<PlanContext, 'keepWarm'>>): number {
+  return keepWarm?.latencyValueNanos ?? 0
 }
 
 /** Added to the explanation of a break-even that counts more than tokens. */

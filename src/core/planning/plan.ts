@@ -1,5 +1,6 @@
 import type { KeepWarmValue } from '../../contract/keep-warm.ts'
 import type { HoldBack } from './rate-limit.ts'
+import type { Survival } from '../cache/survival-curve.ts'
 import type { LatencyEstimate } from '../time/latency.ts'
 import type { ModelFacts } from '../model/facts.ts'
 import type { Purpose } from '../prefix/receipt.ts'
@@ -19,6 +20,8 @@ export interface Gone {
 export interface PlanContext {
   keepWarm: KeepWarm
   facts: ModelFacts
+  /** How long entries of this size were readable, by name of the retention; absent: no answer shows it. */
+  curves?: Readonly<Record<string, Survival>>
   /** Estimated size of the prefix, used until an answer counts it. */
   estimatedTokens: number
   /** Output tokens that a probe cannot avoid. */

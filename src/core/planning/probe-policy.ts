@@ -1,3 +1,5 @@
+import { bandAt, ENOUGH_SAMPLES } from '../cache/survival-curve.ts'
+import type { Survival } from '../cache/survival-curve.ts'
 import type { Forecast } from '../demand/forecast.ts'
 import { SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
 
@@ -20,6 +22,38 @@ export interface Choice {
   expected: number
   /** Share of the gaps longer than the retention that the probes outlast, 0 to 1. */
   share: number
+}
+
+/** What a probe and what it finds gone cost for each ms, where the entry is readable with that probability when it comes. */
+function costRate({ everyMs, write, read, probe }: Holding, readable: number, latencyValue: number): number {
+  return (probe + (1 - readable) * (write - read + latencyValue)) / everyMs
+}
+
+/**
+ * The holding at the interval that pays best by the curve: that of the retention, or an earlier one at the end of a band. An earlier one
+ * must be cheaper by the lower bound of the curve than that of the retention is by its upper bound: evidence decides, not its absence.
+ * `at`: the holding as if entries lived for so long.
+ */
+export function provedHolding(
+  at: (ttlMs: number) => Holding,
+  ttlMs: number,
+  curve: Survival | undefined,
+  latencyValue: number,
+): Holding {
+  const usual = at(ttlMs)
+  const usualBand = curve === undefined ? undefined : bandAt(curve, usual.everyMs)
+  if (curve === undefined || usualBand === undefined || curve.samples < ENOUGH_SAMPLES) return usual
+  let best = usual
+  let leastCost = costRate(usual, usualBand.upper, latencyValue)
+  for (const { endMs } of curve.bands) {
+    if (endMs >= ttlMs) break
+    const earlier = at(endMs)
+    const cost = costRate(earlier, bandAt(curve, earlier.everyMs)?.lower ?? 0, latencyValue)
+    if (cost >= leastCost) continue
+    best = earlier
+    leastCost = cost
+  }
+  return best
 }
 
 /** The most probes in one idle gap, however dear a cold start is: a month at a retention of five minutes. */

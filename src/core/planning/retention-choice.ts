@@ -16,7 +16,7 @@ import { planKind } from './plan-kinds.ts'
 /** What a choice of a retention needs beside what is known of the prefix. */
 export type ChoiceContext = Pick<
   PlanContext,
-  'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'
+  'keepWarm' | 'facts' | 'curves' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'
 >
 
 /** The first choice is made at registration, before the latency and the clock's granularity are known. */

@@ -1,4 +1,4 @@
-import { breakEvenWhy, holdWhy, probeLimit, sinceWords } from './break-even.ts'
+import { breakEvenWhy, holdWhy, probeLimit, reliedMs, sinceWords } from './break-even.ts'
 import { sendWithinBudget } from './budget.ts'
 import { isRenewedAlongside } from '../cache/longer-prefix.ts'
 import { leadMs } from '../time/latency.ts'
@@ -51,11 +51,13 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
       : sendWithinBudget(state, context, now, 'verify', why)
   }
 
-  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.latency)
+  const relied = reliedMs(state, context)
+  const reliedUntil = until - (state.retention?.ttlMs ?? 0) + relied
+  const lead = leadMs(relied, context.grainMs, context.latency)
   const limit = probeLimit(state, context)
   const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   // Pending work keeps the prefix warm beyond break-even; once the entry outlasts the work, no probe is needed.
-  const pending = pendingTo !== null && until - lead < pendingTo
+  const pending = pendingTo !== null && reliedUntil - lead < pendingTo
   if (limit !== null && state.probesSinceArrival >= limit && !pending) {
     return kind.stopsAtBreakEven
       ? { do: 'stop', reason: 'break_even', why: breakEvenWhy(state, context, limit) }
@@ -70,7 +72,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   const fixed = state.retention?.kind === 'fixed'
   // The longer prefix that renewed it is due at the same time: half the lead lets its answer come first, which saves this probe.
   const ownLead = isRenewedAlongside(state) ? lead / 2 : lead
-  const dueAt = fixed ? closing : Math.max(until - ownLead, retryAt)
+  const dueAt = fixed ? closing : Math.max(reliedUntil - ownLead, retryAt)
   if (window.closesAt !== null && window.closesAt <= dueAt) {
     const opensAt = windowStatus(keepWarm.windows, window.closesAt).opensAt ?? window.closesAt
     return {

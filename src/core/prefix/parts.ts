@@ -157,6 +157,8 @@ export interface Finding {
   /** Time since the last request that used the entry. */
   ageMs: number
   found: boolean
+  /** Only the lifetime of the entry can explain it: its last use is proved, and it was asked for before its time. Absent: other causes can. */
+  proved?: true
 }
 
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }

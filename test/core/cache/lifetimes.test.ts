@@ -22,7 +22,7 @@ class Model {
   find(found: boolean, ageMs: number, k = 1): this {
     this.now += ageMs
     const distance = distanceOf(this.known, k, this.now - ageMs, this.now, true)
-    const after = learnt(this.known, this.own.get(k), distance, { at: this.now, ageMs, found })
+    const after = learnt(this.known, this.own.get(k), distance, { at: this.now, ageMs, found }, 10_000)
     this.own.set(k, after.own)
     this.known = usedAt(after.model, k, this.now)
     return this
@@ -149,7 +149,7 @@ describe('an engine that holds few prompts', () => {
       const since = lastAt.get(k)
       if (since !== undefined) {
         const distance = distanceOf(known, k, since, at, true)
-        known = learnt(known, undefined, distance, { at, ageMs: at - since, found: held.includes(k) }).model
+        known = learnt(known, undefined, distance, { at, ageMs: at - since, found: held.includes(k) }, 10_000).model
       }
       held = [k, ...held.filter((one) => one !== k)].slice(0, 2)
       lastAt.set(k, at)

@@ -10,6 +10,7 @@ import {
   horizon,
   letGoWhy,
   maxProbes,
+  provedHolding,
   reachOf,
   retentionFor,
 } from '../../../src/core/planning/probe-policy.ts'
@@ -17,6 +18,8 @@ import type { Holding } from '../../../src/core/planning/probe-policy.ts'
 import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
 import { gapsAfterArrival, addGap, RECENT_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
+import { survivalOf } from '../../../src/core/cache/survival-curve.ts'
+import type { SurvivalCounts } from '../../../src/core/cache/survival-curve.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const hour: Holding = { name: '1h', ttlMs: HOUR_MS, everyMs: 55 * MINUTE_MS, write: 2, read: 0.1, probe: 0.1 }
@@ -236,5 +239,69 @@ describe('plan auto', () => {
     expect(decision).toMatchObject({ do: 'stop', reason: 'break_even' })
     expect(decision.why).toContain('no probe would save more than it costs')
     expect(decision.why).toContain('With retention 1h')
+  })
+})
+
+describe('an earlier keep-alive', () => {
+  /** Answers after minutes without use: how many found the entry, and how many did not. */
+  const curveOf = (...bands: [minutes: number, readable: number, gone: number][]) => {
+    const counts = { at: NOON, sizes: [[0, bands.map(([minutes, ...rest]) => [minutes * MINUTE_MS, ...rest])]] }
+    return survivalOf(counts as SurvivalCounts, 0, NOON, 5 * MINUTE_MS, () => [])
+  }
+  const at = (ttlMs: number): Holding => ({ ...five, ttlMs, everyMs: ttlMs - 20_000 })
+  const heldMinutes = (curve: ReturnType<typeof curveOf>, change: Partial<Holding> = {}, value = 0) =>
+    provedHolding((ttlMs) => ({ ...at(ttlMs), ...change }), 5 * MINUTE_MS, curve, value).ttlMs / MINUTE_MS
+
+  it('is sent where entries are proved to go later than that, and before their retention ends', () => {
+    expect(heldMinutes(curveOf([3, 60, 0], [5, 3, 57]))).toBe(3)
+    expect(heldMinutes(curveOf([2, 60, 0], [4, 30, 30], [5, 3, 57]))).toBe(2)
+    expect(heldMinutes(undefined)).toBe(5)
+  })
+
+  it('is not sent where entries last, or go as often at any age', () => {
+    expect(heldMinutes(curveOf([2, 900, 0], [5, 60, 0]))).toBe(5)
+    expect(heldMinutes(curveOf([1, 95, 5], [2, 90, 10], [3, 85, 15], [4, 81, 19], [5, 77, 23]))).toBe(5)
+  })
+
+  it('needs evidence: the lower bound at its time against the upper bound at the usual one', () => {
+    expect(heldMinutes(curveOf([3, 9, 0], [5, 0, 10]))).toBe(5)
+    expect(heldMinutes(curveOf([3, 20, 0], [5, 0, 20]))).toBe(3)
+    // One loss of five may be chance.
+    expect(heldMinutes(curveOf([3, 200, 0], [5, 4, 1]))).toBe(5)
+  })
+
+  it('is sent only where it pays: a write that hardly costs more than a read is no loss', () => {
+    const curve = curveOf([3, 60, 0], [5, 30, 30])
+    expect(heldMinutes(curve)).toBe(3)
+    const cheap = { write: 0.12 }
+    expect(heldMinutes(curve, cheap)).toBe(5)
+    expect(heldMinutes(curve, cheap, 5)).toBe(3)
+    expect(heldMinutes(curve, { write: 0, read: 0, probe: 0 })).toBe(5)
+  })
+
+  it('is never later than the retention that was learned', () => {
+    const curve = curveOf([1, 60, 0], [2, 60, 0], [3, 60, 0], [5, 60, 0])
+    expect(provedHolding(at, 2.5 * MINUTE_MS, curve, 0).ttlMs).toBe(2.5 * MINUTE_MS)
+  })
+
+  it('moves the due time of a warm prefix, and the reason says so', () => {
+    const curves = { '5m': curveOf([2, 60, 0], [5, 3, 57])! }
+    const decided = (plan: 'always' | 'auto', change = {}) =>
+      decide(warmState(NOON), context({ keepWarm: planned(plan), ...change }), NOON + MINUTE_MS)
+    for (const plan of ['always', 'auto'] as const) {
+      const early = decided(plan, { curves })
+      const usual = decided(plan)
+      if (early.do !== 'wait' || usual.do !== 'wait') throw new Error('nothing is due after a minute')
+      expect(early.untilAt).toBeGreaterThan(NOON + MINUTE_MS)
+      expect(early.untilAt).toBeLessThan(NOON + 2 * MINUTE_MS)
+      expect(usual.untilAt).toBeGreaterThan(NOON + 4 * MINUTE_MS)
+      expect(early.why).toContain('entries like it go early')
+      expect(usual.why).not.toContain('go early')
+    }
+    // Without a price nothing shows what pays, and reads do not renew a fixed retention.
+    const unpriced = decided('always', { curves, facts: { ...facts, price: null } })
+    expect(unpriced.do === 'wait' ? unpriced.untilAt : NOON + 5 * MINUTE_MS).toBeGreaterThan(NOON + 4 * MINUTE_MS)
+    const fixed = warmState(NOON, {}, { ...facts.retentions[0]!, kind: 'fixed' })
+    expect(decide(fixed, context({ curves }), NOON + 3 * MINUTE_MS)).toMatchObject({ do: 'wait' })
   })
 })

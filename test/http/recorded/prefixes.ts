@@ -182,6 +182,7 @@ export async function keeping(player: Player): Promise<void> {
     await player.get(`/ledger${query}`)
   const entries = await player.get('/ledger?limit=3')
   await player.get(`/ledger?limit=3&cursor=${String(entries.json['next_cursor'])}`)
+  await player.get('/lifetimes')
   await player.get('/metrics')
   await player.post(`/prefixes/${always}/preview`, { keep_warm: { plan: 'auto' } })
   player.later(3_600_000)

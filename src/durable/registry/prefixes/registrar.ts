@@ -279,7 +279,7 @@ export class Registrar {
     const gone = this.#scheduler.unreachable(record)
     const believed =
       gone === null
-        ? belief(state, now, expiringMs, { lifetimes: this.#scheduler.lifetimesOf(record, state, now), k })
+        ? belief(state, now, expiringMs, { ...this.#scheduler.lifetimesOf(record, state, now), k })
         : unreachable(gone)
     return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }

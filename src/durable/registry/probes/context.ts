@@ -1,7 +1,10 @@
+import { sizesCounted, TYPICAL_TOKENS } from '../../../core/cache/survival-curve.ts'
+import { holdingOf } from '../../../core/planning/break-even.ts'
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Decision, Gone, PlanContext } from '../../../core/planning/plan.ts'
 import { KEEP_TIMEOUT_MS, machineTime, SLOT_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
+import { leadMs } from '../../../core/time/latency.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { ProviderGuards } from './provider-guards.ts'
 import { LatencyTracker } from './latency.ts'
@@ -13,6 +16,7 @@ import { REMOVED } from '../../../runtime/cards.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import type { AccountSettings } from '../records/account.ts'
+import type { LifetimeView } from '../records/lifetime.ts'
 import { isUnmarked, factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
@@ -115,9 +119,12 @@ export class PlanningContext {
     now: number,
     accountLeftNanos: number | null,
   ): PlanContext {
+    const facts = this.ports.factsOf(record.provider, factsModelOf(record), now)
+    const curves = this.lifetimes.curves(record, state, facts, now)
     const context: PlanContext = {
       keepWarm: record.keepWarm,
-      facts: this.ports.factsOf(record.provider, factsModelOf(record), now),
+      facts,
+      ...(curves === undefined ? {} : { curves }),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
@@ -141,6 +148,33 @@ export class PlanningContext {
     this.budgetRanking.rankBudget(now, this.accountLeft(now), (k, state) => {
       const record = this.store.prefixes.record(k)
       return record === null ? null : this.context(k, record, state, now, null)
+    })
+  }
+
+  /** The curves of the account's models by size, each with the time after which a keep-alive of such a prefix is sent. */
+  lifetimeViews(now: number): LifetimeView[] {
+    return this.lifetimes.models().flatMap(({ provider, model, retention, lifetimes: { curve: counts, at } }) => {
+      const facts = this.ports.factsOf(provider, model, now)
+      const offer = facts.retentions.find(({ name }) => name === retention)
+      if (offer === undefined) return []
+      return sizesCounted(counts, now).flatMap(({ size, samples }) => {
+        const curve = this.lifetimes.curve(provider, model, offer, size, now)
+        if (curve === undefined) return []
+        const tokens = TYPICAL_TOKENS[size] ?? 0
+        const [latency, { grainMs }] = [this.latency.of(provider), this.ports]
+        const usualMs = offer.ttlMs - leadMs(offer.ttlMs, grainMs, latency)
+        const context = { facts, estimatedTokens: tokens, outputFloor: facts.outputFloorTokens ?? 0, grainMs, latency }
+        const holding = holdingOf(
+          { measuredTokens: tokens },
+          { ...context, curves: { [retention]: curve } },
+          retention,
+          offer.ttlMs,
+        )
+        const intervalMs = offer.kind === 'fixed' ? null : (holding?.everyMs ?? usualMs)
+        const { ttlMs, assumed } = offer
+        const isPriced = holding !== null
+        return [{ provider, model, retention, size, samples, at, ttlMs, assumed, curve, intervalMs, usualMs, isPriced }]
+      })
     })
   }
 

@@ -5,6 +5,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 import type { Ended } from '../records/claim.ts'
 import type { GuardView } from '../records/guard.ts'
+import type { LifetimeView } from '../records/lifetime.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { ProbeScheduler } from './scheduler.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -92,5 +93,10 @@ export class ProbeRpc {
   /** Rate limits and circuit breakers, by provider and credential. */
   guards(): GuardView[] {
     return this.#scheduler.guards(this.#clock.now())
+  }
+
+  /** How long entries of the account's models stay readable, by size. */
+  lifetimes(): LifetimeView[] {
+    return this.#scheduler.lifetimes(this.#clock.now())
   }
 }

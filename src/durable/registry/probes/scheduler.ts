@@ -1,6 +1,6 @@
 import { applyArrivals, flushTally } from '../../../core/events/arrived.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
-import type { Lifetimes } from '../../../core/cache/lifetimes.ts'
+import type { Known } from '../../../core/cache/belief.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
 import { leadMs } from '../../../core/time/latency.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
@@ -12,6 +12,7 @@ import { ProbeOutcomes } from './outcomes.ts'
 import type { GuardView } from '../records/guard.ts'
 import { Leases } from './leases.ts'
 import type { Ended, Message, Refused } from '../records/claim.ts'
+import type { LifetimeView } from '../records/lifetime.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Settlement } from './settlement.ts'
 import { PlanningContext } from './context.ts'
@@ -68,9 +69,17 @@ export class ProbeScheduler {
     return this.#planning.guards.views(now)
   }
 
-  /** How the model of a prefix keeps its entries. */
-  lifetimesOf(record: PrefixRecord, state: PrefixState, now: number): Lifetimes {
-    return this.#planning.lifetimes.of(record, state, now)
+  /** How the model of a prefix keeps its entries, and what its curve shows of those of its size. */
+  lifetimesOf(record: PrefixRecord, state: PrefixState, now: number): Pick<Known, 'lifetimes' | 'curve'> {
+    const { lifetimes, ports } = this.#planning
+    const facts = ports.factsOf(record.provider, factsModelOf(record), now)
+    const curve = lifetimes.curves(record, state, facts, now)?.[state.retention?.name ?? '']
+    return { lifetimes: lifetimes.of(record, state, now), curve }
+  }
+
+  /** How long entries of the account's models stay readable, by size. */
+  lifetimes(now: number): LifetimeView[] {
+    return this.#planning.lifetimeViews(now)
   }
 
   // Claims, leases, settlement

@@ -83,4 +83,9 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Region or location of calls with a credential.
   ['ALTER TABLE credential ADD COLUMN region TEXT'],
+  // How models keep entries, which stood in one setting before: a row is written when its model taught something.
+  [
+    `CREATE TABLE lifetime (provider TEXT NOT NULL, model TEXT NOT NULL, retention TEXT NOT NULL, at INTEGER NOT NULL,
+      known TEXT NOT NULL, PRIMARY KEY (provider, model, retention)) WITHOUT ROWID`,
+  ],
 ]

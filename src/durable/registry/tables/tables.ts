@@ -8,6 +8,7 @@ import { FallbackStore } from './fallbacks.ts'
 import { DayStore } from './days.ts'
 import { HistoryStore } from './history.ts'
 import { JobStore } from './jobs.ts'
+import { LifetimeStore } from './lifetimes.ts'
 import { LookupStore } from './lookups.ts'
 import { migrate } from '../../migrate.ts'
 import { ModelPoolStore } from './model-pools.ts'
@@ -30,6 +31,7 @@ export class RegistryStore {
   readonly history: HistoryStore
   readonly states: StateStore
   readonly prefixes: PrefixStore
+  readonly lifetimes: LifetimeStore
   readonly lookups: LookupStore
   readonly bodyCredentials: BodyCredentialStore
   readonly slots: SlotStore
@@ -51,6 +53,7 @@ export class RegistryStore {
     this.history = new HistoryStore(sql)
     this.trials = new HoldoutStore(sql)
     this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
+    this.lifetimes = new LifetimeStore(sql)
     this.lookups = new LookupStore(sql)
     this.bodyCredentials = new BodyCredentialStore(sql)
     this.prefixes = new PrefixStore(sql, this.states, this.lookups, seals)
