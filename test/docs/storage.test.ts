@@ -52,7 +52,11 @@ const objects = [
   {
     heading: 'Directory: one per deployment',
     steps: DIRECTORY_STEPS,
-    files: ['src/durable/directory/tables/accounts.ts', 'src/durable/directory/directory.ts'],
+    files: [
+      'src/durable/directory/tables/accounts.ts',
+      'src/durable/directory/tables/roll-out.ts',
+      'src/durable/directory/directory.ts',
+    ],
   },
 ]
 

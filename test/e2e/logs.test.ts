@@ -49,7 +49,7 @@ async function written(): Promise<string> {
   return [worker.said(), ...(await Promise.all(texts))].join('\n')
 }
 
-it('nothing that is logged names a tenant, a key or a prompt, and no failure is thrown between objects', async () => {
+it('nothing that is logged names a tenant, a key or a prompt, and nothing is uncaught', async () => {
   const admin = caller(worker.base, 'pilotlight-admin')
   await admin('POST', '/accounts', { id: TENANT, budget_usd_per_day: 1 })
   await admin('POST', '/accounts', { id: TENANT })

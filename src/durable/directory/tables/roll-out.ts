@@ -20,17 +20,17 @@ export class RollOutStore {
 
   /** The version of the last change; 0: there was none. */
   version(): number {
-    return Number(this.#setting('version') ?? 0)
+    return Number(this.#setting('roll_out_version') ?? 0)
   }
 
   /** Counts a change, which no account knows yet. It begins at another account than the last one did. */
   begin(): number {
     const version = this.version() + 1
-    this.#save('version', String(version))
+    this.#saveSetting('roll_out_version', String(version))
     const [row] = this.#sql.all<{ accounts: number }>('SELECT count(*) AS accounts FROM account')
     const place = Math.floor(((version * STEP) % 1) * (row?.accounts ?? 0))
     const [first] = this.#sql.all<{ id: string }>('SELECT id FROM account ORDER BY id LIMIT 1 OFFSET ?', place)
-    this.#save('from', first?.id ?? '')
+    this.#saveSetting('roll_out_from', first?.id ?? '')
     return version
   }
 
@@ -41,7 +41,7 @@ export class RollOutStore {
       version,
       version,
       version,
-      this.#setting('from') ?? '',
+      this.#setting('roll_out_from') ?? '',
       limit,
     )
     return { ids: rows.map(({ id }) => id), failed: rows[0]?.failed === 1 }
@@ -66,10 +66,10 @@ export class RollOutStore {
   }
 
   #setting(name: string): string | undefined {
-    return this.#sql.all<{ value: string }>('SELECT value FROM setting WHERE name = ?', `roll_out_${name}`)[0]?.value
+    return this.#sql.all<{ value: string }>('SELECT value FROM setting WHERE name = ?', name)[0]?.value
   }
 
-  #save(name: string, value: string): void {
-    this.#sql.all('INSERT OR REPLACE INTO setting VALUES (?, ?)', `roll_out_${name}`, value)
+  #saveSetting(name: string, value: string): void {
+    this.#sql.all('INSERT OR REPLACE INTO setting VALUES (?, ?)', name, value)
   }
 }
