@@ -1,7 +1,7 @@
 import { reconcileManagedCaches } from './cron/reconcile.ts'
 import { rollUpDaily } from './cron/roll-up.ts'
 import { sweep } from './cron/sweep.ts'
-import { app } from './http/app.ts'
+import { serve } from './http/serve.ts'
 import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
 import type { Environment } from './runtime/env.ts'
 
@@ -11,7 +11,7 @@ export { Egress } from './durable/egress.ts'
 export { Registry } from './durable/registry/registry.ts'
 
 export default {
-  fetch: app.fetch,
+  fetch: serve,
   async scheduled(_controller, env) {
     await sweep(env)
     await rollUpDaily(env)

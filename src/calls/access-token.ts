@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { importPKCS8, SignJWT } from 'jose'
-import { failureValue, readFailure } from '../contract/failure.ts'
+import { Failure, failureValue, readFailure } from '../contract/failure.ts'
 import type { FailureValue } from '../contract/failure.ts'
 import type { Sent } from '../providers/transport/send.ts'
 import {
@@ -69,6 +69,21 @@ export async function sendWith(
     if (!again) return { kind: 'sent', sent, sentAt }
     refused = got.token
   }
+}
+
+/**
+ * A credential as it goes into the header of a call: a key as it is, in place of a service-account key an access token. Throws the `Failure` of
+ * its exchange.
+ */
+export async function bearerOf(
+  { card, tokenUrl }: Sending['access'],
+  credential: string,
+  clock: Clock,
+): Promise<string> {
+  if (card.serviceAccounts !== true || tokenUrl === null || !isKeyFile(credential)) return credential
+  const got = await tokenFor(credential, tokenUrl, clock, clock.now() + EXCHANGE_MS * clock.rate, null)
+  if (got.kind === 'token') return got.token
+  throw new Failure(got.failure.kind, got.failure.message, got.failure.detail)
 }
 
 type Token = { kind: 'token'; token: string; usableUntilAt: number }

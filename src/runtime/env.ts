@@ -26,6 +26,8 @@ export interface Vars extends ClockVars {
   TOOL_ORIGINS?: string
   /** Service bindings (comma-separated names) that bots' tools may call. */
   TOOL_SERVICES?: string
+  /** Providers (comma-separated ids) to which the gateway sends anybody's calls that carry a key of the provider. */
+  VIA_OPEN?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }

@@ -40,7 +40,10 @@ export const buildings: Building[] = [
         ),
       ],
       [room('registration', 'from the body of a request to what is stored')],
-      [room('durable', 'the Durable Objects and their tables')],
+      [
+        room('durable', 'the Durable Objects and their tables'),
+        room('gateway', "the proxy at `/via`: callers' own requests, on to their providers"),
+      ],
       [
         room('queue', 'consumers of the probe queue and of its dead letters'),
         room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
@@ -173,7 +176,8 @@ export const buildings: Building[] = [
       [room('accounts'), room('warm', '`POST /warm`: one prefix, a model pool, a dry run, jobs')],
       [room('prefixes'), room('preload', '`POST /preload`: crews')],
       [room('openapi', 'operations of all resources')],
-      [room('app', 'the router')],
+      [room('app', 'the router'), room('via', "callers' own requests to providers, past the router")],
+      [room('serve', 'which of the two answers')],
     ],
   },
   {

@@ -68,7 +68,7 @@ export const admin = createMiddleware<Shared>(async (c, next) => {
 let seed: Promise<string> | null = null
 
 /** The secret that seals this deployment's account keys. */
-export function keySeed(c: Call): Promise<string> {
+export function keySeed(c: Pick<Call, 'env'>): Promise<string> {
   const asked = seed ?? Promise.resolve(directoryOf(c).keySeed())
   seed = asked
   asked.catch(() => {
@@ -82,6 +82,11 @@ async function identify(c: Call): Promise<'admin' | Identified> {
   if (header === undefined) throw unauthenticated('An Authorization header is missing: "Bearer <key>".')
   const presented = /^bearer +(\S{1,300}) *$/i.exec(header)?.[1]
   if (presented === undefined) throw unauthenticated('The Authorization header is not "Bearer <key>".')
+  return identifyKey(c, presented)
+}
+
+/** Says whose key it is. Throws `unauthenticated` for a key that is unknown, expired or revoked. */
+export async function identifyKey(c: Pick<Call, 'env'>, presented: string): Promise<'admin' | Identified> {
   const hash = sha256(presented)
   if (sameSecret(hash, c.env.ADMIN_KEY)) return 'admin'
   if (isDevelopment(c.env) && sameSecret(hash, c.env.DEV_ACCOUNT_KEY)) return developmentAccount(c, hash)
@@ -103,7 +108,7 @@ async function identify(c: Call): Promise<'admin' | Identified> {
 }
 
 /** Creates the development account on its first use. It may use every secret of its deployment. */
-async function developmentAccount(c: Call, hash: string): Promise<Identified> {
+async function developmentAccount(c: Pick<Call, 'env'>, hash: string): Promise<Identified> {
   const name = DEVELOPMENT_ACCOUNT
   const clock = clockOf(c)
   const known = verified.get(hash)

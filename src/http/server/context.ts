@@ -31,15 +31,18 @@ export function router() {
   return new Hono<Shared>()
 }
 
-export function registryOf(c: Call, account = c.var.account): RegistryStub {
+export function registryOf(
+  c: Pick<Call, 'env'> & Partial<Pick<Call, 'var'>>,
+  account = c.var?.account ?? '',
+): RegistryStub {
   return registryAt(c.env, account)
 }
 
-export function directoryOf(c: Call): DirectoryStub {
+export function directoryOf(c: Pick<Call, 'env'>): DirectoryStub {
   return directoryAt(c.env)
 }
 
-export function clockOf(c: Call): Clock {
+export function clockOf(c: Pick<Call, 'env'>): Clock {
   return clockFrom(c.env)
 }
 

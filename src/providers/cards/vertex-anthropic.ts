@@ -51,7 +51,7 @@ export const vertexAnthropic: Card = {
   headers: {},
   callerHeaders: ['anthropic-beta'],
   dialect: anthropicMessages,
-  wire: { versionInBody: 'vertex-2023-10-16' },
+  wire: { version: '', versionInBody: 'vertex-2023-10-16' },
   chatOf: vertex.id,
   onlyModels: ['claude-*'],
   knownAs: (name) => name.replace(/@(?=20\d{6}$)/, '-').replace(/@.*$/, ''),

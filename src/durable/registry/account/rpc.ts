@@ -1,4 +1,4 @@
-import type { NamedCredential, StoredCredential } from '../../../calls/credential.ts'
+import type { Grants, NamedCredential, StoredCredential } from '../../../calls/credential.ts'
 import type { WebhookTarget } from '../../../calls/webhook-message.ts'
 import { Failure } from '../../../contract/failure.ts'
 import type { ModelPool } from '../../../core/model/model-pool.ts'
@@ -70,6 +70,11 @@ export class AccountRpc {
 
   settings(): AccountSettings | null {
     return this.#store.settings()
+  }
+
+  /** What a caller's own request with a stored credential may use. Null: the account was erased. */
+  grantsFor(credential: string): Grants | null {
+    return this.#ports.accountGrants.forBot(credential)
   }
 
   /** Creates the account, or changes the settings that are given. */

@@ -67,6 +67,7 @@ export const anthropicMessages: DialectDefinition = {
   id: 'anthropic-messages',
   wire: {
     ...PLAIN,
+    version: '/v1',
     retentions: ['5m', '1h'],
     markers: [MARKER],
     lacks: ['seed', 'presence_penalty', 'frequency_penalty'],

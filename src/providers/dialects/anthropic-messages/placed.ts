@@ -11,9 +11,9 @@ import type { ProbeRequest } from '../../dialect.ts'
 export function placed(
   request: ProbeRequest,
   model: string,
-  { versionInBody }: Pick<Wire, 'versionInBody'>,
+  { version, versionInBody }: Pick<Wire, 'version' | 'versionInBody'>,
 ): ProbeRequest {
-  if (versionInBody === null) return request
+  if (versionInBody === null) return { ...request, path: version + request.path }
   if (!/^[\w.@-]{1,200}$/.test(model))
     throw invalid('model', 'may hold letters, digits, dots, hyphens, underscores and an @')
   const { root } = readBody(request.body)

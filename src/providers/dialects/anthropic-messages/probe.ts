@@ -40,7 +40,7 @@ export function probe(
       ...(appended === null ? { messages: `[${placeholder}]` } : {}),
     }),
   )
-  return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
+  return { path: '/messages', body: edit(body.text, edits), outputTokens: cap }
 }
 
 /** Only bodies that spare their thinking have another primitive than `floor_tokens` beside a budget. */

@@ -61,7 +61,7 @@ function request(conversation: Conversation): ProbeRequest {
     ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...headMarker }] }),
     messages: said,
   }
-  return { path: '/v1/messages', body: JSON.stringify(body), outputTokens: maxOutputTokens }
+  return { path: '/messages', body: JSON.stringify(body), outputTokens: maxOutputTokens }
 }
 
 function blocksOf(message: Said): Block[] {

@@ -1,0 +1,60 @@
+/** Headers of one connection. Source: RFC 9110, 7.6.1, checked 2026-11-30. */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/**
+ * Headers of the way from the caller to us: they name the caller's address or our own, which is nobody's business behind us. `cookie` is ours:
+ * providers take none.
+ */
+const OF_OUR_ADDRESS = ['cdn-loop', 'cookie', 'forwarded', 'host', 'true-client-ip', 'via', 'x-real-ip']
+const OF_OUR_ADDRESS_BY_PREFIX = ['cf-', 'x-forwarded-', 'x-pilotlight']
+
+/** Headers of an answer that are about the provider's address, not about the answer. */
+const OF_THEIR_ADDRESS = ['alt-svc', 'set-cookie']
+
+/**
+ * Headers that go on to the provider: all but those of the connection, of our own address, and our own. A list of what may pass would break
+ * clients at every new header.
+ */
+export function requestHeaders(given: Headers): Headers {
+  const kept = new Headers(given)
+  for (const name of [...HOP_BY_HOP, ...OF_OUR_ADDRESS, ...named(given)]) kept.delete(name)
+  for (const name of given.keys()) {
+    if (OF_OUR_ADDRESS_BY_PREFIX.some((prefix) => name.startsWith(prefix))) kept.delete(name)
+  }
+  return kept
+}
+
+/** Headers that go back to the caller. */
+export function answerHeaders(given: Headers): Headers {
+  const kept = new Headers(given)
+  for (const name of [...HOP_BY_HOP, ...OF_THEIR_ADDRESS, ...named(given)]) kept.delete(name)
+  for (const name of given.keys()) if (name.startsWith('x-pilotlight')) kept.delete(name)
+  return kept
+}
+
+/** Headers that a `Connection` header makes part of the connection. It cannot take away what the message needs. */
+function named(given: Headers): string[] {
+  const names = (given.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase())
+  return names.filter((name) => /^[a-z0-9-]+$/.test(name) && !PROTECTED.includes(name))
+}
+
+/** End-to-end headers that no `Connection` header takes away: without them a request would mean something else. */
+const PROTECTED = [
+  'authorization',
+  'x-api-key',
+  'api-key',
+  'x-goog-api-key',
+  'content-type',
+  'content-length',
+  'content-encoding',
+]

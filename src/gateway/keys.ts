@@ -1,0 +1,52 @@
+import type { Card } from '../providers/card.ts'
+
+/** Headers in which callers send a provider's key. */
+const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key']
+
+/** The header with the account's key, for clients that can add one. */
+export const ACCOUNT_KEY = 'x-pilotlight-key'
+
+/** Keys that a call carries. */
+export interface Keys {
+  /** What says who calls: the token in the path, or an account's key; null: nothing does. */
+  ours: string | null
+  /** True: the caller brought a key of the provider. */
+  theirs: boolean
+}
+
+/**
+ * Finds the keys of a call. An account's key where the provider's belongs is ours as well: many clients have one field for a key, and the
+ * provider must never see it. `isOurs` tells one by its form.
+ */
+export function keysOf(
+  { headers, token, query }: { headers: Headers; token: string | null; query: string },
+  isOurs: (key: string) => boolean,
+): Keys {
+  const given = KEY_HEADERS.flatMap((name) => {
+    const value = headers.get(name)
+    return value === null ? [] : [value.replace(/^bearer +/i, '').trim()]
+  })
+  const inQuery = new URLSearchParams(query).get('key')
+  const all = [...given, ...(inQuery === null ? [] : [inQuery])].filter((key) => key !== '')
+  const presented = token ?? headers.get(ACCOUNT_KEY) ?? all.find(isOurs) ?? null
+  return { ours: presented, theirs: all.length > 0 && !all.some(isOurs) }
+}
+
+/** Puts the stored secret where the provider looks for it, and takes every other key out. */
+export function withSecret(headers: Headers, { auth }: Pick<Card, 'auth'>, secret: string): Headers {
+  const set = new Headers(headers)
+  for (const name of KEY_HEADERS) set.delete(name)
+  if (auth.header === 'authorization-bearer') set.set('authorization', `Bearer ${secret}`)
+  else set.set(auth.header, [auth.scheme, secret].filter(Boolean).join(' '))
+  return set
+}
+
+/** A query without the account's key in it; every other byte stays. */
+export function withoutOurKey(query: string, isOurs: (key: string) => boolean): string {
+  if (query === '') return ''
+  const kept = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => !(pair.startsWith('key=') && isOurs(new URLSearchParams(pair).get('key') ?? '')))
+  return kept.length === 0 ? '' : `?${kept.join('&')}`
+}

@@ -1,0 +1,128 @@
+import { Failure } from '../contract/failure.ts'
+import { network } from '../calls/send.ts'
+import type { Card } from '../providers/card.ts'
+import { wireOf } from '../providers/registry.ts'
+import { cardById } from '../runtime/cards.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { accessTo, takesRegion } from '../runtime/env.ts'
+import type { Access, Vars } from '../runtime/env.ts'
+import { readAccountKey, sha256 } from '../runtime/ids.ts'
+import { upstreamUrl } from './address.ts'
+import { answerHeaders, requestHeaders } from './headers.ts'
+import { keysOf, withoutOurKey, withSecret } from './keys.ts'
+import { passing } from './passing.ts'
+import { readRoute } from './route.ts'
+import type { Route } from './route.ts'
+import { trusted } from './trust.ts'
+
+/** What the gateway needs of the rest of the product. */
+export interface Ports {
+  vars: Vars
+  clock: Clock
+  /** Keeps the Worker running after the answer, for 30 s at most. */
+  waitUntil: (work: Promise<unknown>) => void
+  /** Whose key or token it is. Throws a `Failure` for a bad one, and any other error where the account cannot be asked. */
+  verify: (presented: string) => Promise<string>
+  /** The stored credential of an account, as it is sent. Throws a `Failure`. */
+  secret: (account: string, access: Access, credential: string | null) => Promise<string>
+}
+
+/** Header with the name of the account's credential; absent: `default`. */
+const CREDENTIAL = 'x-pilotlight-credential'
+
+/** Answer header that says what was done with a call. */
+export const DONE = 'x-pilotlight'
+
+/**
+ * Sends a caller's own request to its provider, and the answer back: bytes as they came, piece by piece, with no retry and no time-out of ours.
+ * Throws a `Failure` for a call that is not sent.
+ */
+export async function viaGateway(request: Request, ports: Ports): Promise<Response> {
+  const route = readRoute(request.url)
+  if (route === null) throw new Failure('not_found', 'The path is not /via/{provider}/….')
+  const query = queryOf(route.rest)
+  const keys = keysOf({ headers: request.headers, token: route.token, query }, isOurs)
+  const who = await callerOf(keys.ours, keys.theirs, route, ports)
+  const access = accessOf(route, ports.vars)
+  if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') return webSocketRefused()
+  const headers = requestHeaders(request.headers)
+  const sent = keys.theirs ? headers : withSecret(headers, access.card, await secretOf(who, access, request, ports))
+  const path = route.rest.slice(0, route.rest.length - query.length)
+  const url = upstreamUrl(
+    { template: access.card.baseUrl, baseUrl: access.baseUrl, version: wireOf(access.card).version },
+    path + withoutOurKey(query, isOurs),
+  )
+  return passing(request, { url, headers: sent, send: network, waitUntil: ports.waitUntil, answerHeaders })
+}
+
+function queryOf(rest: string): string {
+  const start = rest.indexOf('?')
+  return start < 0 ? '' : rest.slice(start)
+}
+
+function isOurs(key: string): boolean {
+  return readAccountKey(key) !== null
+}
+
+/** Who calls; null: anybody, of a provider that the administrator opened. */
+async function callerOf(
+  ours: string | null,
+  theirs: boolean,
+  { provider }: Route,
+  { vars, clock, verify }: Ports,
+): Promise<string | null> {
+  if (ours === null) {
+    if (theirs && isOpen(provider, vars)) return null
+    throw new Failure(
+      'unauthenticated',
+      'The gateway needs an account key (header x-pilotlight-key) or a token in the path (/via/~{token}/{provider}/…).',
+    )
+  }
+  const { account, stale } = await trusted(sha256(ours), clock, () => verify(ours))
+  if (!stale) return account
+  if (!theirs) {
+    throw new Failure(
+      'internal',
+      'The account cannot be reached, and its stored credential is not used without asking it.',
+    )
+  }
+  if (cardById(provider)?.like !== undefined) {
+    throw new Failure(
+      'internal',
+      'The account cannot be reached, and this provider is one that the administrator added.',
+    )
+  }
+  return account
+}
+
+/** Providers whose calls need no key of ours (comma-separated ids), because the caller's own key is one. */
+function isOpen(provider: string, vars: Vars): boolean {
+  return (
+    (vars.VIA_OPEN ?? '').split(',').some((one) => one.trim() === provider) && cardById(provider)?.like === undefined
+  )
+}
+
+/** The provider that a path names. Its refusal to be warmed is no reason not to send a caller's own request. */
+function accessOf({ provider, region }: Route, vars: Vars): Access {
+  const card: Card | undefined = cardById(provider)
+  if (card === undefined)
+    throw new Failure('not_found', 'There is no provider with this id; GET /providers lists them.')
+  if (region !== null && !takesRegion(card))
+    throw new Failure('invalid_request', 'The address of this provider has no region; leave out the part behind the @.')
+  const access = accessTo(card, vars, region ?? undefined)
+  if (access.refusal?.kind === 'not_configured')
+    throw new Failure('not_configured', access.refusal.message, access.refusal.detail)
+  if (access.baseUrl.includes('{')) throw new Failure('not_configured', `${card.id}: its address is not complete.`)
+  return access
+}
+
+function secretOf(who: string | null, access: Access, request: Request, { secret }: Ports): Promise<string> {
+  if (who === null) throw new Failure('unauthenticated', "The provider's key is missing.")
+  return secret(who, access, request.headers.get(CREDENTIAL))
+}
+
+/** Codex asks for a WebSocket first and, at this status, takes HTTP for the rest of its session. */
+function webSocketRefused(): Response {
+  const message = 'The gateway carries HTTP alone: send the same request without Upgrade.'
+  return Response.json({ error: { kind: 'unsupported', message, retryable: false } }, { status: 426 })
+}

@@ -1,0 +1,78 @@
+import { readFailure } from '../contract/failure.ts'
+import type { Clock } from '../runtime/clock.ts'
+
+/** Real time for which an isolate takes a verified key or token without asking again. A revoked one works that long at most. */
+export const FRESH_MS = 60_000
+/** Real time for which it takes one when the account cannot be reached. */
+export const STALE_MS = 600_000
+/** Real time that a call waits for the account before it goes on with what the isolate knows. */
+export const PATIENCE_MS = 250
+
+const MOST_KNOWN = 10_000
+
+/** Who calls, as an isolate knows it. */
+export interface Trusted {
+  account: string
+  /** True: the account could not be asked just now. Enough for a call with the caller's own key alone. */
+  stale: boolean
+}
+
+interface Known {
+  account: string
+  verifiedAt: number
+}
+
+/** Verified keys and tokens of this isolate, by their hash. */
+const known = new Map<string, Known>()
+
+/** Forgets an account, or one key of it. */
+export function forgetTrusted(account: string): void {
+  for (const [hash, entry] of known) if (entry.account === account) known.delete(hash)
+}
+
+/**
+ * Says whose key it is. `verify` asks the account, and throws a `Failure` for a bad key. Where the account is slow or down, a key that was good
+ * within `STALE_MS` is still taken, and called stale.
+ */
+export async function trusted(hash: string, clock: Clock, verify: () => Promise<string>): Promise<Trusted> {
+  const now = clock.now()
+  const before = known.get(hash)
+  const ageMs = before === undefined ? Number.POSITIVE_INFINITY : clock.realMs(now - before.verifiedAt)
+  if (before !== undefined && ageMs >= 0 && ageMs < FRESH_MS) return { account: before.account, stale: false }
+  const asked = verify().then(
+    (account) => remember(hash, { account, verifiedAt: clock.now() }),
+    (thrown: unknown) => {
+      // A refusal is an answer; anything else tells nothing of the key.
+      if (isRefusal(thrown)) known.delete(hash)
+      throw thrown
+    },
+  )
+  if (before === undefined || ageMs < 0 || ageMs >= STALE_MS) return { account: (await asked).account, stale: false }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), PATIENCE_MS)
+  })
+  try {
+    const answered = await Promise.race([asked, late])
+    if (answered !== null) return { account: answered.account, stale: false }
+    asked.catch(() => {}) // this call goes on without it
+  } catch (thrown) {
+    if (isRefusal(thrown)) throw thrown
+  } finally {
+    clearTimeout(timer)
+  }
+  return { account: before.account, stale: true }
+}
+
+function isRefusal(thrown: unknown): boolean {
+  const kind = readFailure(thrown)?.kind
+  return kind === 'unauthenticated' || kind === 'forbidden'
+}
+
+function remember(hash: string, entry: Known): Known {
+  known.delete(hash)
+  const oldest = known.size >= MOST_KNOWN ? known.keys().next().value : undefined
+  if (oldest !== undefined) known.delete(oldest)
+  known.set(hash, entry)
+  return entry
+}

@@ -1,0 +1,67 @@
+import { bearerOf } from '../../calls/access-token.ts'
+import { DEFAULT_CREDENTIAL, secretFor } from '../../calls/credential.ts'
+import { Failure, FAILURES, failureValue, readFailure } from '../../contract/failure.ts'
+import type { Overrides } from '../../core/model/overrides.ts'
+import { viaGateway } from '../../gateway/proxy.ts'
+import type { Ports } from '../../gateway/proxy.ts'
+import { PATIENCE_MS } from '../../gateway/trust.ts'
+import { clockFrom } from '../../runtime/clock.ts'
+import { missingSecrets } from '../../runtime/env.ts'
+import type { Access, Environment } from '../../runtime/env.ts'
+import { newId } from '../../runtime/ids.ts'
+import { freshOverrides } from '../../runtime/overrides.ts'
+import { identifyKey } from '../server/auth.ts'
+import { directoryOf, registryOf } from '../server/context.ts'
+import { errorBody } from '../server/errors.ts'
+
+/**
+ * Answers a call through the gateway. It does not pass the router of the API, which would touch the answer. An answer of ours has the error body of
+ * the API, and no `x-pilotlight` header.
+ */
+export async function answerVia(request: Request, env: Environment, context: ExecutionContext): Promise<Response> {
+  try {
+    const missing = missingSecrets(env)
+    if (missing.length > 0)
+      throw new Failure('not_configured', `This deployment lacks secrets: ${missing.join(', ')}.`, { missing })
+    const clock = clockFrom(env)
+    const reading = freshOverrides(clock, async () => (await directoryOf({ env }).overrides()) as Overrides)
+    context.waitUntil(reading)
+    await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))])
+    return await viaGateway(request, {
+      vars: env,
+      clock,
+      waitUntil: (work) => context.waitUntil(work),
+      verify: (presented) => verify(env, presented),
+      secret: (account, access, credential) => secretOf(env, account, access, credential),
+    })
+  } catch (thrown) {
+    return refused(thrown)
+  }
+}
+
+const verify = async (env: Environment, presented: string): ReturnType<Ports['verify']> => {
+  const who = await identifyKey({ env }, presented)
+  if (who !== 'admin') return who.account
+  throw new Failure('forbidden', "The gateway needs an account's key, not the administrator's.")
+}
+
+async function secretOf(env: Environment, account: string, access: Access, name: string | null): Promise<string> {
+  const credential = name ?? DEFAULT_CREDENTIAL
+  const grants = await registryOf({ env }, account).grantsFor(credential)
+  if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
+  const generation = grants.credentials.find((one) => one.name === credential)?.generation
+  const wanted = { credential, ...(generation === undefined ? {} : { credentialGeneration: generation }) }
+  const secret = secretFor(wanted, access, grants.allowedSecrets, grants.credentials, env)
+  return bearerOf(access, secret, clockFrom(env))
+}
+
+function refused(thrown: unknown): Response {
+  const failure = readFailure(thrown)
+  // The text of another error may quote the address, and a key in it.
+  if (failure === null) console.error('a call through the gateway failed', thrown instanceof Error ? thrown.name : '')
+  const value =
+    failure ?? failureValue('internal', 'An internal error occurred before the call was sent. It can be sent again.')
+  const { status } = FAILURES[value.kind]
+  const headers: HeadersInit = status === 401 ? { 'www-authenticate': 'Bearer realm="pilotlight"' } : {}
+  return Response.json(errorBody(value, newId('req')), { status, headers })
+}

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest'
+import { answerHeaders, requestHeaders } from '../../src/gateway/headers.ts'
+
+describe('headers', () => {
+  test('that a Connection header names stay behind, but no key and nothing that describes the body', () => {
+    const given = new Headers({
+      connection: 'close, X-Hop, authorization, content-type, content-encoding',
+      'x-hop': '1',
+      authorization: 'Bearer k',
+      'content-type': 'application/json',
+      'content-encoding': 'gzip',
+    })
+    expect([...requestHeaders(given)]).toEqual([
+      ['authorization', 'Bearer k'],
+      ['content-encoding', 'gzip'],
+      ['content-type', 'application/json'],
+    ])
+  })
+
+  test('of our own reach neither side', () => {
+    const given = new Headers({
+      'x-pilotlight-key': 'k',
+      'x-pilotlight': 'pass',
+      'x-pilotlight-new': '1',
+      'x-pilot': 'kept',
+    })
+    expect([...requestHeaders(given)]).toEqual([['x-pilot', 'kept']])
+    expect([...answerHeaders(given)]).toEqual([['x-pilot', 'kept']])
+  })
+
+  test('leave what was given as it was', () => {
+    const given = new Headers({ host: 'a', cookie: 'b' })
+    requestHeaders(given)
+    expect([...given]).toEqual([
+      ['cookie', 'b'],
+      ['host', 'a'],
+    ])
+  })
+})

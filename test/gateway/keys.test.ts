@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import { keysOf, withoutOurKey, withSecret } from '../../src/gateway/keys.ts'
+
+const isOurs = (key: string) => key.startsWith('plk_')
+const keys = (headers: Record<string, string>, query = '', token: string | null = null) =>
+  keysOf({ headers: new Headers(headers), token, query }, isOurs)
+
+describe('the keys of a call', () => {
+  test.each([
+    ['its header', { 'x-pilotlight-key': 'plk_a' }, '', { ours: 'plk_a', theirs: false }],
+    [
+      'its header, beside a key of the provider',
+      { 'x-pilotlight-key': 'plk_a', authorization: 'Bearer sk' },
+      '',
+      { ours: 'plk_a', theirs: true },
+    ],
+    ['the field of the provider key', { authorization: 'Bearer plk_a' }, '', { ours: 'plk_a', theirs: false }],
+    ['that field under another name', { 'x-api-key': 'plk_a' }, '', { ours: 'plk_a', theirs: false }],
+    ['the query', {}, '?alt=sse&key=plk_a', { ours: 'plk_a', theirs: false }],
+    ['nowhere', {}, '', { ours: null, theirs: false }],
+    ['nowhere, beside a key of the provider in the query', {}, '?key=AIza', { ours: null, theirs: true }],
+    ['nowhere, with empty fields', { authorization: '', 'x-api-key': ' ' }, '?key=', { ours: null, theirs: false }],
+    [
+      'nowhere, with a signature of AWS',
+      { authorization: 'AWS4-HMAC-SHA256 Credential=x' },
+      '',
+      { ours: null, theirs: true },
+    ],
+  ])('ours in %s', (_, headers, query, expected) => {
+    expect(keys(headers as Record<string, string>, query)).toEqual(expected)
+  })
+
+  test('a token in the path counts first', () => {
+    expect(keys({ 'x-pilotlight-key': 'plk_a' }, '', 'tok')).toEqual({ ours: 'tok', theirs: false })
+  })
+
+  test('with a stored secret no other key stays', () => {
+    const given = new Headers({
+      authorization: 'Bearer plk_a',
+      'x-api-key': 'plk_a',
+      'api-key': 'x',
+      'x-goog-api-key': 'y',
+      a: 'b',
+    })
+    expect([...withSecret(given, { auth: { header: 'x-api-key' } }, 's')]).toEqual([
+      ['a', 'b'],
+      ['x-api-key', 's'],
+    ])
+    expect(withSecret(given, { auth: { header: 'authorization-bearer' } }, 's').get('authorization')).toBe('Bearer s')
+  })
+
+  test('our key leaves the query, and every other byte stays', () => {
+    expect(withoutOurKey('?alt=sse&key=plk_a&b=%2F+', isOurs)).toBe('?alt=sse&b=%2F+')
+    expect(withoutOurKey('?key=plk_a', isOurs)).toBe('')
+    expect(withoutOurKey('?key=AIza&x', isOurs)).toBe('?key=AIza&x')
+    expect(withoutOurKey('?', isOurs)).toBe('?')
+  })
+})
