@@ -5,7 +5,7 @@ const admin = { key: ADMIN }
 const listed = async (id: string) =>
   (pick(await get('/accounts?limit=200', admin), 'data') as Record<string, unknown>[]).find((one) => one['id'] === id)
 
-it('the list of accounts follows each change, and asks no account that the Directory has a copy of', async () => {
+it('the list of accounts follows each change, and wakes no account', async () => {
   const { id } = await newAccount()
   await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: 7 }, admin)
   expect(await listed(id)).toMatchObject({ budget_usd_per_day: 7 })
@@ -16,7 +16,7 @@ it('the list of accounts follows each change, and asks no account that the Direc
   expect(await listed(id)).toMatchObject({ budget_usd_per_day: 9, lint: 'off' })
 })
 
-it('the list of accounts asks an account whose change did not end, and keeps no copy of it until one does', async () => {
+it('the list of accounts asks an account whose change did not end', async () => {
   const { id } = await newAccount()
   const directory = bindings.DIRECTORY.getByName('directory')
   const revision = await directory.beginChange(id)
