@@ -34,6 +34,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,
   },
+  cpu: {
+    about: 'CPU of hostile bodies, from their text to what would be stored, one figure each (under a minute)',
+    load: async () => (await import('./cpu/report.ts')).cpuBench,
+  },
   lint: {
     about: 'false findings of lint in clean prompts, and the share of planted faults that it finds (seconds)',
     load: async () => (await import('./lint.ts')).lintBench,

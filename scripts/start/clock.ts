@@ -33,10 +33,28 @@ export function virtualNow(anchor: Anchor, realNow: number): number {
 
 export function loadClock(file: string): Kept | null {
   if (!existsSync(file)) return null
-  const kept = JSON.parse(readFileSync(file, 'utf8')) as Partial<Kept>
-  if (typeof kept.virtualAt !== 'number' || !Number.isFinite(kept.virtualAt))
-    throw new Error(`${file} is damaged: delete its folder to start anew`)
-  return { virtualAt: kept.virtualAt, rate: kept.rate ?? 1, stopped: kept.stopped ?? false }
+  const kept = readKept(file)
+  const { virtualAt, rate = 1, stopped = false } = kept ?? {}
+  if (
+    typeof virtualAt !== 'number' ||
+    !(virtualAt >= 0 && virtualAt <= LAST_INSTANT) ||
+    !(rate >= 1 && rate <= MAX_RATE)
+  )
+    throw new Error(`${file} is damaged: it holds no time`)
+  return { virtualAt, rate, stopped }
+}
+
+/** The last instant that a date can have. */
+const LAST_INSTANT = 8.64e15
+const MAX_RATE = 1_000
+
+function readKept(file: string): Partial<Kept> | null {
+  try {
+    const kept: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return typeof kept === 'object' ? kept : null
+  } catch {
+    return null // no file that can be read, or no JSON
+  }
 }
 
 /** Writes the record to another file and renames that, so that a crash leaves the old record or the new one. */

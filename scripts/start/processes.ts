@@ -1,6 +1,6 @@
 /** Runtimes as child processes, each with its own group and log file. All end with the starter. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -36,6 +36,8 @@ export function launchAll(launches: Launch[]): Runtime[] {
 
 /** Starts one Worker with `wrangler dev`. */
 function launch({ name, config, port, health, persistTo, log, vars, envFile }: Launch): Runtime {
+  // Wrangler would keep a file of its own for every start, and a line for every request.
+  rmSync(`${log}.wrangler`, { recursive: true, force: true })
   const out = openSync(log, 'w')
   const args = [
     'dev',
@@ -49,7 +51,7 @@ function launch({ name, config, port, health, persistTo, log, vars, envFile }: L
     '--persist-to',
     persistTo,
   ]
-  args.push('--show-interactive-dev-session=false')
+  args.push('--show-interactive-dev-session=false', '--log-level', 'warn')
   if (envFile !== null) args.push('--env-file', envFile)
   for (const [variable, value] of Object.entries(vars)) args.push('--var', `${variable}:${value}`)
   const child = spawn(process.execPath, [join(import.meta.dirname, 'tether.ts'), 'wrangler', ...args], {
@@ -62,6 +64,7 @@ function launch({ name, config, port, health, persistTo, log, vars, envFile }: L
       NO_COLOR: '1',
       FORCE_COLOR: '0',
       WRANGLER_LOG_PATH: `${log}.wrangler`,
+      WRANGLER_WRITE_LOGS: 'false',
       WRANGLER_REGISTRY_PATH: join(persistTo, 'registry'),
       CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: 'false',
     },

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { root } from '../step.ts'
+import { damageIn } from './damage.ts'
 import { loadClock, resume, virtualNow, type Kept } from './clock.ts'
 import { developmentKeys, readKeys, stateName, type Keys } from './keys.ts'
 import type { Options } from './options.ts'
@@ -49,6 +50,8 @@ export async function setUp(options: Options, realNow: () => number): Promise<Se
     return taken(options.labPort, 'the lab', '--lab-port N or LAB_PORT=N')
 
   const clockFile = join(state, 'clock.json')
+  const damage = damageIn(state)
+  if (damage !== null) return { problem: damage }
   const anchor = resume(pretend ? loadClock(clockFile) : null, speed, realNow())
   const now = (): number => virtualNow(anchor, realNow())
   const clock = {

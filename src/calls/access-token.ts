@@ -22,6 +22,8 @@ export type SentWith =
   | { kind: 'no_token'; failure: FailureValue; permanent: boolean }
   /** The token arrived after the time limit or after `sendBy`. Nothing was sent to the provider. */
   | { kind: 'late' }
+  /** The kill switch is on, or nobody said that it is off. Nothing was sent to the provider. */
+  | { kind: 'held'; why: string }
 
 export interface Sending {
   access: Pick<Access, 'card' | 'tokenUrl'>
@@ -32,6 +34,8 @@ export interface Sending {
   timeoutMs: number
   /** Latest instant at which the call may begin. */
   sendBy?: number
+  /** Asked right before each sending: the reason why nothing may be sent; null: it may. Absent: always. */
+  held?: (() => Promise<string | null>) | undefined
 }
 
 /**
@@ -40,13 +44,15 @@ export interface Sending {
  * refuses (401) is replaced once.
  */
 export async function sendWith(
-  { access, credential, clock, timeoutMs, sendBy }: Sending,
+  { access, credential, clock, timeoutMs, sendBy, held = async () => null }: Sending,
   send: (credential: string, timeoutMs: number) => Promise<Sent>,
 ): Promise<SentWith> {
   const endAt = clock.now() + timeoutMs
   const leftMs = (): number => Math.max(1, clock.realMs(endAt - clock.now()))
   const { tokenUrl } = access
   if (access.card.serviceAccounts !== true || tokenUrl === null || !isKeyFile(credential)) {
+    const why = await held()
+    if (why !== null) return { kind: 'held', why }
     const sentAt = clock.now()
     return { kind: 'sent', sent: await send(credential, leftMs()), sentAt }
   }
@@ -54,6 +60,8 @@ export async function sendWith(
   for (;;) {
     const got = await tokenFor(credential, tokenUrl, clock, endAt, refused)
     if (got.kind === 'failed') return { kind: 'no_token', failure: got.failure, permanent: got.permanent }
+    const why = await held()
+    if (why !== null) return { kind: 'held', why }
     const sentAt = clock.now()
     if (sentAt >= endAt || (sendBy !== undefined && sentAt > sendBy)) return { kind: 'late' }
     const sent = await send(got.token, leftMs())

@@ -28,7 +28,7 @@ export interface MarkReader {
 
 export type ListedManagedCaches =
   | { kind: 'listed'; caches: ListedByName[] }
-  | Exclude<ManagedCacheAnswer, { kind: 'answered' }>
+  | Exclude<ManagedCacheAnswer, { kind: 'answered' | 'held' }>
 
 /**
  * Lists the managed caches whose names claim to be this deployment's, page by page, within `timeoutMs` for each, or for all of them where
@@ -49,6 +49,7 @@ export async function listManagedCaches(
     const leftMs = inAll ? untilAt - clock.now() : timeoutMs
     if (leftMs <= 0) return unread('The list of managed caches took too long.')
     const answer = await callManagedCache(access, dialect, dialect.list(pageToken), clock, leftMs)
+    if (answer.kind === 'held') return unread(answer.why)
     if (answer.kind !== 'answered') return answer
     try {
       const { caches: listed, nextPageToken } = dialect.readList(answer.text)

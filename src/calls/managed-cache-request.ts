@@ -11,15 +11,18 @@ import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/mana
 export type ManagedCacheAnswer =
   | { kind: 'answered'; text: string }
   | { kind: 'gone' }
+  /** The kill switch is on, or nobody said that it is off: nothing was sent. */
+  | { kind: 'held'; why: string }
   | ({ kind: 'failed' } & ManagedCacheFailure)
 
-/** Makes one managed-cache call. Never throws: a failure is its result. */
+/** Makes one managed-cache call, unless `held` says why not right before it is sent. Never throws: a failure is its result. */
 export async function callManagedCache(
   access: Access,
   dialect: ManagedCacheDialect,
   request: ManagedCacheRequest,
   clock: Clock,
   timeoutMs: number,
+  held?: () => Promise<string | null>,
 ): Promise<ManagedCacheAnswer> {
   const { card, credential } = access
   if (credential === null) {
@@ -32,9 +35,10 @@ export async function callManagedCache(
   } catch (thrown) {
     return failedAnswer(thrown, false)
   }
-  const result = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
+  const result = await sendWith({ access, credential, clock, timeoutMs, held }, (presented, leftMs) =>
     transport.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),
   )
+  if (result.kind === 'held') return result
   if (result.kind !== 'sent') {
     const failure =
       result.kind === 'no_token'
@@ -57,7 +61,7 @@ export async function callManagedCache(
 }
 
 /** Turns a thrown value into the result of a call. `accepted`: false if nothing was sent, null if that is unknown. */
-export function failedAnswer(thrown: unknown, accepted: false | null): ManagedCacheAnswer {
+export function failedAnswer(thrown: unknown, accepted: false | null): { kind: 'failed' } & ManagedCacheFailure {
   const failure =
     readFailure(thrown) ?? failureValue('internal', 'the call could not be sent, or its answer could not be read')
   return { kind: 'failed', failure, permanent: accepted === false, retryAfterMs: null, accepted }

@@ -6,10 +6,11 @@ import { unpack } from '../runtime/bytes.ts'
 import { managedCacheMark } from '../runtime/ids.ts'
 import { openedCredentials } from '../runtime/seal.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { heldByKillSwitch } from '../runtime/kill-switch.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
 import { listManagedCaches } from './managed-cache-list.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 import { callManagedCache, failedAnswer } from './managed-cache-request.ts'
 import type { ManagedCacheAnswer } from './managed-cache-request.ts'
 import { accessWith, DEFAULT_CREDENTIAL } from './credential.ts'
@@ -61,9 +62,12 @@ export async function runManagedCacheLease(
   if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache was deleted' }
   const sentAt = clock.now()
   const call = request
-  const send = () => callManagedCache(access, dialect, call, clock, lease.timeoutMs)
+  // A deletion ends a cost, so the kill switch does not hold it.
+  const held = lease.op === 'delete' ? undefined : () => heldByKillSwitch(env, clock)
+  const send = () => callManagedCache(access, dialect, call, clock, lease.timeoutMs, held)
   const told = (answer: ManagedCacheAnswer) => spanOf(answer, lease, dialect)
   const answer = await inSpan(context.tracer, managedCacheSpan(lease, card), send, told)
+  if (answer.kind === 'held') return { ...base, startedAt: sentAt, kind: 'not_sent', why: answer.why }
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
@@ -75,6 +79,7 @@ export async function runManagedCacheLease(
 /** Attributes of an answer, for its span. A creation writes the contents into the cache. */
 function spanOf(answer: ManagedCacheAnswer, { op }: ManagedCacheLease, dialect: ManagedCacheDialect): Attributes {
   if (answer.kind === 'failed') return { 'error.type': answer.failure.kind }
+  if (answer.kind === 'held') return {}
   if (answer.kind === 'gone') return op === 'delete' ? {} : { 'error.type': 'not_found' }
   if (op !== 'create') return {}
   try {
@@ -87,7 +92,7 @@ function spanOf(answer: ManagedCacheAnswer, { op }: ManagedCacheLease, dialect: 
 function outcomeOf(
   base: Pick<ManagedCacheOutcome, 'lease' | 'target'>,
   startedAt: number,
-  answer: ManagedCacheAnswer,
+  answer: Exclude<ManagedCacheAnswer, { kind: 'held' }>,
 ): ManagedCacheOutcome {
   return answer.kind === 'answered'
     ? { ...base, startedAt, kind: 'answered', seen: null }
@@ -115,7 +120,7 @@ async function adopted(
   context: ManagedCacheCallContext,
 ) {
   const { clock, env } = context
-  const { deployment, key } = await env.DIRECTORY.getByName('directory').managedCacheMarks()
+  const { deployment, key } = await directoryAt(env).managedCacheMarks()
   const reader = { deployment, key, scope: scopeOf(lease, context) }
   const listed = await listManagedCaches(access, dialect, reader, clock, lease.timeoutMs, true)
   if (listed.kind === 'gone') {
@@ -139,7 +144,7 @@ async function requestFor(
   if (op === 'create') {
     const [body, { deployment, key }] = await Promise.all([
       context.bodyOf(lease.target.k),
-      context.env.DIRECTORY.getByName('directory').managedCacheMarks(),
+      directoryAt(context.env).managedCacheMarks(),
     ])
     if (body === null) return null
     const stored = unpack(body)
@@ -161,7 +166,7 @@ export async function runManagedCacheToEnd(
   context: Omit<ManagedCacheCallContext, 'bodyOf'>,
   account: string,
 ): Promise<void> {
-  const registry = registryNamed(context.env, account)
+  const registry = registryAt(context.env, account)
   let next: ManagedCacheLease | null = lease
   while (next !== null) {
     const outcome: ManagedCacheOutcome = await runManagedCacheLease(next, {

@@ -30,6 +30,8 @@ export interface ProbeCallContext {
   tracer?: Tracer | undefined
   /** Sends through another region, for leases that name one in `via`. */
   egress?: SendThrough
+  /** Asked right before the call is sent: the reason why nothing may be sent, such as the kill switch. Absent: always. */
+  held?: () => Promise<string | null>
   /**
    * Reads the registered body of a prefix right before it is sent. `held`: reason why nothing may be sent any more (the word
    * crosses RPC). Null: the prefix was deleted.
@@ -93,12 +95,16 @@ export async function runLease(
     if (startedAt > lease.sendBy) return notSent('its deadline passed before it could be sent')
     const { egress } = context
     const { via, timeoutMs, sendBy } = lease
-    const result = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
-      const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
-      const send = () => (via === undefined || egress === undefined ? transport.send(call) : egress(via, call))
-      const ended = (answer: Sent) => endedSpan(read(lease, answer, dialect, startedAt, 0).outcome)
-      return inSpan(context.tracer, warmSpan(lease, card), send, ended)
-    })
+    const result = await sendWith(
+      { access, credential, clock, timeoutMs, sendBy, held: context.held },
+      (presented, leftMs) => {
+        const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
+        const send = () => (via === undefined || egress === undefined ? transport.send(call) : egress(via, call))
+        const ended = (answer: Sent) => endedSpan(read(lease, answer, dialect, startedAt, 0).outcome)
+        return inSpan(context.tracer, warmSpan(lease, card), send, ended)
+      },
+    )
+    if (result.kind === 'held') return notSent(result.why)
     if (result.kind === 'late') return notSent('its deadline passed before an access token arrived')
     if (result.kind === 'no_token') return failedBefore(lease, clock.now(), result.failure, result.permanent)
     const { sent, sentAt } = result

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { primitive } from './receipt.ts'
-import { at } from './values.ts'
+import { at, listOf, rollOut } from './values.ts'
 
 const fact = z.strictObject({
   says: z.string().nullable().meta({ description: 'null: no source states it, and Pilotlight does not guess.' }),
@@ -87,6 +87,9 @@ export const overrideAnswer = z.strictObject({
     .nullable()
     .meta({ description: 'null: no overrides; only the card applies, and an added provider is removed.' }),
 })
+
+/** A provider's overrides, and how far the last change of the deployment has come. */
+export const overridesAnswer = z.strictObject({ ...listOf(overrideAnswer).shape, pending: rollOut.pending })
 
 export const providerAnswer = z.strictObject({
   id: z.string(),

@@ -28,4 +28,13 @@ export const healthAnswer = z.strictObject({
   version: z.string(),
 })
 
-export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.int(), failed: z.int() })
+/** How far a change of the whole deployment has come. */
+export const rollOut = {
+  accounts: z.int().meta({ description: 'Accounts of the deployment.' }),
+  pending: z.int().meta({
+    description: 'Accounts that do not know the last change of the kill switch or of the facts of providers yet.',
+  }),
+  failed: z.int().meta({ description: 'Of those pending: could not be reached, and are tried again every 5 seconds.' }),
+}
+
+export const killSwitchAnswer = z.strictObject({ on: z.boolean(), ...rollOut })

@@ -9,7 +9,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
 import { listManagedCaches } from '../calls/managed-cache-list.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
@@ -29,7 +29,7 @@ type Reader = { account: string } & ListedWith
  */
 export async function reconcileManagedCaches(env: Environment): Promise<void> {
   const clock = clockFrom(env)
-  const directory = env.DIRECTORY.getByName('directory')
+  const directory = directoryAt(env)
   if (!(await directory.takeReconcile(clock.now(), RECONCILE_MS))) return
   let complete = true
   for (const card of cards) {
@@ -53,10 +53,10 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
 /** The regions to ask: the deployment's, and those that accounts have managed caches in. */
 async function regionsOf(card: Card, env: Environment): Promise<(string | undefined)[]> {
   if (card.region === undefined) return [undefined]
-  const accounts = await env.DIRECTORY.getByName('directory').accounts()
+  const accounts = await directoryAt(env).accounts()
   const named = new Set<string>()
   for (const { id } of accounts) {
-    for (const region of await registryNamed(env, id).handleRegions(card.id)) named.add(region)
+    for (const region of await registryAt(env, id).handleRegions(card.id)) named.add(region)
   }
   return [undefined, ...named]
 }
@@ -64,9 +64,9 @@ async function regionsOf(card: Card, env: Environment): Promise<(string | undefi
 /** Reconciles with the accounts' own credentials. One that fails is tried again at the next interval; the others are still read. */
 async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
   const withManagedCaches = cards.filter((card) => card.managedCaches !== undefined)
-  for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
+  for (const { id } of await directoryAt(env).accounts()) {
     try {
-      for (const credential of await registryNamed(env, id).credentialsOf(withManagedCaches.map((card) => card.id)))
+      for (const credential of await registryAt(env, id).credentialsOf(withManagedCaches.map((card) => card.id)))
         await reconcileWith(credential, env, clock)
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
@@ -81,7 +81,7 @@ async function reconcileWith(credential: StoredCredential, env: Environment, clo
   if (card === undefined || dialect === undefined) return
   const wanted = { credential: name, credentialGeneration: generation }
   try {
-    const named = card.region === undefined ? [] : await registryNamed(env, account).handleRegions(card.id)
+    const named = card.region === undefined ? [] : await registryAt(env, account).handleRegions(card.id)
     for (const region of [undefined, ...named]) {
       const access = accessWith(wanted, accessTo(card, env, region), [], [credential], env)
       await reconcileAt(access, dialect, env, clock, { account, ...wanted }, region)
@@ -100,7 +100,7 @@ async function reconcileAt(
   reader: Reader | null,
   region: string | undefined,
 ): Promise<boolean> {
-  const directory = env.DIRECTORY.getByName('directory')
+  const directory = directoryAt(env)
   // The list is read before the tables: a cache that is created meanwhile is in a table alone, so it never counts as unknown.
   const listedAt = clock.now()
   const marks = { ...(await directory.managedCacheMarks()), scope: markScope(reader) }
@@ -111,7 +111,7 @@ async function reconcileAt(
   let unknown = new Set(listed.filter(({ trusted }) => trusted).map(({ name }) => name))
   for (const { id } of accounts) {
     try {
-      const registry = registryNamed(env, id)
+      const registry = registryAt(env, id)
       // Accounts may share a key, so a cache is unknown only if no account knows it. A cache that the list lacks is only the reader's.
       const isReader = reader === null || reader.account === id
       const by = reader ?? { credential: DEFAULT_CREDENTIAL, credentialGeneration: 1 }

@@ -2,7 +2,7 @@ import { SWEEP_HORIZON_MS } from '../core/time/schedule.ts'
 import { resumeDeletions } from '../erasure/account.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 
 /** Registries swept at once. A sweep is one call that answers in milliseconds. */
 const MAX_PARALLEL = 50
@@ -15,14 +15,14 @@ export async function sweep(env: Environment): Promise<void> {
   const clock = clockFrom(env)
   const now = clock.now()
   const horizonAt = now + SWEEP_HORIZON_MS
-  const directory = env.DIRECTORY.getByName('directory')
+  const directory = directoryAt(env)
   const due = await directory.due(horizonAt)
   const next: { account: string; nextAt: number | null }[] = []
   for (let first = 0; first < due.length; first += MAX_PARALLEL) {
     await Promise.all(
       due.slice(first, first + MAX_PARALLEL).map(async (account) => {
         try {
-          next.push({ account, nextAt: await registryNamed(env, account).sweep(horizonAt) })
+          next.push({ account, nextAt: await registryAt(env, account).sweep(horizonAt) })
         } catch (thrown) {
           console.error('sweep: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
         }

@@ -1,5 +1,5 @@
 import { readFailure } from '../contract/failure.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 import type { Environment } from '../runtime/env.ts'
 import { eraseBotsOf } from './bots.ts'
 import { deleteManagedCachesOf } from './managed-caches.ts'
@@ -12,8 +12,8 @@ import { deleteManagedCachesOf } from './managed-caches.ts'
  * nothing is ever sealed under a key that nobody has any more. A Registry that cannot be reached does not keep the key alive.
  */
 export async function deleteAccount(env: Environment, account: string): Promise<void> {
-  const directory = env.DIRECTORY.getByName('directory')
-  const registry = () => registryNamed(env, account)
+  const directory = directoryAt(env)
+  const registry = () => registryAt(env, account)
   await directory.beginDeletion(account)
   try {
     await registry().close()
@@ -33,7 +33,7 @@ export async function deleteAccount(env: Environment, account: string): Promise<
 
 /** Ends deletions that failed. One that fails again does not stop the others. */
 export async function resumeDeletions(env: Environment): Promise<void> {
-  for (const { id } of await env.DIRECTORY.getByName('directory').deleting()) {
+  for (const { id } of await directoryAt(env).deleting()) {
     try {
       await deleteAccount(env, id)
     } catch (thrown) {
@@ -54,6 +54,6 @@ export interface ErasedPrompts {
  * about them stays, and so does the ledger. May be repeated after a failure: the key was forgotten first.
  */
 export async function erasePrompts(env: Environment, account: string): Promise<ErasedPrompts> {
-  const erased = await registryNamed(env, account).erasePrompts()
+  const erased = await registryAt(env, account).erasePrompts()
   return { ...erased, bots: await eraseBotsOf(env, account) }
 }

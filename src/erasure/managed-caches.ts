@@ -4,7 +4,7 @@ import { accessWith } from '../calls/credential.ts'
 import { cardById } from '../runtime/cards.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { registryAt } from '../runtime/objects.ts'
 import type { Environment } from '../runtime/env.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 
@@ -14,7 +14,7 @@ const DELETE_TIMEOUT_MS = 10_000
 /** Deletes the handles that an account has at its providers, before it is erased. The next reconcile finds those that cannot be deleted now; under a key of the account's own, they expire. */
 export async function deleteManagedCachesOf(env: Environment, id: string): Promise<void> {
   const many = pLimit(DELETES_AT_ONCE)
-  const { handles, allowedSecrets, credentials } = await registryNamed(env, id).livingHandles()
+  const { handles, allowedSecrets, credentials } = await registryAt(env, id).livingHandles()
   await Promise.all(
     handles.map(({ provider: of, name, ...wanted }) =>
       many(async () => {

@@ -1,7 +1,7 @@
 import type { ManagedCacheMessage } from '../durable/registry/records/managed-cache.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { registryAt } from '../runtime/objects.ts'
 import { runManagedCacheToEnd } from '../calls/managed-cache.ts'
 import type { Tracer } from '../calls/span.ts'
 
@@ -21,6 +21,6 @@ export async function consumeManagedCache(
   clock: Clock,
   tracer?: Tracer,
 ): Promise<void> {
-  const { lease, allowedSecrets, credentials } = await registryNamed(env, account).beginHandle(handle)
+  const { lease, allowedSecrets, credentials } = await registryAt(env, account).beginHandle(handle)
   if (lease !== null) await runManagedCacheToEnd(lease, { env, clock, tracer, allowedSecrets, credentials }, account)
 }

@@ -2,11 +2,12 @@ import pLimit from 'p-limit'
 import type { ProbeMessage } from '../durable/registry/records/claim.ts'
 import { storedBody } from '../registration/stored-body.ts'
 import type { Overrides } from '../core/model/overrides.ts'
+import { heldByKillSwitch, tellKillSwitch } from '../runtime/kill-switch.ts'
 import { freshOverrides } from '../runtime/overrides.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment, Vars } from '../runtime/env.ts'
-import { registryNamed } from '../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../runtime/objects.ts'
 import { throughEgress } from '../calls/egress.ts'
 import { consumeManagedCache, readManagedCacheMessage } from './managed-caches.ts'
 import { runLease } from '../calls/probe.ts'
@@ -29,7 +30,7 @@ type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
 export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment, tracer?: Tracer): Promise<void> {
   const clock = clockFrom(env)
   const limit = pLimit(MAX_CONNECTIONS)
-  await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
+  await freshOverrides(clock, async () => (await directoryAt(env).overrides()) as Overrides)
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)
@@ -40,12 +41,15 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
         return
       }
       try {
+        const account = claim?.account ?? managedCache?.account
+        if (account !== undefined && (await tellKillSwitch(env, clock, account)) === null)
+          throw new Error('the Directory did not answer')
         if (managedCache !== null) await limit(() => consumeManagedCache(managedCache, env, clock, tracer))
         if (claim === null) {
           message.ack()
           return
         }
-        const registry = registryNamed(env, claim.account)
+        const registry = registryAt(env, claim.account)
         const { leases, allowedSecrets, credentials } = await registry.begin(claim.seq)
         await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, tracer, seq: claim.seq })
         message.ack()
@@ -81,6 +85,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
         allowedSecrets: run.allowedSecrets,
         credentials: run.credentials,
         egress: throughEgress(run.env),
+        held: () => heldByKillSwitch(run.env, run.clock),
         tracer: run.tracer,
         bodyOf: (leased) => bodyOf(run.registry, leased, run.env),
       }),
@@ -151,7 +156,7 @@ export async function consumeDeadProbes(batch: MessageBatch<unknown>, env: Envir
   for (const message of batch.messages) {
     const claim = readMessage(message.body)
     try {
-      if (claim !== null) await registryNamed(env, claim.account).release(claim.seq)
+      if (claim !== null) await registryAt(env, claim.account).release(claim.seq)
       message.ack()
     } catch (thrown) {
       console.error('dead probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')

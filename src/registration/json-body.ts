@@ -1,14 +1,14 @@
 import { Failure } from '../contract/failure.ts'
 import type * as z from 'zod'
-import { parseWith } from '../contract/issues.ts'
+import { fieldPath, parseWith } from '../contract/issues.ts'
 import { readJson } from '../core/prompt/json-text.ts'
 import type { JsonNode } from '../core/prompt/json-text.ts'
 import { RawJson } from '../contract/raw-json.ts'
 
 export const MAX_PREFIX_BYTES = 4 * 1024 * 1024
 
-/** JSON values in one body. Millions of short values would need more memory than an isolate has. */
-export const MAX_VALUES = 400_000
+/** JSON values in one body. Many short values take far more memory, and computing, than their bytes look like. */
+export const MAX_VALUES = 100_000
 
 export function tooLargeFailure(what: string, limit: number, field: string): Failure {
   return new Failure('payload_too_large', `${what} is larger than ${limit} bytes.`, { field, limit_bytes: limit })
@@ -52,22 +52,42 @@ function valueOf(
   return JSON.parse(text.slice(node.start, node.end))
 }
 
-/** Counts values by their separators, before any of them takes memory. */
+/** Counts values by their separators, before any of them takes memory. The failure names the member of the body that has one too many. */
 function limitValues(text: string): void {
   let count = 1
+  let depth = 0
   let quoted = false
+  let began = 0
+  let key = ''
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (quoted) {
       if (code === 92) at++
-      else if (code === 34) quoted = false
-    } else if (code === 34) quoted = true
-    else if (code === 44 || code === 91 || code === 123) count++
+      else if (code === 34) {
+        quoted = false
+        if (depth === 1 && at - began < LONGEST_NAME) key = text.slice(began, at)
+      }
+    } else if (code === 34) {
+      quoted = true
+      began = at + 1
+    } else if (code === 91 || code === 123) {
+      depth++
+      count++
+    } else if (code === 93 || code === 125) depth--
+    else if (code === 44) count++
+    if (count > MAX_VALUES) throw tooMany(depth > 1 ? fieldPath([key]) : '')
   }
-  if (count > MAX_VALUES) {
-    throw new Failure('payload_too_large', `The body holds more than ${MAX_VALUES} JSON values.`, {
-      field: '',
+}
+
+const LONGEST_NAME = 64
+
+function tooMany(field: string): Failure {
+  return new Failure(
+    'payload_too_large',
+    `${field === '' ? 'The body' : field}: holds more than ${MAX_VALUES} JSON values.`,
+    {
+      field,
       limit_values: MAX_VALUES,
-    })
-  }
+    },
+  )
 }

@@ -1,7 +1,7 @@
 import type { Jurisdiction } from '../contract/account.ts'
 import { Failure } from '../contract/failure.ts'
 import { isDevelopment } from './env.ts'
-import type { Environment, Vars } from './env.ts'
+import type { Vars } from './env.ts'
 
 /**
  * Where an account's objects are kept. An object is in the place that its first call chose, for ever, and another place has another object of
@@ -26,16 +26,6 @@ export function accountIdOf(name: string): string {
 
 export function jurisdictionOf(name: string): Jurisdiction | null {
   return name.endsWith(EU) ? 'eu' : null
-}
-
-/** The Registry of an account. Throws `unsupported` where this runtime has no jurisdictions. */
-export function registryNamed(env: Environment, account: string): ReturnType<Environment['REGISTRY']['getByName']> {
-  return namespaceOf(env.REGISTRY, account, env).getByName(account)
-}
-
-/** A bot of an account, which is kept where the account is. `name`: that of `botName`. */
-export function botNamed(env: Environment, account: string, name: string): ReturnType<Environment['BOT']['getByName']> {
-  return namespaceOf(env.BOT, account, env).getByName(name)
 }
 
 /** What of a namespace is used here. */

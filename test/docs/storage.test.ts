@@ -57,6 +57,7 @@ const objects = [
     files: [
       'src/durable/directory/tables/accounts.ts',
       'src/durable/directory/body-keys.ts',
+      'src/durable/directory/tables/roll-out.ts',
       'src/durable/directory/directory.ts',
     ],
   },

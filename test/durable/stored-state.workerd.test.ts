@@ -99,7 +99,7 @@ const NEWER_MEMBERS: ReadonlySet<string> = new Set(
 )
 
 /** Counts that answers have since then, of what older rows hold. */
-const NEWER_COUNTS: ReadonlySet<string> = new Set(['succeeded', 'skipped'])
+const NEWER_COUNTS: ReadonlySet<string> = new Set(['succeeded', 'skipped', 'pending'])
 
 /** How stored bots cache, by the place of it in answers: their rows say so. */
 const BOT_CACHES: Readonly<Record<string, unknown>> = Object.fromEntries(

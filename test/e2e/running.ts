@@ -10,12 +10,16 @@ export interface Running {
   base: string
   /** Kills the whole process group at once, like a power failure. A second call does nothing. */
   kill: () => Promise<void>
+  /** All that its processes have written to their outputs. */
+  said: () => string
 }
 
 export interface RunOptions {
   persist: string
   port: number
   vars: Record<string, string>
+  /** Folder for the logs of wrangler itself; absent: its own. */
+  logs?: string
 }
 
 export async function freePort(): Promise<number> {
@@ -28,9 +32,9 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts the production bundle in the local runtime, in separate processes. */
-export async function runWorker({ persist, port, vars }: RunOptions): Promise<Running> {
+export async function runWorker({ persist, port, vars, logs }: RunOptions): Promise<Running> {
   const args = ['dev', '--local', '--port', String(port), '--inspector-port', '0', '--persist-to', persist]
-  args.push('--show-interactive-dev-session=false')
+  args.push('--show-interactive-dev-session=false', '--log-level', 'warn')
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`)
   const child = spawn(process.execPath, [join(root, 'node_modules/wrangler/bin/wrangler.js'), ...args], {
     cwd: root,
@@ -43,11 +47,11 @@ export async function runWorker({ persist, port, vars }: RunOptions): Promise<Ru
       X_LOCAL_OBSERVABILITY: 'false',
       WRANGLER_REGISTRY_PATH: join(persist, 'registry'),
       NO_COLOR: '1',
+      ...(logs === undefined ? {} : { WRANGLER_LOG_PATH: logs }),
     },
   })
   let said = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const base = `http://127.0.0.1:${port}`
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const kill = async (): Promise<void> => {
@@ -55,16 +59,16 @@ export async function runWorker({ persist, port, vars }: RunOptions): Promise<Ru
     await gone
   }
   for (let tries = 0; tries < 300; tries++) {
-    if (child.exitCode !== null) throw new Error(`the Worker did not start:\n${said}`)
+    if (child.exitCode !== null) throw new Error(`the Worker did not start:\n${said.slice(-4_000)}`)
     try {
-      if ((await fetch(`${base}/health`)).ok) return { base, kill }
+      if ((await fetch(`${base}/health`)).ok) return { base, kill, said: () => said }
     } catch {
       // not listening yet
     }
     await pause(100)
   }
   await kill()
-  throw new Error(`the Worker was not ready in 30 s:\n${said}`)
+  throw new Error(`the Worker was not ready in 30 s:\n${said.slice(-4_000)}`)
 }
 
 function killGroup(child: ChildProcess): void {

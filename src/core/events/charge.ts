@@ -7,7 +7,7 @@ import { spendToday } from '../planning/budget.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
-import type { Effect } from './effect.ts'
+import type { Effect } from '../prefix/effect.ts'
 
 /** Cost of one of our calls, in nano-dollars. */
 export interface Charge {

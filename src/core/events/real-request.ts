@@ -20,7 +20,7 @@ import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
 import { afterCacheRead } from './cache-read.ts'
 import { applyToDrift } from './drifted.ts'
-import type { Effect } from './effect.ts'
+import type { Effect } from '../prefix/effect.ts'
 import { refuteRenewal } from './renewed-by-longer.ts'
 
 /** A real request. */

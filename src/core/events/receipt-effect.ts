@@ -10,7 +10,7 @@ import type { Finding, LearnedRetention } from '../prefix/parts.ts'
 import type { Purpose, ReceiptKind } from '../prefix/receipt.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { afterCacheRead } from './cache-read.ts'
-import type { Effect } from './effect.ts'
+import type { Effect } from '../prefix/effect.ts'
 import { refuteRenewal } from './renewed-by-longer.ts'
 
 /** One answer, what it proves, and what was known before. */

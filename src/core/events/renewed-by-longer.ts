@@ -1,4 +1,4 @@
-import type { Effect } from './effect.ts'
+import type { Effect } from '../prefix/effect.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { isWarm } from '../prefix/state.ts'
 import { gapOpened } from '../ledger/saving.ts'

@@ -1,4 +1,3 @@
-import { createScanner } from 'jsonc-parser'
 import { Failure } from '../../contract/failure.ts'
 import { shortPath } from '../../contract/issues.ts'
 
@@ -50,15 +49,36 @@ export const MAX_DEPTH = 128
  * lone surrogate, more than 128 levels, or text after the value. `root`: the name that paths begin with.
  */
 export function readJson(text: string, root = ''): JsonNode {
-  return new Reader(text, root).read()
+  if (text.length < WORTH_REMEMBERING) return new Reader(text, root).read()
+  for (const known of recent) {
+    const node = known.deref()
+    if (node !== undefined && texts.get(node) === text) return node
+  }
+  const node = new Reader(text, root).read()
+  texts.set(node, text)
+  recent.unshift(new WeakRef(node))
+  recent.length = Math.min(recent.length, MOST_RECENT)
+  return node
 }
+
+/**
+ * The last long texts that were read: one registration reads a body a dozen times, and nobody changes a tree. They are held weakly, so
+ * that nothing of a body stays in memory once its request has ended.
+ */
+const recent: WeakRef<JsonNode>[] = []
+const texts = new WeakMap<JsonNode, string>()
+const MOST_RECENT = 4
+const WORTH_REMEMBERING = 2_000
 
 type Frame =
   | { type: 'object'; node: JsonObject; key: string; keyStart: number; seen: Set<string> | null }
   | { type: 'array'; node: JsonArray }
 
-/** Token kinds of the scanner by number. Its enum exists only in its types, so code cannot import it. */
-const SCALARS: Readonly<Record<number, JsonScalar['type']>> = { 7: 'null', 8: 'true', 9: 'false', 11: 'number' }
+/** A number or a word of JSON. A number that ends in the middle, and a word that goes on, are none. */
+const SCALAR = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![.eE]))|(?:null|true|false)(?![^\s{}[\]":,/])/y
+
+/** The words by the code of their first letter. */
+const WORDS: Readonly<Record<number, JsonScalar['type']>> = { 110: 'null', 116: 'true', 102: 'false' }
 
 const QUOTE = 34
 const BACKSLASH = 92
@@ -66,7 +86,6 @@ const BACKSLASH = 92
 class Reader {
   readonly #text: string
   readonly #root: string
-  readonly #scanner: ReturnType<typeof createScanner>
   /** Open containers, outermost first. An explicit stack, because the text decides the depth. */
   readonly #open: Frame[] = []
   #position = 0
@@ -74,7 +93,6 @@ class Reader {
   constructor(text: string, root: string) {
     this.#text = text
     this.#root = root
-    this.#scanner = createScanner(text, false)
   }
 
   read(): JsonNode {
@@ -203,13 +221,11 @@ class Reader {
   }
 
   #scalar(): JsonScalar['type'] {
-    this.#scanner.setPosition(this.#position)
-    const type = SCALARS[this.#scanner.scan()]
-    if (type === undefined || this.#scanner.getTokenError() !== 0) {
-      return this.#fail('a JSON value was expected', this.#position)
-    }
-    this.#position = this.#scanner.getPosition()
-    return type
+    SCALAR.lastIndex = this.#position
+    if (!SCALAR.test(this.#text)) return this.#fail('a JSON value was expected', this.#position)
+    const first = this.#text.charCodeAt(this.#position)
+    this.#position = SCALAR.lastIndex
+    return WORDS[first] ?? 'number'
   }
 
   #skipSpace(): void {

@@ -1,7 +1,7 @@
 import { BodyKey } from '../body-key.ts'
 import { LiveStore } from '../live/tables.ts'
 import { durableSql } from '../sql.ts'
-import { registryNamed } from '../../runtime/jurisdiction.ts'
+import { registryAt } from '../../runtime/objects.ts'
 import type { Environment } from '../../runtime/env.ts'
 import type { BotCallLog } from './tables/calls.ts'
 
@@ -18,7 +18,7 @@ export class BotKey extends BodyKey {
     const [account = ''] = (ctx.id.name ?? '').split('/')
     // The state itself says which key sealed it.
     const stored = { load: () => plain.print(), save: () => {}, clear: () => {} }
-    super((print) => registryNamed(env, account).bodyKey(print), stored)
+    super((print) => registryAt(env, account).bodyKey(print), stored)
     this.#store = new LiveStore(durableSql(ctx.storage), this)
   }
 

@@ -1,8 +1,9 @@
 import { tracing } from 'cloudflare:workers'
 import { Failure, otherBodyFailure } from '../../contract/failure.ts'
+import { answered } from '../../runtime/answered.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
-import { registryNamed } from '../../runtime/jurisdiction.ts'
+import { registryAt } from '../../runtime/objects.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
 import { BotKey } from './bot-key.ts'
 import { BotCallLog } from './tables/calls.ts'
@@ -92,6 +93,11 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       giveUpTurn(this.#shell(), turn)
       this.#cancelled.forget(turn.id)
     }
+  }
+
+  /** Answers what a method answers or throws, as a value. */
+  answer(method: string, given: unknown[]): Promise<unknown> {
+    return answered(this, Bot.prototype, method, given)
   }
 
   async view(): Promise<BotView> {
@@ -208,8 +214,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const controller = new AbortController()
     if (this.#cancelled.has(turn.id)) controller.abort()
     const shell = { ...this.#shell(), signal: controller.signal }
-    const { promise: answered, resolve: end } = Promise.withResolvers<boolean>()
-    this.#running = { id: turn.id, controller, answered }
+    const { promise: hasAnswered, resolve: end } = Promise.withResolvers<boolean>()
+    this.#running = { id: turn.id, controller, answered: hasAnswered }
     let isAnswered = false
     try {
       const after = await new BotTurn(shell, config, turn, cache).run(state, text)
@@ -243,7 +249,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   async #stopKeepingWarm(): Promise<void> {
     const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
     try {
-      await registryNamed(this.env, account).leaveBot(id)
+      await registryAt(this.env, account).leaveBot(id)
     } catch {
       console.warn("a bot's keep-alives could not be stopped; they end by themselves")
     }

@@ -9,7 +9,7 @@ import { unpack } from '../../runtime/bytes.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { openedCredentials } from '../../runtime/seal.ts'
-import { registryNamed } from '../../runtime/jurisdiction.ts'
+import { registryAt } from '../../runtime/objects.ts'
 import type { ManagedCacheFlight, ManagedCacheView } from '../registry/records/managed-cache.ts'
 import { mostTokens } from '../registry/records/managed-cache.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
@@ -54,7 +54,7 @@ export async function withContents(
   if (contents === undefined) return { body, tokens: 0, inlined: null }
   const references = card.managedCaches?.references
   if (references === undefined) throw new Failure('unsupported', 'The provider has no managed caches any more.')
-  const registry = registryNamed(shell.env, config.account)
+  const registry = registryAt(shell.env, config.account)
   const got = cached ? await handleOf(shell, config, shell.clock.now() - FRESH_MS) : null
   const view = got?.view ?? (await registry.handle(contents.cache))
   const tokens = view.state.live?.tokens ?? mostTokens(view.record)
@@ -84,7 +84,7 @@ async function handleOf(
   { account, contents }: BotConfig,
   freshSinceAt: number,
 ): Promise<{ view: ManagedCacheView; failure: FailureValue | null }> {
-  const registry = registryNamed(env, account)
+  const registry = registryAt(env, account)
   const id = contents?.cache ?? ''
   const untilAt = clock.now() + LONGEST_WAIT_MS
   for (;;) {

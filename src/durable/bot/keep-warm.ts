@@ -11,7 +11,7 @@ import type { Card } from '../../providers/card.ts'
 import { pack } from '../../runtime/bytes.ts'
 import { accessTo, placeOf } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
-import { registryNamed } from '../../runtime/jurisdiction.ts'
+import { registryAt } from '../../runtime/objects.ts'
 import type { BotShell } from './model-call.ts'
 import { placing } from './placement.ts'
 import { toolsOf } from './state.ts'
@@ -44,7 +44,7 @@ export async function handOver(
 ): Promise<void> {
   try {
     const turn = followedTurn(shell, config, cache, window, calls)
-    if (turn !== null) await registryNamed(shell.env, config.account).followBot(turn)
+    if (turn !== null) await registryAt(shell.env, config.account).followBot(turn)
   } catch (thrown) {
     console.warn('the keep-alives of a bot could not be started', readFailure(thrown)?.kind ?? 'unknown')
   }

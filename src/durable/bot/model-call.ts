@@ -17,8 +17,9 @@ import { accessTo } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
 import { boundOf } from '../../providers/tokens/bound.ts'
 import { factsOf } from '../../runtime/facts.ts'
+import { tellKillSwitch } from '../../runtime/kill-switch.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
-import { registryNamed } from '../../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../../runtime/objects.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
 import type { BotCallLog } from './tables/calls.ts'
@@ -118,7 +119,7 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   if (result.kind !== 'sent') {
     if (isGivenUp()) return end(NEVER_SENT)
     const late = failureValue('provider_timeout', 'The access token arrived too late.')
-    return end({ kind: 'refused', failure: result.kind === 'late' ? late : result.failure })
+    return end({ kind: 'refused', failure: result.kind === 'no_token' ? result.failure : late })
   }
   const { sent } = result
   if (sent.kind === 'failed' && isGivenUp()) {
@@ -196,7 +197,7 @@ async function prepare(
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
   }
-  await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
+  await freshOverrides(clock, async () => (await directoryAt(env).overrides()) as Overrides)
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
   const [unmet] = asked.cache?.mode === 'required' ? asked.view.unmet : []
@@ -231,8 +232,9 @@ async function prepare(
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }
+  await tellKillSwitch(env, clock, config.account)
   const begun = { bot: id, call: asked.id, worstNanos: worst }
-  const grants = await registryNamed(env, config.account).beginBotCall(begun, config.credential.name)
+  const grants = await registryAt(env, config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
   if (grants.refused !== null) throw new Failure('budget_exhausted', `The model was not called: ${grants.refused}.`)
@@ -270,7 +272,7 @@ async function book(
   const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind
   try {
     const at = sentAt === undefined ? {} : { sentAt }
-    await registryNamed(env, config.account).endBotCall({ bot, call, outcome: how, costNanos, why, ...at })
+    await registryAt(env, config.account).endBotCall({ bot, call, outcome: how, costNanos, why, ...at })
   } catch {
     console.warn("the cost of a bot's call could not be recorded; the call is charged at its worst case")
   }

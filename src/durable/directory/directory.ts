@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import { answered } from '../../runtime/answered.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
@@ -8,7 +9,13 @@ import { BodyKeys } from './body-keys.ts'
 import { BodyKeyStore } from './tables/body-keys.ts'
 import { OverrideStore } from './tables/overrides.ts'
 import { DirectoryStore } from './tables/accounts.ts'
+import type { ListedAccount } from './tables/accounts.ts'
+import { RollOut } from './roll-out.ts'
+import { RollOutStore } from './tables/roll-out.ts'
+import type { RollOutProgress } from './tables/roll-out.ts'
 import { durableSql } from '../sql.ts'
+import type { KillSwitch } from '../../runtime/kill-switch.ts'
+import { registryAt } from '../../runtime/objects.ts'
 
 /** Directory of the accounts: one object for each deployment. A Registry asks it for its key once in its life; no other request waits for it. */
 export class Directory extends DurableObject<Environment> {
@@ -17,12 +24,21 @@ export class Directory extends DurableObject<Environment> {
   readonly #keyStore = new BodyKeyStore(durableSql(this.ctx.storage))
   readonly #bodyKeys = new BodyKeys(this.#store, this.#keyStore, this.env)
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
+  readonly #rollOuts = new RollOutStore(durableSql(this.ctx.storage))
+  readonly #rollOut = new RollOut(this.#rollOuts, this.ctx.storage, this.clock, (account) =>
+    registryAt(this.env, account).adopt({ killSwitch: this.killSwitchState(), overrides: this.overrides() }),
+  )
+
+  /** Answers what a method answers or throws, as a value. */
+  answer(method: string, given: unknown[]): Promise<unknown> {
+    return answered(this, Directory.prototype, method, given)
+  }
 
   /** Adds an account. True: it is new. An id is given once, whatever its jurisdiction. */
   add(account: string): boolean {
     const others = namesOf(accountIdOf(account)).filter((name) => name !== account)
     if (others.some((name) => this.#store.has(name))) return false
-    return this.#store.add(account, this.clock.now())
+    return this.#store.add(account, this.clock.now(), this.#rollOuts.version())
   }
 
   /** Removes an account whose Registry was erased. */
@@ -77,24 +93,38 @@ export class Directory extends DurableObject<Environment> {
   }
 
   /** Stores the end of a tick: the next due time of each swept Registry, and the time of the sweep. Wraps some keys again where the secret has changed. */
-  swept(next: { account: string; nextAt: number | null }[], at: number): void {
+  async swept(next: { account: string; nextAt: number | null }[], at: number): Promise<void> {
     this.#store.transaction(() => {
       for (const one of next) this.#store.setNext(one.account, one.nextAt)
       this.#store.saveSetting('swept_at', String(at))
     })
     this.#bodyKeys.rewrapSome()
+    await this.#rollOut.arm() // in case its alarm was lost
+  }
+
+  /** A page of accounts after the id `after`, at most `limit`. */
+  page(after: string, limit: number): ListedAccount[] {
+    return this.#store.page(after, limit)
+  }
+
+  /** Drops the copy of an account's settings before its Registry changes them. Pass the number to `endChange`. */
+  beginChange(account: string): number {
+    return this.#store.beginChange(account)
+  }
+
+  /** `settings`: the account's settings as JSON, which the Directory does not read. */
+  endChange(account: string, revision: number, settings: string): void {
+    this.#store.endChange(account, revision, settings)
+  }
+
+  /** Stores copies of settings that a list has read in the Registries. */
+  copySettings(copies: { id: string; revision: number; settings: string }[]): void {
+    for (const { id, revision, settings } of copies) this.#store.copy(id, revision, settings)
   }
 
   health(): { sweptAt: number | null; oldestDueAt: number | null; accounts: number; killSwitch: boolean } {
-    const accounts = this.#store.accounts()
-    const due = accounts.flatMap((account) => (account.nextAt === null ? [] : [account.nextAt]))
     const swept = this.#store.setting('swept_at')
-    return {
-      sweptAt: swept === null ? null : Number(swept),
-      oldestDueAt: due.length === 0 ? null : Math.min(...due),
-      accounts: accounts.length,
-      killSwitch: this.killSwitch(),
-    }
+    return { sweptAt: swept === null ? null : Number(swept), ...this.#store.health(), killSwitch: this.killSwitch() }
   }
 
   /** Random id of this deployment, created once. It marks the handles of this deployment at the providers. */
@@ -145,17 +175,47 @@ export class Directory extends DurableObject<Environment> {
     return this.#facts.changes(provider, limit)
   }
 
-  /** Sets the override of a provider's card; null removes it. Returns all overrides in force. */
-  changeFacts(provider: string, override: ProviderOverride | null, requestId: string): Overrides {
-    this.#facts.add(provider, override, this.clock.now(), requestId)
-    return this.#facts.overrides()
+  /** Sets the override of a provider's card; null removes it. Returns all overrides in force, which the accounts learn one after the other. */
+  async putFacts(
+    provider: string,
+    override: ProviderOverride | null,
+    requestId: string,
+  ): Promise<{ overrides: Overrides; rollOut: RollOutProgress }> {
+    this.#store.transaction(() => {
+      this.#facts.add(provider, override, this.clock.now(), requestId)
+      this.#rollOuts.begin()
+    })
+    const changed = { overrides: this.#facts.overrides(), rollOut: this.#rollOuts.progress() }
+    await this.#rollOut.arm()
+    return changed
   }
 
   killSwitch(): boolean {
     return this.#store.setting('kill_switch') === 'on'
   }
 
-  setKillSwitch(on: boolean): void {
-    this.#store.saveSetting('kill_switch', on ? 'on' : 'off')
+  killSwitchState(): KillSwitch {
+    return { on: this.killSwitch(), version: Number(this.#store.setting('kill_switch_version') ?? 0) }
+  }
+
+  /** Throws the switch: from now on, whoever asks before he sends is told. The accounts learn of it one after the other. */
+  async setKillSwitch(on: boolean): Promise<{ state: KillSwitch; rollOut: RollOutProgress }> {
+    if (on !== this.killSwitch())
+      this.#store.transaction(() => {
+        this.#store.saveSetting('kill_switch', on ? 'on' : 'off')
+        this.#store.saveSetting('kill_switch_version', String(this.#rollOuts.begin()))
+      })
+    const changed = { state: this.killSwitchState(), rollOut: this.#rollOuts.progress() }
+    await this.#rollOut.arm()
+    return changed
+  }
+
+  /** How many accounts have not stored the last change of the kill switch or the overrides yet. */
+  rollOut(): RollOutProgress {
+    return this.#rollOuts.progress()
+  }
+
+  override alarm(): Promise<void> {
+    return this.#rollOut.run()
   }
 }

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
+import { answered } from '../../runtime/answered.ts'
 import { cardById } from '../../runtime/cards.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
@@ -15,7 +16,7 @@ import { AccountGrants } from './account/grants.ts'
 import { Outbox } from './account/outbox.ts'
 import { reseal } from './account/reseal.ts'
 import { PromptErasure } from './account/prompt-erasure.ts'
-import { promptKey } from './account/prompt-key.ts'
+import { promptKey, requireAccount } from './account/prompt-key.ts'
 import { PromptRpc } from './account/prompt-rpc.ts'
 import { BOTS_PER_DAY, BOTS_PER_SWEEP, PromptUpkeep } from './account/prompt-upkeep.ts'
 import { AccountRpc } from './account/rpc.ts'
@@ -53,6 +54,7 @@ import { Crews } from './warming/crews.ts'
 import { Fallbacks } from './warming/fallbacks.ts'
 import { WarmingRpc } from './warming/rpc.ts'
 import { SingleFlight } from './warming/single-flight.ts'
+import { directoryAt } from '../../runtime/objects.ts'
 
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
@@ -86,12 +88,7 @@ export class Registry extends Delegating {
   readonly #delegates: Instances<typeof DELEGATES>
   readonly #clock = clockFrom(this.env)
   readonly #name = this.ctx.id.name ?? ''
-  readonly #bodyKey = promptKey(
-    this.#name,
-    this.env,
-    () => this.#store,
-    () => this.#requireAccount(),
-  )
+  readonly #bodyKey = promptKey(this.#name, this.env, () => this.#store)
   readonly #store = new RegistryStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheStore = new ManagedCacheStore(durableSql(this.ctx.storage), this.#bodyKey)
   readonly #cacheWaiters = new Waiters<true>()
@@ -119,7 +116,7 @@ export class Registry extends Delegating {
     const [clock, store, cacheStore] = [this.#clock, this.#store, this.#cacheStore]
     const known = store.setting('facts')
     if (known !== null) rememberOverrides(JSON.parse(known) as Overrides)
-    const directory = () => env.DIRECTORY.getByName('directory')
+    const directory = () => directoryAt(env)
     this.#alarm = new RegistryAlarm(ctx, store, cacheStore, clock, (nextAt) => directory().tell(this.#name, nextAt))
     const accountGrants = new AccountGrants(this.#name, store, this.#credentials)
     const settings = () => accountGrants.settings()
@@ -232,21 +229,12 @@ export class Registry extends Delegating {
         botCalls: this.#botCalls,
         grantsForBot: (credential) => accountGrants.forBot(credential),
       }),
-      managedCaches: new ManagedCacheRpc({
-        ...shared,
-        cacheWaiters: this.#cacheWaiters,
-      }),
+      managedCaches: new ManagedCacheRpc({ ...shared, cacheWaiters: this.#cacheWaiters }),
     }
   }
 
-  /**
-   * Throws `unauthenticated` where the account was erased, or its deletion has begun. Its key is believed for a moment longer, and nothing may be stored
-   * then: nobody would erase it again.
-   */
   #requireAccount(): void {
-    const settings = this.#store.settings()
-    if (settings === null || settings.deletingAt !== undefined)
-      throw new Failure('unauthenticated', 'The account was deleted.')
+    requireAccount(this.#store)
   }
 
   /** Throws `unsupported` when the account's storage is nearly full. `advice` ends the message. */
@@ -254,6 +242,11 @@ export class Registry extends Delegating {
     this.#requireAccount()
     if (this.ctx.storage.sql.databaseSize <= STORAGE_LIMIT_BYTES) return
     throw new Failure('unsupported', `this account has used nearly all of its storage${advice}`)
+  }
+
+  /** Answers what a method answers or throws, as a value. */
+  answer(method: string, given: unknown[]): Promise<unknown> {
+    return answered(this, Registry.prototype, method, given)
   }
 
   /** Claims what falls due up to `horizonAt`, the next tick of the cron. Returns the next due time, for the Directory. */

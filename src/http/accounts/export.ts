@@ -4,7 +4,7 @@ import { EXPORT_PARTS } from '../../contract/account.ts'
 import type { AccountSettings } from '../../durable/registry/records/account.ts'
 import { botName } from '../../durable/registry/records/bot.ts'
 import { unpack } from '../../runtime/bytes.ts'
-import { botNamed } from '../../runtime/jurisdiction.ts'
+import { botAt } from '../../runtime/objects.ts'
 import { poolJson } from '../gateways/routes.ts'
 import { sumJson } from '../ledger/routes.ts'
 import { cacheJson } from '../present/managed-cache.ts'
@@ -175,7 +175,7 @@ async function* botLines(
   const ids = (await registryOf(c, name).bots()).toSorted()
   for (const id of ids) {
     if (typeof after === 'string' && id <= after) continue
-    const { value: snapshot, problem } = await found(botNamed(c.env, name, botName(name, id)).snapshot())
+    const { value: snapshot, problem } = await found(botAt(c.env, name, botName(name, id)).snapshot())
     yield { after: id, value: { type: 'bot', id, snapshot, problem } }
   }
 }

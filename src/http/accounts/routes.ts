@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import * as z from 'zod'
 import { accountChange, newAccount, newKey } from '../../contract/account.ts'
 import { Failure, invalid } from '../../contract/failure.ts'
@@ -9,13 +10,19 @@ import { existing, nameOf, refuseDeleting, someAccount } from './existing.ts'
 import { admin, forgetKeys, keySeed } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, directoryOf, registryOf, router } from '../server/context.ts'
-import type { Call } from '../server/context.ts'
+import type { Call, DirectoryStub } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { webhookJson } from '../present/webhook.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { dayOf } from '../../core/time/time.ts'
+import { newSettings } from '../../durable/registry/records/account.ts'
 import type { AccountSettings, ListedKey } from '../../durable/registry/records/account.ts'
 import { iso, money } from '../present/format.ts'
+
+/** Registries that a list asks at once. */
+const ASKED_AT_ONCE = 20
+
+type ListedAccount = Awaited<ReturnType<DirectoryStub['page']>>[number]
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
 
@@ -38,31 +45,37 @@ export const accounts = router()
     if (!added && (await registry.settings()) !== null) {
       throw new Failure('conflict', 'id: an account with this id exists already.', { field: 'id' })
     }
-    const settings = await registry.configure({ ...change, globalKillSwitch: await directory.killSwitch() })
-    return c.json(settingsJson(settings), 201)
+    const created = await changed(c, id, { ...change, globalKillSwitch: await directory.killSwitch() })
+    // Thrown in between, the switch met an account that did not exist yet.
+    const { on, version } = await directory.killSwitchState()
+    await registry.adoptKillSwitch({ on, version })
+    return c.json(settingsJson({ ...created, globalKillSwitch: on }), 201)
   })
   .get('/accounts', admin, async (c) => {
     const query = readQuery(c, accountsQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ after: z.string() }))
-    const all = (await directoryOf(c).accounts()).filter(({ id }) => from === null || id > from.after)
-    const page = all.slice(0, query.limit)
-    const deleting = new Map((await directoryOf(c).deleting()).map(({ id, at }) => [id, at]))
-    const data = await Promise.all(
-      page.map(async ({ id, createdAt }) => {
-        const since = deleting.get(id)
-        const shown = await accountJson(c, id, createdAt)
-        return since === undefined ? shown : { ...shown, deleting_since: iso(since) }
-      }),
-    )
+    const directory = directoryOf(c)
+    const [rows, { on }, deletions] = await Promise.all([
+      directory.page(from?.after ?? '', query.limit + 1),
+      directory.killSwitchState(),
+      directory.deleting(),
+    ])
+    const deleting = new Map(deletions.map(({ id, at }) => [id, at]))
+    const page = rows.slice(0, query.limit)
+    const data = (await settingsOf(c, page)).map((one) => {
+      const shown = settingsJson({ ...one, globalKillSwitch: on })
+      const since = deleting.get(one.account)
+      return since === undefined ? shown : { ...shown, deleting_since: iso(since) }
+    })
     const last = page.at(-1)
-    const next = last === undefined || all.length === page.length ? null : encodeCursor({ after: last.id })
+    const next = last === undefined || rows.length === page.length ? null : encodeCursor({ after: last.id })
     return c.json({ data, next_cursor: next })
   })
   .get('/accounts/:id', admin, async (c) => {
     const id = await someAccount(c)
     const registry = registryOf(c, id)
     const [account, counts, days, webhook, problem, deletingAt] = await Promise.all([
-      accountJson(c, id, 0),
+      accountJson(c, id),
       registry.counts(),
       registry.totals(),
       registry.webhook(),
@@ -83,7 +96,7 @@ export const accounts = router()
   .patch('/accounts/:id', admin, async (c) => {
     const change = settingsFrom(await readBody(c, accountChange))
     const id = await existing(c)
-    const settings = await registryOf(c, id).configure(change)
+    const settings = await changed(c, id, change)
     forgetKeys(id) // what this isolate remembers beside them is older
     return c.json(settingsJson(settings))
   })
@@ -144,17 +157,35 @@ function refuseIdempotencyKey(c: Call): void {
   })
 }
 
-async function accountJson(c: Call, id: string, createdAt: number) {
-  const settings = await registryOf(c, id).settings()
-  if (settings !== null) return settingsJson(settings)
-  return settingsJson({
-    account: id,
-    createdAt,
-    budgetNanosPerDay: null,
-    killSwitch: false,
-    globalKillSwitch: false,
-    allowedSecrets: [],
-  })
+/** Changes the settings of an account, and the copy of them that lists read. */
+async function changed(c: Call, id: string, change: Partial<AccountSettings>): Promise<AccountSettings> {
+  const directory = directoryOf(c)
+  const revision = await directory.beginChange(id)
+  const settings = await registryOf(c, id).configure(change)
+  await directory.endChange(id, revision, JSON.stringify(settings))
+  return settings
+}
+
+/** The settings of listed accounts: the Directory's copies. The Registries are asked only for those that it lacks, and it gets them. */
+async function settingsOf(c: Call, page: readonly ListedAccount[]): Promise<AccountSettings[]> {
+  const ask = pLimit(ASKED_AT_ONCE)
+  const missing: { id: string; revision: number; settings: string }[] = []
+  const all = await Promise.all(
+    page.map(async ({ id, createdAt, revision, settings }) => {
+      if (settings !== null) return JSON.parse(settings) as AccountSettings
+      const read = await ask(() => registryOf(c, id).settings())
+      if (read === null) return { ...newSettings(id), createdAt }
+      missing.push({ id, revision, settings: JSON.stringify(read) })
+      return read
+    }),
+  )
+  if (missing.length > 0) await directoryOf(c).copySettings(missing)
+  return all
+}
+
+async function accountJson(c: Call, id: string) {
+  const [settings, { on }] = await Promise.all([registryOf(c, id).settings(), directoryOf(c).killSwitchState()])
+  return settingsJson({ ...(settings ?? newSettings(id)), globalKillSwitch: on })
 }
 
 /** A key as lists show it, without its text. */

@@ -5,7 +5,7 @@ import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { botName, newBotState, toolCount } from '../../durable/registry/records/bot.ts'
 import { newId, sha256 } from '../../runtime/ids.ts'
-import { botNamed } from '../../runtime/jurisdiction.ts'
+import { botAt } from '../../runtime/objects.ts'
 import { toolSecret } from '../../calls/tool.ts'
 import { account, fullAccess } from '../server/auth.ts'
 import { bodyText, readBody } from '../server/read-body.ts'
@@ -140,7 +140,7 @@ function idOf(c: Call): string {
 }
 
 function stubOf(c: Call, id: string) {
-  return botNamed(c.env, c.var.account, botName(c.var.account, id))
+  return botAt(c.env, c.var.account, botName(c.var.account, id))
 }
 
 /** Hashes of the request's idempotency key and body, by which the bot itself knows a repeat; empty without a key. */

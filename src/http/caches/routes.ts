@@ -14,6 +14,7 @@ import { clockOf, keepAlive, registryOf, router, tracerOf } from '../server/cont
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { switchTold } from '../server/kill-switch.ts'
 import { cacheHistoryJson, cacheJson } from '../present/managed-cache.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { credentialsNamed, refuseUnsendable, regionFor } from '../server/credential.ts'
@@ -54,7 +55,7 @@ export const caches = router()
       next_cursor: page.cursor === null ? null : encodeCursor({ k: page.cursor }),
     })
   })
-  .post('/caches', account, idempotent, async (c) => {
+  .post('/caches', account, idempotent, switchTold, async (c) => {
     const given = await readBody(c, cacheCreation, { raw: WARM_RAW })
     const card = cardFor(given.provider, 'provider')
     const prepared = contentsOf(card, given)

@@ -1,14 +1,22 @@
 import { killSwitch as killSwitchBody } from '../../contract/account.ts'
+import { rememberKillSwitch } from '../../runtime/kill-switch.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { directoryOf, router } from '../server/context.ts'
-import { everyRegistry } from '../server/every-registry.ts'
+import { clockOf, directoryOf, router } from '../server/context.ts'
 
-/** Stops every plan of every account, or lets them continue. New accounts inherit it. */
-export const killSwitch = router().post('/kill-switch', admin, async (c) => {
-  const { on } = await readBody(c, killSwitchBody)
-  // First for accounts that will be created, then for those that exist: so none is missed between the two.
-  await directoryOf(c).setKillSwitch(on)
-  const accounts = await everyRegistry(c, (registry) => registry.configure({ globalKillSwitch: on }), { on })
-  return c.json({ on, accounts, failed: 0 })
-})
+/**
+ * Stops every plan of every account, or lets them continue. It holds at once, because whoever sends asks the Directory; the accounts
+ * are told one after the other, which `GET` shows. New accounts inherit it.
+ */
+export const killSwitch = router()
+  .post('/kill-switch', admin, async (c) => {
+    const { on } = await readBody(c, killSwitchBody)
+    const { state, rollOut } = await directoryOf(c).setKillSwitch(on)
+    rememberKillSwitch(state, clockOf(c).now())
+    return c.json({ on, ...rollOut })
+  })
+  .get('/kill-switch', admin, async (c) => {
+    const directory = directoryOf(c)
+    const [{ on }, rollOut] = await Promise.all([directory.killSwitchState(), directory.rollOut()])
+    return c.json({ on, ...rollOut })
+  })

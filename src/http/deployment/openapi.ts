@@ -25,5 +25,9 @@ export const deployment = [
       body: killSwitch,
       answers: killSwitchAnswer,
     },
+    'GET /kill-switch': {
+      does: 'Shows the kill switch, and how many accounts know of the last change.',
+      answers: killSwitchAnswer,
+    },
   }),
 ]

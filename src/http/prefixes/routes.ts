@@ -16,6 +16,7 @@ import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { switchTold } from '../server/kill-switch.ts'
 import { barrierJson, ownAdvice, prefixJson, receiptJson, warmthJson } from '../present/prefix.ts'
 import { previewJson } from './preview.ts'
 import { probeJson } from '../present/probe.ts'
@@ -178,7 +179,7 @@ export const prefixes = router()
         : await longPoll(c, until - clock.now(), (stub, left) => stub.askBarrier(id, left, leadMs))
     return c.json(barrierJson(id, answer ?? first))
   })
-  .post('/prefixes/:id/warm', account, idempotent, async (c) => {
+  .post('/prefixes/:id/warm', account, idempotent, switchTold, async (c) => {
     const id = idOf(c)
     const { background, allow_unpriced: given } = await readBody(c, warmAgainBody, { empty: true })
     const registry = registryOf(c)

@@ -13,6 +13,7 @@ import { orderOf, strategyOf } from './crew-order.ts'
 import { withHeadsInText, writtenAt } from './heads-in-text.ts'
 import type { AdmittedBody } from './heads-in-text.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { switchTold } from '../server/kill-switch.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
 import { handleBodyOf, warmHandle } from '../warm/handle.ts'
@@ -28,7 +29,7 @@ import type { RawPath } from '../../registration/json-body.ts'
 /** The parts of an agent's body that keep their exact text. */
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
-export const preload = router().post('/preload', account, idempotent, async (c) => {
+export const preload = router().post('/preload', account, idempotent, switchTold, async (c) => {
   const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
   const least = given.min_agents ?? 2
   const few = given.agents.length < least

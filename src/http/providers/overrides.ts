@@ -7,7 +7,6 @@ import { useOverrides } from '../../runtime/overrides.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, directoryOf, router } from '../server/context.ts'
-import { everyRegistry } from '../server/every-registry.ts'
 import type { Call } from '../server/context.ts'
 import { durationJson, iso, money } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -20,7 +19,10 @@ const CHANGES_SHOWN = 50
 
 /** The administrator's facts: over a card of this version, or of a provider that is added by them alone. */
 export const factOverrides = router()
-  .get('/providers/:id', admin, async (c) => c.json(changesJson(await changesOf(c))))
+  .get('/providers/:id', admin, async (c) => {
+    const [changes, { pending }] = await Promise.all([changesOf(c), directoryOf(c).rollOut()])
+    return c.json(changesJson(changes, pending))
+  })
   .put('/providers/:id', admin, async (c) => {
     const id = newId(c)
     const given = await readBody(c, newProvider)
@@ -85,13 +87,12 @@ function refuseUrl(c: Call, url: string): void {
   if (problem !== null) throw invalid('base_url', problem)
 }
 
-/** Stores an override and passes it to every Registry, which plans again with it. */
+/** Stores an override. Every Registry is told of it, one after the other, and plans again with it. */
 async function put(c: Call, id: string, override: ProviderOverride | null) {
   const directory = directoryOf(c)
-  const all = await directory.changeFacts(id, override, c.var.requestId)
-  useOverrides(all, clockOf(c).now())
-  await everyRegistry(c, (registry) => registry.setOverrides(all))
-  return changesJson(await directory.factChanges(id, CHANGES_SHOWN))
+  const { overrides, rollOut } = await directory.putFacts(id, override, c.var.requestId)
+  useOverrides(overrides, clockOf(c).now())
+  return changesJson(await directory.factChanges(id, CHANGES_SHOWN), rollOut.pending)
 }
 
 type GivenFacts = z.output<typeof providerChange>
@@ -147,7 +148,7 @@ function modelOverride(given: GivenRow, now: number): ModelOverride {
   }
 }
 
-function changesJson(changes: readonly OverrideChange[]) {
+function changesJson(changes: readonly OverrideChange[], pending: number) {
   return {
     data: changes.map(({ version, at, requestId, override }) => ({
       version,
@@ -156,6 +157,7 @@ function changesJson(changes: readonly OverrideChange[]) {
       override: override === null ? null : overrideJson(override),
     })),
     next_cursor: null,
+    pending,
   }
 }
 

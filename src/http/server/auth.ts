@@ -175,6 +175,8 @@ async function developmentAccount(c: Pick<Call, 'env'>, hash: string): Promise<I
   await directory.add(name)
   const given = async () => ({ allowedSecrets: secretNames(), globalKillSwitch: await directory.killSwitch() })
   const { lint = null } = (await registry.settings()) ?? (await registry.configure(await given()))
+  const { on, version } = await directory.killSwitchState()
+  await registry.adoptKillSwitch({ on, version })
   const untilAt = clock.now() + KEY_CACHE_MS * clock.rate
   return remember(verified, hash, { account: name, access: 'full', keyId: '', untilAt, lint })
 }

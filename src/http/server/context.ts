@@ -6,7 +6,7 @@ import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import type { KeyAccess } from '../../runtime/ids.ts'
-import { registryNamed } from '../../runtime/jurisdiction.ts'
+import { directoryAt, registryAt } from '../../runtime/objects.ts'
 
 /** What the middlewares of a request share. */
 export interface Shared {
@@ -38,11 +38,11 @@ export function registryOf(
   c: Pick<Call, 'env'> & Partial<Pick<Call, 'var'>>,
   account = c.var?.account ?? '',
 ): RegistryStub {
-  return registryNamed(c.env, account)
+  return registryAt(c.env, account)
 }
 
 export function directoryOf(c: Pick<Call, 'env'>): DirectoryStub {
-  return c.env.DIRECTORY.getByName('directory')
+  return directoryAt(c.env)
 }
 
 export function clockOf(c: Pick<Call, 'env'>): Clock {

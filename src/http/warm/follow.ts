@@ -8,6 +8,7 @@ import type { StoredBody } from '../../calls/probe.ts'
 import { storedBody } from '../../registration/stored-body.ts'
 import type { Vars } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
+import { heldByKillSwitch } from '../../runtime/kill-switch.ts'
 import { clockOf, keepAlive, registryOf, tracerOf } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
 import type { ReceivedView } from '../present/prefix.ts'
@@ -106,6 +107,7 @@ async function lead(
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
       egress: throughEgress(c.env),
+      held: () => heldByKillSwitch(c.env, clockOf(c)),
       tracer: tracerOf(c),
       bodyOf: async ({ k: key }) => stored ?? bodyOf(registryOf(c), key, c.env),
     })

@@ -4,13 +4,14 @@ import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
+import { switchTold } from '../server/kill-switch.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
 import { handleBodyOf, warmHandle } from './handle.ts'
 import { warmPool } from './pool/warm-pool.ts'
 import { warmOne } from './warm-one.ts'
 import { credentialsNamed } from '../server/credential.ts'
 
-export const warm = router().post('/warm', account, idempotent, async (c) => {
+export const warm = router().post('/warm', account, idempotent, switchTold, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
   if (body.gateway !== undefined) {
     const { status, json } = await warmPool(c, body)

@@ -1,4 +1,6 @@
 import { tick } from '../../support/worker.ts'
+import { vi } from 'vitest'
+import { bindings } from '../support.ts'
 import { warmOf } from './bodies.ts'
 import type { Player } from './player.ts'
 import { ADMIN } from './player.ts'
@@ -25,11 +27,19 @@ export async function deployment(player: Player): Promise<void> {
   for (const id of ['mine.1:2_3-4', 'two words', 'x'.repeat(100), 'x'.repeat(101)])
     await player.get('/health', { key: null, headers: { 'x-request-id': id } })
   await player.admin('POST', '/kill-switch', { on: true })
+  await everyoneTold()
   await player.admin('GET', `/accounts/${player.account}`)
   await player.post('/warm', warmOf('killed'))
   await player.post('/bots', { provider: 'anthropic', model: 'claude-opus-5' })
   await player.admin('POST', '/kill-switch', { on: false })
+  await everyoneTold()
+  await player.admin('GET', '/kill-switch')
   await player.post('/warm', warmOf('killed'))
+}
+
+/** Waits until no account is to be told of a change any more: answers count those. */
+async function everyoneTold(): Promise<void> {
+  await vi.waitUntil(async () => (await bindings.DIRECTORY.getByName('directory').rollOut()).pending === 0, 30_000)
 }
 
 /** Every method that a path does not know. */
@@ -62,6 +72,7 @@ export async function providers(player: Player): Promise<void> {
   player.later(31_000)
   await player.post('/warm', warmOf('at another price'))
   await player.admin('PATCH', path, { base_url: 'http://lab.test/anthropic/' })
+  await everyoneTold()
   await player.admin('GET', path)
   for (const wrong of [
     { base_url: 'nonsense' },
@@ -74,6 +85,7 @@ export async function providers(player: Player): Promise<void> {
     await player.admin('PATCH', path, wrong)
   await player.admin('PATCH', path, { base_url: null, models: null })
   await player.admin('DELETE', path)
+  await everyoneTold()
   await player.admin('GET', path)
   player.later(31_000)
   await player.get('/providers', { isLong: true })
@@ -84,6 +96,7 @@ export async function providers(player: Player): Promise<void> {
   await player.admin('PATCH', added, { base_url: null })
   await player.admin('PATCH', added, { models: [{ models: ['*'], prices: [{ ...price, cache_write: undefined }] }] })
   await player.admin('DELETE', added)
+  await everyoneTold()
   await player.admin('GET', added)
   await player.admin('PUT', path, { like: 'vllm', base_url: 'http://lab.test/openai/v1' })
   await player.admin('PUT', added, { like: 'nobody', base_url: 'http://lab.test/openai/v1' })

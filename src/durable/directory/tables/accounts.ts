@@ -2,6 +2,14 @@ import { migrate } from '../../migrate.ts'
 import type { Sql } from '../../sql.ts'
 import { DIRECTORY_STEPS } from './migrations.ts'
 
+/** An account in a list. `settings`: a copy as JSON, or null where the Registry has to be asked; `revision` belongs to it. */
+export interface ListedAccount {
+  id: string
+  createdAt: number
+  revision: number
+  settings: string | null
+}
+
 /** Tables of the Directory: accounts, next due times of their Registries, settings such as the kill switch. */
 export class DirectoryStore {
   readonly #sql: Sql
@@ -15,12 +23,14 @@ export class DirectoryStore {
     return this.#sql.transaction(work)
   }
 
-  add(account: string, now: number): boolean {
+  /** `told`: the version of the deployment's state that it begins with. */
+  add(account: string, now: number, told: number): boolean {
     return (
       this.#sql.all(
-        'INSERT INTO account (id, created_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING RETURNING id',
+        'INSERT INTO account (id, created_at, told) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id',
         account,
         now,
+        told,
       ).length > 0
     )
   }
@@ -52,6 +62,51 @@ export class DirectoryStore {
   beginDeletion(account: string, now: number): void {
     this.#sql.all('INSERT OR IGNORE INTO deletion (account, at) VALUES (?, ?)', account, now)
     this.#sql.all('UPDATE account SET next_at = NULL WHERE id = ?', account)
+  }
+
+  /** The accounts that follow `after` by their ids, with the copy of their settings. */
+  page(after: string, limit: number): ListedAccount[] {
+    return this.#sql.all(
+      'SELECT id, created_at AS createdAt, revision, settings FROM account WHERE id > ? ORDER BY id LIMIT ?',
+      after,
+      limit,
+    )
+  }
+
+  /** Drops the copy of an account's settings before they change. The number that it returns ends the change. */
+  beginChange(account: string): number {
+    const [row] = this.#sql.all<{ revision: number }>(
+      'UPDATE account SET settings = NULL, revision = (revision | 1) + 2 * (revision & 1) WHERE id = ? RETURNING revision',
+      account,
+    )
+    return row?.revision ?? 0
+  }
+
+  /** Stores the copy after a change, unless another change has begun. */
+  endChange(account: string, revision: number, settings: string): void {
+    this.#sql.all(
+      'UPDATE account SET settings = ?, revision = revision + 1 WHERE id = ? AND revision = ?',
+      settings,
+      account,
+      revision,
+    )
+  }
+
+  /** Stores a copy that was read, unless the settings have changed since, or are being changed. */
+  copy(account: string, revision: number, settings: string): void {
+    this.#sql.all(
+      'UPDATE account SET settings = ? WHERE id = ? AND revision = ? AND revision & 1 = 0',
+      settings,
+      account,
+      revision,
+    )
+  }
+
+  health(): { accounts: number; oldestDueAt: number | null } {
+    const [row] = this.#sql.all<{ accounts: number; oldestDueAt: number | null }>(
+      'SELECT count(*) AS accounts, min(next_at) AS oldestDueAt FROM account',
+    )
+    return row ?? { accounts: 0, oldestDueAt: null }
   }
 
   due(upToAt: number): string[] {

@@ -16,4 +16,11 @@ export const DIRECTORY_STEPS: readonly string[][] = [
       PRIMARY KEY (account, print)) WITHOUT ROWID`,
     'CREATE TABLE deletion (account TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID',
   ],
+  // What each account was told of the deployment's state; and a copy of its settings, whose number is odd while they are changed.
+  [
+    'ALTER TABLE account ADD COLUMN told INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN tried INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN revision INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN settings TEXT',
+  ],
 ]

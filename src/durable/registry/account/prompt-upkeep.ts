@@ -1,4 +1,4 @@
-import { botNamed } from '../../../runtime/jurisdiction.ts'
+import { botAt } from '../../../runtime/objects.ts'
 import type { Environment } from '../../../runtime/env.ts'
 import type { BodyKey } from '../../body-key.ts'
 import { sealClearRows } from '../prefixes/clear-rows.ts'
@@ -45,6 +45,6 @@ export class PromptUpkeep {
       console.error('lookups could not be made', thrown instanceof Error ? thrown.name : 'unknown')
     }
     await sealClearRows(this.#store, this.#caches, this.#key)
-    await sealOldBots(this.#store, this.#account, (name) => botNamed(this.#env, this.#account, name).view(), bots)
+    await sealOldBots(this.#store, this.#account, (name) => botAt(this.#env, this.#account, name).view(), bots)
   }
 }

@@ -6,6 +6,7 @@ import type { PrefixView } from '../records/prefix-view.ts'
 import type { Overrides } from '../../../core/model/overrides.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { KeyAccess } from '../../../runtime/ids.ts'
+import type { KillSwitch } from '../../../runtime/kill-switch.ts'
 import { useOverrides } from '../../../runtime/overrides.ts'
 import type { ManagedCacheScheduler } from '../managed-caches/scheduler.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
@@ -100,6 +101,23 @@ export class AccountRpc {
     this.#ports.cacheScheduler.replanAll(now)
     await this.#ports.rearm()
     return after
+  }
+
+  /** Stores what holds for every account, where it is newer than what is known. An account that does not exist stays so. */
+  async adopt({ killSwitch, overrides }: { killSwitch: KillSwitch; overrides: Overrides }): Promise<void> {
+    if (this.#store.settings() === null) return
+    await this.adoptKillSwitch(killSwitch)
+    const known = this.#store.setting('facts')
+    const version = known === null ? 0 : (JSON.parse(known) as Overrides).version
+    if (overrides.version > version) await this.setOverrides(overrides)
+  }
+
+  /** Stores the deployment's kill switch, unless a newer one is known. Plans that it stops or restarts are planned again. */
+  async adoptKillSwitch({ on, version }: KillSwitch): Promise<void> {
+    const settings = this.#store.settings()
+    if (settings === null || version <= Number(this.#store.setting('kill_switch_version') ?? 0)) return
+    this.#store.saveSetting('kill_switch_version', String(version))
+    if (settings.globalKillSwitch !== on) await this.configure({ globalKillSwitch: on })
   }
 
   /** Stores the administrator's overrides of provider cards, and plans again where they change something. */

@@ -16,7 +16,8 @@ import type {
 } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheDeletions } from './deletions.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
-import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
+import type { ManagedCacheStore } from '../tables/managed-caches.ts'
+import type { StoredManagedCache } from '../records/managed-cache.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
 
 /** Books the outcomes of leased calls about managed caches. */

@@ -11,7 +11,7 @@ import { dayOf } from '../../../core/time/time.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { managedCachePricesOf } from '../../../runtime/facts.ts'
 import type { ManagedCacheRecord } from '../records/managed-cache.ts'
-import type { StoredManagedCache } from '../tables/managed-caches.ts'
+import type { StoredManagedCache } from '../records/managed-cache.ts'
 
 /** Failures in a row without a handle after which the provider's own cache is used again. */
 const MOST_FAILURES = 5

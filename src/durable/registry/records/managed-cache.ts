@@ -157,3 +157,11 @@ export interface StoredDeletion {
   wakeAt: number
   record: DeletionRecord
 }
+
+/** A managed cache as it is stored. */
+export interface StoredManagedCache {
+  k: number
+  record: ManagedCacheRecord
+  state: ManagedCacheState
+  claim: ManagedCacheClaim | null
+}

@@ -6,6 +6,7 @@ import type {
   ManagedCacheRecord,
   ManagedCacheRow,
   StoredDeletion,
+  StoredManagedCache,
 } from '../records/managed-cache.ts'
 import { areSealed, UNSEALED } from '../../../runtime/sealed-bytes.ts'
 import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
@@ -13,13 +14,6 @@ import type { Sql } from '../../sql.ts'
 import { DepartedContents } from './departed.ts'
 
 const BODY_PART_BYTES = 1_500_000
-
-export interface StoredManagedCache {
-  k: number
-  record: ManagedCacheRecord
-  state: ManagedCacheState
-  claim: ManagedCacheClaim | null
-}
 
 const placeOf = (k: number): string => `handle ${k}`
 

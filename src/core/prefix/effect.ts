@@ -1,5 +1,5 @@
-import type { HistoryRow } from '../prefix/history.ts'
-import type { PrefixState } from '../prefix/state.ts'
+import type { HistoryRow } from './history.ts'
+import type { PrefixState } from './state.ts'
 
 /** Members of a prefix's state that an event replaces, and the history rows that explain them. */
 export interface Effect {
