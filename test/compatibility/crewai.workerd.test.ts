@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { get, longText, pick, post, received, useLab } from '../http/support.ts'
+import { billed, get, longText, pick, post, received, useLab } from '../http/support.ts'
 import { preloadAnswer } from '../../src/contract/preload.ts'
 
 /** Requests of crewAI's `cache_preload`: the behaviour in its tests, and faults that those do not show. */
@@ -115,7 +115,7 @@ describe('as crewAI should', () => {
     const agents = crewOf(2).map((agent) => ({ ...agent, keep_warm: { plan: 'off', budget_usd_per_day: 0 } }))
     const crew = await preload({ agents })
     expect(crew.agents.map(({ failure }) => failure?.kind)).toEqual(['budget_exhausted', 'budget_exhausted'])
-    expect(received(world.lab)).toEqual([])
+    expect(billed(world.lab)).toEqual([])
   })
 
   test('agents are kept warm by their own plans afterwards', async () => {

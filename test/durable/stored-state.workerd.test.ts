@@ -95,7 +95,9 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held'.split(' '),
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction'.split(
+    ' ',
+  ),
 )
 
 /** Counts that answers have since then, of what older rows hold. */
@@ -109,10 +111,14 @@ const BOT_CACHES: Readonly<Record<string, unknown>> = Object.fromEntries(
   ]),
 )
 
+/** What is told of entries that a replaced or a deleted credential wrote: nothing, since then. No key reads them any more. */
+const UNREADABLE = ['swapped', 'dropped'].map((name) => `GET /prefixes/${known[name]} › 1 › warmth › warm_until: `)
+
 /** Whether an answer about older rows may have this member since then. */
 function mayBeNewer(member: string, value: unknown, place: string): boolean {
   if (NEWER_MEMBERS.has(member)) return isEmpty(value)
   if (NEWER_COUNTS.has(member)) return typeof value === 'number'
+  if (member === 'access') return value === 'full'
   return isDeepStrictEqual(value, BOT_CACHES[place])
 }
 
@@ -169,7 +175,9 @@ describe('the stored rows', () => {
     const read = await readings(shop.key, 'shop')
     expect(Object.keys(read)).toEqual(Object.keys(answers))
     const differ = differences(withoutChances(answers), withoutChances(read), mayBeNewer)
-    expect(differ.slice(0, LISTED)).toEqual([])
+    const unexpected = differ.filter((one) => !UNREADABLE.some((start) => one.startsWith(start)))
+    expect(unexpected.slice(0, LISTED)).toEqual([])
+    expect(differ.length - unexpected.length).toBe(UNREADABLE.length)
     const [chances, before] = [chancesIn(read), chancesIn(answers)]
     expect(chances.length).toBe(before.length)
     for (const [index, chance] of chances.entries()) expect(Math.abs(chance - before[index]!)).toBeLessThan(0.05)

@@ -96,6 +96,11 @@ export function useLab(): World {
   }
 }
 
+/** Calls that a provider bills: all but those that count tokens. */
+export function billed(lab: Lab) {
+  return received(lab).filter(({ path }) => !/count_?tokens/i.test(path))
+}
+
 /** Calls that the lab received. */
 export function received(lab: Lab) {
   return lab.transcript.list()

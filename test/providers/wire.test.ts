@@ -131,13 +131,13 @@ describe('DeepSeek', () => {
     }
     expect(tail('1.2.1')).not.toBe(tail('1.2.2'))
   })
-  test('the price doubles at peak hours of weekdays, and in the minute after them', () => {
+  test('the price doubles at peak hours of weekdays, and not a second longer', () => {
     const input = (at: string) =>
       modelFacts(cardById('deepseek')!, 'deepseek-v4-pro', Date.parse(at)).price?.inputNanosPerMTok
     expect(input('2026-11-20T00:59:59Z')).toBe(0.66e9)
     expect(input('2026-11-20T01:00:00Z')).toBe(1.32e9)
-    expect(input('2026-11-20T04:00:59Z')).toBe(1.32e9)
-    expect(input('2026-11-20T04:01:00Z')).toBe(0.66e9)
+    expect(input('2026-11-20T03:59:59Z')).toBe(1.32e9)
+    expect(input('2026-11-20T04:00:00Z')).toBe(0.66e9)
     expect(input('2026-11-20T09:59:59Z')).toBe(1.32e9)
     expect(input('2026-11-21T09:00:00Z')).toBe(0.66e9) // a Saturday
   })

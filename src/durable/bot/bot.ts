@@ -128,14 +128,24 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   override async emit({ once, ...event }: KeyedEvent): Promise<{ id: string; duplicate: boolean }> {
     if (once === undefined || event.id !== undefined) return super.emit(event)
     const now = this.clock.now()
-    const first = this.#messageKeys.find(once, now)
-    if (first === 'other') throw otherBodyFailure()
+    const repeated = (): string | null => {
+      const found = this.#messageKeys.find(once, now)
+      if (found === 'other') throw otherBodyFailure()
+      return found
+    }
+    let first = repeated()
     if (first !== null) return { id: first, duplicate: false }
     const id = newId('evt')
-    const storing = super.emit({ ...event, id })
-    // Before anything is awaited, so that the disk has the event and its key, or neither.
-    if (this.waitingEvents().some((waiting) => waiting.id === id)) this.#messageKeys.add(once, id, now)
-    return storing
+    try {
+      return await super.emit({ ...event, id }, () => {
+        first = repeated() // another one may have come while this one waited for the key of the prompts
+        if (first !== null) throw otherBodyFailure()
+        this.#messageKeys.add(once, id, now)
+      })
+    } catch (thrown) {
+      if (first !== null) return { id: first, duplicate: false }
+      throw thrown
+    }
   }
 
   /** Opens a socket or a server-sent stream that receives every event from now on. */

@@ -55,14 +55,12 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   /**
    * Stores an event in the mailbox. Throws `conflict` after the end, with its reason, `rate_limited` when too many events wait,
    * `payload_too_large`, and `not_found` where the object was never started. `alone`: throws `conflict` also while another event waits
-   * or is being handled.
+   * or is being handled. `also` runs in the transaction that stores the event, which is not stored if it throws.
    */
-  async emit(event: {
-    type: string
-    data?: unknown
-    id?: string
-    alone?: boolean
-  }): Promise<{ id: string; duplicate: boolean }> {
+  async emit(
+    event: { type: string; data?: unknown; id?: string; alone?: boolean },
+    also: () => void = () => {},
+  ): Promise<{ id: string; duplicate: boolean }> {
     await this.#keyReady()
     const now = this.clock.now()
     if (!this.#store.exists() && this.#definition.startsItself === true) this.#begin({}, this.#definition.initial)
@@ -81,6 +79,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     this.#store.transaction(() => {
       this.#store.push({ id, at: now, type: event.type, data, attempts: 0, nextAt: now })
       this.#store.saveRecord({ ...record, activeAt: now })
+      also()
     })
     // A running alarm takes the event. If that alarm is cut off, the platform runs it again.
     if (!this.#running) await this.#rearm()

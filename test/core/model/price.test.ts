@@ -114,7 +114,7 @@ describe('a long prompt', () => {
     expect(writeNanos(200_001, 1, long, '5m')).toBe(200_001 * 7_500 + 22_500)
     expect(readNanos(200_000, 1, long)).toBe(readNanos(200_000, 1, price))
     expect(writeNanos(200_001, 0, { ...long, over: { ...long.over!, cacheWriteNanosPerMTok: {} } }, '5m')).toBeNull()
-    const long200 = context({ facts: { ...facts, price: long }, estimatedTokens: 100_001, outputFloor: 1 })
+    const long200 = context({ facts: { ...facts, price: long }, bound: { most: 200_002 }, outputFloor: 1 })
     expect(worstNanos(warmState(NOON, { measuredTokens: null }), long200)).toBe(200_002 * 7_500 + 22_500)
   })
 })

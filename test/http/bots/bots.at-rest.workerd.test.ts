@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, expect, it, vi } from 'vitest'
 import { botName } from '../../../src/durable/registry/records/bot.ts'
-import { LiveStore } from '../../../src/durable/live/tables.ts'
+import { BotKey } from '../../../src/durable/bot/bot-key.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 import { tick } from '../../support/worker.ts'
 import { bindings, get, longText, newAccount, pick, post, useLab } from '../support.ts'
@@ -34,8 +34,8 @@ it('of 1,000 evicted bots, only one with a message or a due alarm is built again
   }
   for (let n = 0; n < BOTS; n += AT_ONCE) await Promise.all(ids.slice(n, n + AT_ONCE).map(rest))
 
-  // Each constructor looks for its tables.
-  const built = vi.spyOn(LiveStore.prototype, 'exists')
+  // Each constructor gives its key the log of calls.
+  const built = vi.spyOn(BotKey.prototype, 'seals')
   const woken = (): number => new Set(built.mock.contexts).size
   const [first = '', second = ''] = ids
   expect((await get('/ledger')).status).toBe(200) // the account is used meanwhile
@@ -134,7 +134,7 @@ it('1,000 bots at rest have no alarm and no socket, and a night touches no row f
     stubs.push(...made.map((answer) => objectOf(pick(answer, 'id') as string, account)))
   }
   await rest()
-  const built = vi.spyOn(LiveStore.prototype, 'exists')
+  const built = vi.spyOn(BotKey.prototype, 'seals')
   const crowd = await night(evening + 2 * DAY_MS, sql)
   expect(built.mock.contexts).toEqual([])
   // An account's object may start anew in the meantime, and reads a few rows of its own. A row for each bot would be a thousand.

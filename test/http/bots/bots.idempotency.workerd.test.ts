@@ -31,10 +31,12 @@ function loseAnswers(namespace: 'BOT' | 'REGISTRY', method: string, unsent = fal
     const stub = real(name) as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>
     return new Proxy(stub, {
       get(target, member: string) {
-        if (member !== method) return (...given: unknown[]) => target[member]?.(...given)
         return async (...given: unknown[]) => {
-          if (!unsent) await target[member]?.(...given)
-          throw new Error('the connection was lost')
+          // Stubs answer by value: the method is the first argument of `answer`.
+          const isLost = member === 'answer' && given[0] === method
+          const answer = isLost && unsent ? undefined : await target[member]?.(...given)
+          if (isLost) throw new Error('the connection was lost')
+          return answer
         }
       },
     })

@@ -4,6 +4,7 @@ import { historyAnswer } from '../../../src/contract/history.ts'
 import { previewAnswer, requestAnswer } from '../../../src/contract/prefix.ts'
 import { listOf } from '../../../src/contract/values.ts'
 import {
+  billed,
   ADMIN,
   anthropicBody,
   bindings,
@@ -166,7 +167,7 @@ describe('a prefix', () => {
     expect(answer.status).toBe(402)
     const id = pick(answer, 'error', 'detail', 'prefix_id')
     expect((await get(`/prefixes/${id}`)).status).toBe(200)
-    expect(received(world.lab)).toEqual([])
+    expect(billed(world.lab)).toEqual([])
   })
 
   it('is neither warmed nor probed while the kill switch is on, and continues afterwards', async () => {

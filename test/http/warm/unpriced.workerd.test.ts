@@ -1,17 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  ADMIN,
-  anthropicBody,
-  call,
-  get,
-  longText,
-  newAccount,
-  pick,
-  post,
-  received,
-  useLab,
-  warm,
-} from '../support.ts'
+import { ADMIN, anthropicBody, billed, call, get, longText, newAccount, pick, post, useLab, warm } from '../support.ts'
 import type { Answer } from '../support.ts'
 
 const world = useLab()
@@ -23,7 +11,7 @@ const refusal = (answer: Answer) => [
   pick(answer, 'error', 'kind'),
   pick(answer, 'error', 'detail', 'field'),
 ]
-const sent = () => received(world.lab).length
+const sent = () => billed(world.lab).length
 
 describe('a model without a price', () => {
   it('is warmed for a caller who waits, and costs nobody knows what', async () => {
