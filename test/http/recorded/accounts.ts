@@ -50,6 +50,8 @@ export async function accounts(player: Player): Promise<void> {
   await player.admin('PATCH', '/accounts/acme', { kill_switch: false })
   await player.post('/warm', { provider: 'openai', model: 'gpt-5.6-sol', system: 'Not allowed.' }, acme)
   await player.admin('GET', '/accounts/acme')
+  await player.get('/export', acme)
+  await player.admin('GET', '/accounts/acme/export')
   await player.ask('DELETE', '/prompts', undefined, acme)
   await player.post('/warm', warmOf('within the budget'), acme)
   await player.admin('DELETE', '/accounts/acme/prompts')

@@ -120,7 +120,7 @@ export class Player {
   async quiet(method: string, path: string, body?: unknown, asked: Asked = {}): Promise<Answer> {
     const answer = await this.#fetch(method, path, body, asked)
     const text = await answer.text()
-    const isJson = answer.headers.get('content-type')?.includes('json') === true && text !== ''
+    const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true && text !== ''
     const json = isJson ? (JSON.parse(text) as Record<string, unknown>) : {}
     return { status: answer.status, headers: answer.headers, text, json }
   }
