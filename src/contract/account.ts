@@ -48,14 +48,15 @@ export const accountChange = z.strictObject({
     .meta({ description: 'Refused: it cannot be changed.' }),
 })
 
-const KEY_ACCESS = ['full', 'read'] as const
+const KEY_ACCESS = ['full', 'read', 'via'] as const
 
 export const newKey = z
   .strictObject({
     expires_at: instant.nullish(),
     expires_in: duration.nullish(),
-    access: z.enum(KEY_ACCESS, { error: 'must be "full" or "read"' }).optional().meta({
-      description: '`read`: the key may only read, and tells no secret. Default: `full`.',
+    access: z.enum(KEY_ACCESS, { error: 'must be "full", "read" or "via"' }).optional().meta({
+      description:
+        '`read`: the key may only read, and tells no secret. `via`: it opens the gateway and nothing else. Default: `full`.',
     }),
   })
   .refine((value) => value.expires_at == null || value.expires_in == null, {

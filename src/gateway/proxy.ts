@@ -41,6 +41,11 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const route = readRoute(request.url)
   if (route === null) throw new Failure('not_found', 'The path is not /via/{provider}/….')
   const query = queryOf(route.rest)
+  if (route.token !== null && readAccountKey(route.token)?.access !== 'via')
+    throw new Failure(
+      'unauthenticated',
+      'The token in the path is none: make one with POST /accounts/{id}/keys and "access": "via".',
+    )
   const keys = keysOf({ headers: request.headers, token: route.token, query }, isOurs)
   const who = await callerOf(keys.ours, keys.theirs, route, ports)
   const access = accessOf(route, ports.vars)

@@ -1,8 +1,8 @@
 import { readFailure } from '../contract/failure.ts'
 import type { Clock } from '../runtime/clock.ts'
 
-/** Real time for which an isolate takes a verified key or token without asking again. A revoked one works that long at most. */
-export const FRESH_MS = 60_000
+/** Real time for which an isolate takes a verified key without asking again. Who is asked then may remember it as long. */
+export const FRESH_MS = 30_000
 /** Real time for which it takes one when the account cannot be reached. */
 export const STALE_MS = 600_000
 /** Real time that a call waits for the account before it goes on with what the isolate knows. */
@@ -25,7 +25,7 @@ interface Known {
 /** Verified keys and tokens of this isolate, by their hash. */
 const known = new Map<string, Known>()
 
-/** Forgets an account, or one key of it. */
+/** Forgets the keys of an account. */
 export function forgetTrusted(account: string): void {
   for (const [hash, entry] of known) if (entry.account === account) known.delete(hash)
 }

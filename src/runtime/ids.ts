@@ -8,8 +8,8 @@ export function newId(prefix: string): string {
 
 const SEAL_CHARS = 16
 
-/** What a key may do in its account: everything, or only read. */
-export type KeyAccess = 'full' | 'read'
+/** What a key may do in its account: everything, only read, or only send calls through the gateway. */
+export type KeyAccess = 'full' | 'read' | 'via'
 
 /**
  * Makes an account key: account, access, key id, 224 random bits, and a seal of the deployment. The seal lets the Worker refuse an
@@ -17,19 +17,17 @@ export type KeyAccess = 'full' | 'read'
  */
 export function newAccountKey(account: string, seed: string, access: KeyAccess = 'full'): { id: string; key: string } {
   const id = randomHex(6)
-  const open = `plk_${account}${access === 'read' ? READ_ONLY : ''}_${id}_${randomHex(28)}`
+  const open = `plk_${account}${access === 'full' ? '' : `.${access}`}_${id}_${randomHex(28)}`
   return { id, key: open + seal(open, seed) }
 }
 
-const READ_ONLY = '.read'
-
-const KEY = /^plk_([a-z0-9-]{1,40}(?:\.eu)?)(\.read)?_([0-9a-f]{12})_[0-9a-f]{72}$/
+const KEY = /^plk_([a-z0-9-]{1,40}(?:\.eu)?)(?:\.(read|via))?_([0-9a-f]{12})_[0-9a-f]{72}$/
 
 /** Reads account (by its name inside), access and key id from an account key; null when the text has another form. */
 export function readAccountKey(key: string): { account: string; access: KeyAccess; id: string } | null {
-  const [, account, readOnly, id] = KEY.exec(key) ?? []
+  const [, account, access = 'full', id] = KEY.exec(key) ?? []
   if (account === undefined || id === undefined) return null
-  return { account, access: readOnly === undefined ? 'full' : 'read', id }
+  return { account, access: access as KeyAccess, id }
 }
 
 /** True if this deployment made the key. Only the account knows whether the key is still valid. */

@@ -392,6 +392,29 @@ describe('who may call', () => {
     expect(upstream.calls[0]?.head().toLowerCase()).not.toContain(KEY)
   })
 
+  test('a client that can add no header: with a key in the path that opens nothing else', async () => {
+    const admin = { authorization: 'Bearer pilotlight-admin', 'content-type': 'application/json' }
+    const made = async (path: string, body: unknown): Promise<Record<string, string>> => {
+      const answer = await fetch(worker.base + path, { method: 'POST', headers: admin, body: JSON.stringify(body) })
+      return (await answer.json()) as Record<string, string>
+    }
+    await made('/accounts', { id: 'acme' })
+    const { key = '', id = '' } = await made('/accounts/acme/keys', { access: 'via' })
+    const { key: full = '' } = await made('/accounts/acme/keys', {})
+    const path = (token: string) => `POST /via/~${token}/vllm/v1/messages HTTP/1.1\r\nAuthorization: Bearer sk-x`
+    expect((await refusal(path(key))).status).toBe(200)
+    expect(upstream.calls[0]?.head().split('\r\n')[0]).toBe('POST /v1/messages HTTP/1.1')
+    expect(upstream.calls[0]?.head()).not.toContain(key)
+    for (const token of [full, KEY, 'x', key.replace(/.$/, (last) => (last === '0' ? '1' : '0'))])
+      expect((await refusal(path(token))).status).toBe(401)
+    const api = await fetch(`${worker.base}/prefixes`, { headers: { authorization: `Bearer ${key}` } })
+    expect(api.status).toBe(403)
+    await fetch(`${worker.base}/accounts/acme/keys/${id}`, { method: 'DELETE', headers: admin })
+    expect((await refusal(path(key))).status).toBe(401)
+    expect(upstream.calls).toHaveLength(1)
+    expect(worker.said()).not.toContain(key)
+  })
+
   test.each([
     ['an unknown provider', 'POST /via/nobody/v1/x', 404],
     ['no provider', 'POST /via/', 404],

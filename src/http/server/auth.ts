@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { createMiddleware } from 'hono/factory'
 import type { LintSetting } from '../../contract/account.ts'
 import { Failure } from '../../contract/failure.ts'
+import { forgetTrusted } from '../../gateway/trust.ts'
 import { DEVELOPMENT_ACCOUNT, isDevelopment, missingSecrets, secretNames } from '../../runtime/env.ts'
 import { isSealed, readAccountKey, sha256 } from '../../runtime/ids.ts'
 import type { KeyAccess } from '../../runtime/ids.ts'
@@ -36,6 +37,7 @@ const badKeys = new BadKeys()
 
 /** Forgets the verified keys of an account, or one of them. */
 export function forgetKeys(account: string, keyId?: string): void {
+  forgetTrusted(account)
   for (const [hash, entry] of verified) {
     if (entry.account === account && (keyId === undefined || entry.keyId === keyId)) verified.delete(hash)
   }
@@ -71,12 +73,17 @@ function accountKey(read: readonly string[]) {
         "This route needs an account's key. The administrator's key serves other routes, such as /accounts and /kill-switch.",
       )
     }
+    if (who.access === 'via') throw viaOnly()
     if (who.access === 'read' && !read.includes(c.req.method)) throw readOnly()
     c.set('account', who.account)
     c.set('access', who.access)
     c.set('lint', who.lint)
     await next()
   })
+}
+
+function viaOnly(): Failure {
+  return new Failure('forbidden', 'This key opens the gateway (/via) and nothing else.', { access: 'via' })
 }
 
 function readOnly(): Failure {

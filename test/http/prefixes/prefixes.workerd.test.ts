@@ -15,7 +15,6 @@ import {
   pagesOf,
   pick,
   post,
-  received,
   useLab,
   warm,
   warmedId,
