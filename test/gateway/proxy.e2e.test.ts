@@ -14,10 +14,10 @@ const STORED_KEY = 'sk-of-the-deployment'
 let worker: RawWorkerd
 let upstream: Provider
 /** What the provider does with the next calls. */
-let answer: (call: Arrived) => void
+let answer: (call: Arrived) => void | Promise<void>
 
 beforeAll(async () => {
-  upstream = await provider((call) => answer(call))
+  upstream = await provider((call) => void answer(call))
   worker = await rawWorkerd({
     ENVIRONMENT: 'development',
     ADMIN_KEY: 'pilotlight-admin',
@@ -38,7 +38,10 @@ afterAll(async () => {
 
 beforeEach(() => {
   upstream.calls.length = 0
-  answer = ({ socket }) => socket.end(answerOf('200 OK', ['content-type: application/json'], '{"ok":true}'))
+  answer = async (call) => {
+    await call.whole() // an answer before the end of the body ends the call
+    call.socket.end(answerOf('200 OK', ['content-type: application/json'], '{"ok":true}'))
+  }
 })
 
 /** Sends a request as it is, and returns the answer's head and body. */

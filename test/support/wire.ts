@@ -1,4 +1,5 @@
 /** Both ends of a connection, byte by byte: what the gateway is measured with. */
+import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 
@@ -11,6 +12,8 @@ export interface Arrived {
   head: () => string
   /** Behind the blank line. */
   body: () => Buffer
+  /** Resolves when as much of the body is here as its `content-length` says. */
+  whole: () => Promise<void>
   /** Bytes that came so far. */
   received: () => number
   /** When the connection ended, on the clock of `performance`; null: it has not. */
@@ -39,6 +42,11 @@ export async function provider(answer: (call: Arrived) => void): Promise<Provide
       bytes,
       head: () => (blank() < 0 ? '' : bytes().subarray(0, blank()).toString('latin1')),
       received: () => received,
+      whole: async () => {
+        const length = Number(/^content-length: *(\d+)/im.exec(call.head())?.[1] ?? '0')
+        const before = received - call.body().byteLength
+        while (received < before + length) await once(socket, 'data')
+      },
       body: () => (blank() < 0 ? Buffer.alloc(0) : bytes().subarray(blank() + 4)),
       endedAt: () => endedAt,
     }
