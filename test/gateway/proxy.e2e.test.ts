@@ -14,7 +14,7 @@ const STORED_KEY = 'sk-of-the-deployment'
 let worker: RawWorkerd
 let upstream: Provider
 /** What the provider does with the next calls. */
-let answer: (call: Arrived) => void | Promise<void>
+let answer: (call: Arrived) => unknown
 
 beforeAll(async () => {
   upstream = await provider((call) => void answer(call))

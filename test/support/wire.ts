@@ -44,8 +44,8 @@ export async function provider(answer: (call: Arrived) => void): Promise<Provide
       received: () => received,
       whole: async () => {
         const length = Number(/^content-length: *(\d+)/im.exec(call.head())?.[1] ?? '0')
-        const before = received - call.body().byteLength
-        while (received < before + length) await once(socket, 'data')
+        const all = call.received() - call.body().byteLength + length
+        while (call.received() < all) await once(socket, 'data')
       },
       body: () => (blank() < 0 ? Buffer.alloc(0) : bytes().subarray(blank() + 4)),
       endedAt: () => endedAt,
