@@ -219,7 +219,7 @@ describe('limits', () => {
 
   it('refuses a body of very many short values before it takes memory', async () => {
     const answer = await warm(`{"provider":"anthropic","request":{"messages":[${'1,'.repeat(3_900_000)}1]}}`)
-    await expectRefusal(answer, 'payload_too_large', '')
+    await expectRefusal(answer, 'payload_too_large', 'request')
   })
 
   /** A body whose stored prefix has this many bytes. */
