@@ -96,6 +96,12 @@ export function useLab(): World {
   }
 }
 
+/** Waits until every account was told of the last change of the kill switch, or of facts. */
+export async function everyoneTold(): Promise<void> {
+  const directory = bindings.DIRECTORY.getByName('directory')
+  await vi.waitUntil(async () => (await directory.rollOut()).pending === 0, 30_000)
+}
+
 /** Calls that a provider bills: all but those that count tokens. */
 export function billed(lab: Lab) {
   return received(lab).filter(({ path }) => !/count_?tokens/i.test(path))

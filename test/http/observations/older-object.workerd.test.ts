@@ -9,8 +9,12 @@ useLab()
 
 const SINCE = ['findByLookup', 'nearest', 'countUnmatched']
 
-/** The account's own object, in which methods of this version are not found: the runtime itself refuses the call. */
-function withOlderObjects(...lacks: string[]): Environment {
+/**
+ * The account's own object, in which methods of this version are not found: the runtime itself refuses the call. No object of the version
+ * before answers by value.
+ */
+function withOlderObjects(...since: string[]): Environment {
+  const lacks = [...since, 'answer']
   const older = (name: string) =>
     new Proxy(bindings.REGISTRY.getByName(name), {
       get(stub, method) {

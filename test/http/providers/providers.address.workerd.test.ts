@@ -1,14 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLab } from '../../lab/index.ts'
 import type { Lab } from '../../lab/index.ts'
-import { ADMIN, anthropicBody, call, get, pick, post, useLab, warmOf } from '../support.ts'
+import { ADMIN, anthropicBody, call, everyoneTold, get, pick, post, useLab, warmOf } from '../support.ts'
 
 /** A provider whose address changes: prefixes that were written at the former address are warm only there. */
 
 const world = useLab()
 let engine: Lab
 
-const move = (base_url: string | null) => call('PATCH', '/providers/anthropic', { base_url }, { key: ADMIN })
+async function move(base_url: string | null): Promise<void> {
+  await call('PATCH', '/providers/anthropic', { base_url }, { key: ADMIN })
+  await everyoneTold()
+}
 const THERE = 'http://engine.test/anthropic'
 
 beforeEach(() => {
