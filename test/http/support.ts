@@ -102,6 +102,13 @@ export async function everyoneTold(): Promise<void> {
   await vi.waitUntil(async () => (await directory.rollOut()).pending === 0, 30_000)
 }
 
+/** The answer to a change of the deployment, once every account was told of it. */
+export async function told(change: Promise<Answer>): Promise<Answer> {
+  const answer = await change
+  await everyoneTold()
+  return answer
+}
+
 /** Calls that a provider bills: all but those that count tokens. */
 export function billed(lab: Lab) {
   return received(lab).filter(({ path }) => !/count_?tokens/i.test(path))

@@ -1,7 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { overrideAnswer, providerAnswer } from '../../../src/contract/provider.ts'
 import type { Answer } from '../support.ts'
-import { ADMIN, anthropicBody, bindings, call, get, longText, newAccount, pick, post, useLab } from '../support.ts'
+import {
+  told,
+  ADMIN,
+  anthropicBody,
+  bindings,
+  call,
+  get,
+  longText,
+  newAccount,
+  pick,
+  post,
+  useLab,
+} from '../support.ts'
 
 /** A server that an administrator adds by data alone: the lab answers for it, at a host of its own. */
 
@@ -26,7 +38,7 @@ beforeEach(async () => {
 afterEach(() => call('DELETE', PATH, undefined, admin))
 
 const add = (more: Record<string, unknown> = {}): Promise<Answer> =>
-  call('PUT', PATH, { like: 'vllm', base_url: BASE, ...more }, admin)
+  told(call('PUT', PATH, { like: 'vllm', base_url: BASE, ...more }, admin))
 
 const store = (provider = 'our-gpu'): Promise<Answer> =>
   call('PUT', `/accounts/${who.id}/credentials/team`, { provider, secret: 'sk-of-the-engine' }, admin)
@@ -164,7 +176,7 @@ describe('an added provider that is removed while a prefix uses it', () => {
     const body = chat()
     const id = String(pick(await warm(body), 'id'))
     const calls = seen.length
-    expect((await call('DELETE', PATH, undefined, admin)).status).toBe(200)
+    expect((await told(call('DELETE', PATH, undefined, admin))).status).toBe(200)
     expect(await shown()).toBeUndefined()
     const stopped = await get(`/prefixes/${id}`, who)
     expect(stopped.json).toMatchObject({

@@ -3,6 +3,7 @@ import { overrideAnswer, providerAnswer } from '../../../src/contract/provider.t
 import { useOverrides } from '../../../src/runtime/overrides.ts'
 import type { Answer } from '../support.ts'
 import {
+  told,
   ADMIN,
   anthropicBody,
   bindings,
@@ -28,8 +29,8 @@ const price = {
   source: 'a contract',
 }
 
-const patch = (body: unknown): Promise<Answer> => call('PATCH', '/providers/anthropic', body, admin)
-const reset = (): Promise<Answer> => call('DELETE', '/providers/anthropic', undefined, admin)
+const patch = (body: unknown): Promise<Answer> => told(call('PATCH', '/providers/anthropic', body, admin))
+const reset = (): Promise<Answer> => told(call('DELETE', '/providers/anthropic', undefined, admin))
 
 let who = { id: '', key: '', keyId: '' }
 
