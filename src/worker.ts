@@ -1,9 +1,13 @@
+import type { Overrides } from './core/model/overrides.ts'
 import { reconcileManagedCaches } from './cron/reconcile.ts'
 import { rollUpDaily } from './cron/roll-up.ts'
 import { sweep } from './cron/sweep.ts'
 import { serve } from './http/serve.ts'
 import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
+import { clockFrom } from './runtime/clock.ts'
 import type { Environment } from './runtime/env.ts'
+import { directoryAt } from './runtime/objects.ts'
+import { freshOverrides } from './runtime/overrides.ts'
 
 export { Bot } from './durable/bot/bot.ts'
 export { Directory } from './durable/directory/directory.ts'
@@ -13,6 +17,7 @@ export { Registry } from './durable/registry/registry.ts'
 export default {
   fetch: serve,
   async scheduled(_controller, env) {
+    await freshOverrides(clockFrom(env), async () => (await directoryAt(env).overrides()) as Overrides)
     await sweep(env)
     await rollUpDaily(env)
     await reconcileManagedCaches(env)

@@ -1,4 +1,5 @@
 import { failureValue } from '../contract/failure.ts'
+import type { FailureKind } from '../contract/failure.ts'
 import { chooseListed, DISPLAY_FINGERPRINT_LENGTH, displayNameOf, markScope } from '../core/managed-cache/ownership.ts'
 import { cardById } from '../runtime/cards.ts'
 import { withCredentials } from '../providers/dialects/shared/credentials.ts'
@@ -67,13 +68,24 @@ export async function runManagedCacheLease(
   const send = () => callManagedCache(access, dialect, call, clock, lease.timeoutMs, held)
   const told = (answer: ManagedCacheAnswer) => spanOf(answer, lease, dialect)
   const answer = await inSpan(context.tracer, managedCacheSpan(lease, card), send, told)
-  if (answer.kind === 'held') return { ...base, startedAt: sentAt, kind: 'not_sent', why: answer.why }
+  // As a failure it ends the wait of those who asked, who would ask again at once.
+  if (answer.kind === 'held') return outcomeOf(base, sentAt, neverSent('forbidden', answer.why, false))
+  if (answer.kind === 'gone' && lease.op === 'create')
+    return outcomeOf(
+      base,
+      sentAt,
+      neverSent('provider_rejected', 'the provider does not know what was asked for', true),
+    )
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
   } catch (thrown) {
     return outcomeOf(base, sentAt, failedAnswer(thrown, null))
   }
+}
+
+function neverSent(kind: FailureKind, message: string, permanent: boolean): ManagedCacheAnswer & { kind: 'failed' } {
+  return { kind: 'failed', failure: failureValue(kind, message), permanent, retryAfterMs: null, accepted: false }
 }
 
 /** Attributes of an answer, for its span. A creation writes the contents into the cache. */

@@ -23,7 +23,7 @@ export function upstreamUrl({ template, baseUrl, version }: Api, rest: string): 
   const { versions, path } = split(rest.slice(0, rest.length - query.length))
   const { mount, root } = placesOf(template, baseUrl.replace(/\/+$/, ''))
   const own = versions.at(-1) ?? null
-  if (root !== null) return mount + pathOf({ root, version, own, path }) + query
+  if (root !== null) return mount + pathOf({ root, version, own, path, isOwners: template.startsWith('{') }) + query
   const isDefault = own === null || own === versionOf(pathOfUrl(template))
   return mount + (isDefault ? path : `/${own}${path}`) + query
 }
@@ -34,11 +34,13 @@ interface Parts {
   version: string
   /** Version that the caller wrote; null: none. */
   own: string | null
+  /** Whether the whole address is a variable of the deployment. */
+  isOwners: boolean
   /** The caller's path behind it, with its leading slash; empty: none. */
   path: string
 }
 
-function pathOf({ root, version, own, path }: Parts): string {
+function pathOf({ root, version, own, path, isOwners }: Parts): string {
   const rootVersion = versionOf(root)
   const head = rootVersion === null ? root : root.slice(0, -rootVersion.length - 1)
   // The provider's whole path, as AzureOpenAI and SDKs of Vertex write it.
@@ -46,7 +48,9 @@ function pathOf({ root, version, own, path }: Parts): string {
   const [, first = '', second = ''] = root.split('/')
   // The whole path again, but for the version in front: Claude Code for Vertex.
   if (own === null && VERSION.test(first) && second !== '' && path.startsWith(`/${second}/`)) return `/${first}${path}`
-  if (own !== null) return own === rootVersion ? `${root}${path}` : `/${own}${path}`
+  if (own === rootVersion && own !== null) return root + path
+  // A card's other versions lie beside its folder (Cohere's /v2); below an address of somebody else nothing leaves that folder.
+  if (own !== null) return `${isOwners ? head : ''}/${own}${path}`
   if (root !== '') return root + path
   return namesVersion(path) ? path : version + path
 }

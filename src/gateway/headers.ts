@@ -15,11 +15,28 @@ const HOP_BY_HOP = [
  * Headers of the way from the caller to us: they name the caller's address or our own, which is nobody's business behind us. `cookie` is ours:
  * providers take none.
  */
-const OF_OUR_ADDRESS = ['cdn-loop', 'cookie', 'forwarded', 'host', 'true-client-ip', 'via', 'x-real-ip']
+const OF_OUR_ADDRESS = [
+  'cdn-loop',
+  'cookie',
+  'forwarded',
+  'host',
+  'true-client-ip',
+  'via',
+  'x-client-ip',
+  'x-original-url',
+  'x-real-ip',
+]
 const OF_OUR_ADDRESS_BY_PREFIX = ['cf-', 'x-forwarded-', 'x-pilotlight']
 
 /** Headers of an answer that are about the provider's address, not about the answer. */
-const OF_THEIR_ADDRESS = ['alt-svc', 'set-cookie']
+const OF_THEIR_ADDRESS = [
+  'alt-svc',
+  'clear-site-data',
+  'refresh',
+  'service-worker-allowed',
+  'set-cookie',
+  'strict-transport-security',
+]
 
 /**
  * Headers that go on to the provider: all but those of the connection, of our own address, and our own. A list of what may pass would break
@@ -29,6 +46,7 @@ export function requestHeaders(given: Headers): Headers {
   const kept = new Headers(given)
   for (const name of [...HOP_BY_HOP, ...OF_OUR_ADDRESS, ...named(given)]) kept.delete(name)
   for (const name of given.keys()) {
+    if (name === 'referer' && (given.get(name) ?? '').includes('/via/')) kept.delete(name)
     if (OF_OUR_ADDRESS_BY_PREFIX.some((prefix) => name.startsWith(prefix))) kept.delete(name)
   }
   return kept
@@ -39,6 +57,11 @@ export function answerHeaders(given: Headers): Headers {
   const kept = new Headers(given)
   for (const name of [...HOP_BY_HOP, ...OF_THEIR_ADDRESS, ...named(given)]) kept.delete(name)
   for (const name of given.keys()) if (name.startsWith('x-pilotlight')) kept.delete(name)
+  // A page of the provider must not run on our address, where the dashboard keeps its key.
+  if (!/json|event-stream/i.test(given.get('content-type') ?? '')) {
+    kept.set('content-security-policy', 'sandbox')
+    kept.set('x-content-type-options', 'nosniff')
+  }
   return kept
 }
 

@@ -26,7 +26,7 @@ export function keysOf(
     const value = headers.get(name)
     return value === null ? [] : [value.replace(/^bearer +/i, '').trim()]
   })
-  const inQuery = new URLSearchParams(query).get('key')
+  const inQuery = new URLSearchParams(query).get('key') // an account key there is one that may stand in a URL, or it is refused
   const all = [...given, ...(inQuery === null ? [] : [inQuery])].filter((key) => key !== '')
   const presented = token ?? headers.get(ACCOUNT_KEY) ?? all.find(isOurs) ?? null
   return { ours: presented, theirs: all.length > 0 && !all.some(isOurs) }
@@ -41,12 +41,23 @@ export function withSecret(headers: Headers, { auth }: Pick<Card, 'auth'>, secre
   return set
 }
 
-/** A query without the account's key in it; every other byte stays. */
-export function withoutOurKey(query: string, isOurs: (key: string) => boolean): string {
+/** A query without `key`: the account's, or that of a caller for whom the stored one is sent. Every other byte stays. */
+export function withoutKey(query: string): string {
   if (query === '') return ''
   const kept = query
     .slice(1)
     .split('&')
-    .filter((pair) => !(pair.startsWith('key=') && isOurs(new URLSearchParams(pair).get('key') ?? '')))
+    .filter((pair) => !new URLSearchParams(pair).has('key'))
   return kept.length === 0 ? '' : `?${kept.join('&')}`
+}
+
+/** Whether something that goes on to a provider holds a key of ours, in whatever place and wording. */
+export function holdsOurKey(
+  { headers, query }: { headers: Headers; query: string },
+  secrets: readonly string[],
+): boolean {
+  const texts = [...headers.values(), query, [...new URLSearchParams(query)].flat().join(' ')]
+  return texts.some(
+    (text) => /plk_[a-z0-9-]/.test(text) || secrets.some((secret) => secret !== '' && text.includes(secret)),
+  )
 }

@@ -9,7 +9,7 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { upstreamUrl } from './address.ts'
 import { answerHeaders, requestHeaders } from './headers.ts'
-import { keysOf, withoutOurKey, withSecret } from './keys.ts'
+import { holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { passing } from './passing.ts'
 import { readRoute } from './route.ts'
 import type { Route } from './route.ts'
@@ -47,16 +47,38 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
       'The token in the path is none: make one with POST /accounts/{id}/keys and "access": "via".',
     )
   const keys = keysOf({ headers: request.headers, token: route.token, query }, isOurs)
+  const inQuery = readAccountKey(new URLSearchParams(query).get('key') ?? '')
+  if (inQuery !== null && inQuery.access !== 'via')
+    throw new Failure(
+      'unauthenticated',
+      'URLs end up in logs, so this key is not taken there; send it in x-pilotlight-key.',
+    )
   const who = await callerOf(keys.ours, keys.theirs, route, ports)
   const access = accessOf(route, ports.vars)
   if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') return webSocketRefused()
-  const headers = requestHeaders(request.headers)
-  const sent = keys.theirs ? headers : withSecret(headers, access.card, await secretOf(who, access, request, ports))
   const path = route.rest.slice(0, route.rest.length - query.length)
+  const headers = requestHeaders(request.headers)
+  if (
+    !keys.theirs &&
+    (request.headers.get(CREDENTIAL) ?? 'default') === 'default' &&
+    !isInference(request.method, path)
+  )
+    throw new Failure(
+      'forbidden',
+      "The deployment's own credential serves calls to models alone. Send a key of the provider, or store one.",
+    )
+  const sent = keys.theirs ? headers : withSecret(headers, access.card, await secretOf(who, access, request, ports))
   const url = upstreamUrl(
     { template: access.card.baseUrl, baseUrl: access.baseUrl, version: wireOf(access.card).version },
-    path + withoutOurKey(query, isOurs),
+    path + (keys.theirs ? query : withoutKey(query)),
   )
+  const goesOn = { headers: sent, query: keys.theirs ? query : withoutKey(query) }
+  const secrets = [ports.vars.ADMIN_KEY, ports.vars.DEV_ACCOUNT_KEY].map((one) => one?.trim() ?? '')
+  if (holdsOurKey(goesOn, secrets))
+    throw new Failure(
+      'invalid_request',
+      'A key of Pilotlight is where it would reach the provider; send it in x-pilotlight-key.',
+    )
   return passing(request, { url, headers: sent, send: network, waitUntil: ports.waitUntil, answerHeaders })
 }
 
@@ -67,6 +89,14 @@ function queryOf(rest: string): string {
 
 function isOurs(key: string): boolean {
   return readAccountKey(key) !== null
+}
+
+/** Calls to models, in every format: nothing that lists, reads or deletes what other accounts keep at the provider under the same key. */
+const INFERENCE =
+  /\/(?:messages(?:\/count_tokens)?|responses(?:\/input_tokens)?|(?:chat\/)?completions|embeddings|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/
+
+function isInference(method: string, path: string): boolean {
+  return method === 'POST' && INFERENCE.test(path)
 }
 
 /** Who calls; null: anybody, of a provider that the administrator opened. */

@@ -21,11 +21,14 @@ export function readRoute(url: string): Route | null {
   const target = /^[a-z]+:\/\/[^/?#]*([^#]*)/i.exec(url)?.[1] ?? ''
   if (!target.startsWith(VIA)) return null
   const parts = /^(?:~([^/?]*)\/)?([^/?@]+)(?:@([^/?@]+))?((?:\/|\?|$).*)$/s.exec(target.slice(VIA.length))
+  // Dot segments would lead out of the provider's address: workerd hands the URL on as it came, and resolves them when it sends.
+  if (
+    target
+      .split('?')[0]
+      ?.split(/[/\\]/)
+      .some((part) => /^(?:\.|%2e){1,2}$/i.test(part)) === true
+  )
+    return null
   const [, token = null, provider, region = null, rest = ''] = parts ?? []
   return provider === undefined || provider.startsWith('~') ? null : { token, provider, region, rest }
-}
-
-/** The path of a URL as it may be logged: without the token. */
-export function withoutToken(path: string): string {
-  return path.replace(/^\/via\/~[^/?]*/, '/via/~')
 }

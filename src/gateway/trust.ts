@@ -1,4 +1,4 @@
-import { readFailure } from '../contract/failure.ts'
+import { FAILURES, readFailure } from '../contract/failure.ts'
 import type { Clock } from '../runtime/clock.ts'
 
 /** Real time for which an isolate takes a verified key without asking again. Who is asked then may remember it as long. */
@@ -64,9 +64,10 @@ export async function trusted(hash: string, clock: Clock, verify: () => Promise<
   return { account: before.account, stale: true }
 }
 
+/** Whether somebody judged the key, and took it for bad. */
 function isRefusal(thrown: unknown): boolean {
-  const kind = readFailure(thrown)?.kind
-  return kind === 'unauthenticated' || kind === 'forbidden'
+  const failure = readFailure(thrown)
+  return failure !== null && FAILURES[failure.kind].status < 500
 }
 
 function remember(hash: string, entry: Known): Known {

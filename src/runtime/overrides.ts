@@ -23,11 +23,25 @@ export function rememberOverrides(stored: Overrides): void {
   if (stored.version > current.version) current = stored
 }
 
-/** Reads the overrides again when they are older than `OVERRIDES_CACHE_MS`. If the read fails, the known ones stay in force. */
+/** The read under way in this isolate: who comes meanwhile waits for the same. */
+let reading: Promise<void> | null = null
+
+/** Whether this isolate has ever read the overrides. Without them the address of a provider is not known for certain. */
+export function knowsOverrides(): boolean {
+  return readAt !== Number.NEGATIVE_INFINITY
+}
+
+/** Reads the overrides again when they are older than `OVERRIDES_CACHE_MS`. If the read fails, the known ones stay in force, and the next call reads again. */
 export async function freshOverrides(clock: Clock, read: () => Promise<Overrides>): Promise<void> {
   const now = clock.now()
   if (now - readAt < OVERRIDES_CACHE_MS * clock.rate && now >= readAt) return
-  readAt = now
+  reading ??= readInto(now, read).finally(() => {
+    reading = null
+  })
+  await reading
+}
+
+async function readInto(now: number, read: () => Promise<Overrides>): Promise<void> {
   try {
     useOverrides(await read(), now)
   } catch (thrown) {

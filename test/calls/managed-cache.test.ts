@@ -15,6 +15,7 @@ const env = {
   VERTEX_PROJECT: 'shop-12345',
   VERTEX_LOCATION: 'us-central1',
   VERTEX_ACCESS_TOKEN: 'ya29.a-token',
+  DIRECTORY: { getByName: () => ({ answer: async () => ({ value: { on: false, version: 1 } }) }) },
 } as unknown as Environment
 
 const renewal = (change: Partial<ManagedCacheLease>): ManagedCacheLease => ({

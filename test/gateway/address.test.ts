@@ -72,8 +72,8 @@ describe('a call goes to the path that its client means', () => {
     // Behind the front every byte stays.
     [
       'openai',
-      '/v1/files/a//b/v1/v1/%2e%2E/c?x=1?y=/v1/v1',
-      'https://api.openai.com/v1/files/a//b/v1/v1/%2e%2E/c?x=1?y=/v1/v1',
+      '/v1/files/a//b/v1/v1/%2F/c?x=1?y=/v1/v1',
+      'https://api.openai.com/v1/files/a//b/v1/v1/%2F/c?x=1?y=/v1/v1',
     ],
     ['openai', '/v1/responses?', 'https://api.openai.com/v1/responses?'],
   ])('%s %s', (id, rest, expected) => {
@@ -103,6 +103,7 @@ describe('a call goes to the path that its client means', () => {
       'https://x.openai.azure.com/openai/v1/responses',
     ],
     ['vllm', '/v1/chat/completions', 'https://host.test:8443/llm/v1', 'https://host.test:8443/llm/v1/chat/completions'],
+    ['vllm', '/v2/tenant-b/x', 'https://host.test/tenant-a/v1', 'https://host.test/tenant-a/v2/tenant-b/x'],
     ['openai', '/v1/responses', 'https://proxy.test/mine', 'https://proxy.test/mine/responses'],
     ['openai', '/responses', 'https://proxy.test/mine', 'https://proxy.test/mine/responses'],
     ['openai', '/v2/responses', 'https://proxy.test/mine', 'https://proxy.test/mine/v2/responses'],

@@ -25,7 +25,14 @@ describe('headers', () => {
       'x-pilot': 'kept',
     })
     expect([...requestHeaders(given)]).toEqual([['x-pilot', 'kept']])
-    expect([...answerHeaders(given)]).toEqual([['x-pilot', 'kept']])
+    expect(answerHeaders(given).get('x-pilot')).toBe('kept')
+    expect([...answerHeaders(given).keys()].filter((name) => name.startsWith('x-pilotlight'))).toEqual([])
+  })
+
+  test('of a page keep it from running on our address', () => {
+    const page = answerHeaders(new Headers({ 'content-type': 'text/html', 'clear-site-data': '"*"', refresh: '0' }))
+    expect([...page.keys()]).toEqual(['content-security-policy', 'content-type', 'x-content-type-options'])
+    expect([...answerHeaders(new Headers({ 'content-type': 'application/json' })).keys()]).toEqual(['content-type'])
   })
 
   test('leave what was given as it was', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { keysOf, withoutOurKey, withSecret } from '../../src/gateway/keys.ts'
+import { holdsOurKey, keysOf, withoutKey, withSecret } from '../../src/gateway/keys.ts'
 
 const isOurs = (key: string) => key.startsWith('plk_')
 const keys = (headers: Record<string, string>, query = '', token: string | null = null) =>
@@ -49,10 +49,28 @@ describe('the keys of a call', () => {
     expect(withSecret(given, { auth: { header: 'authorization-bearer' } }, 's').get('authorization')).toBe('Bearer s')
   })
 
-  test('our key leaves the query, and every other byte stays', () => {
-    expect(withoutOurKey('?alt=sse&key=plk_a&b=%2F+', isOurs)).toBe('?alt=sse&b=%2F+')
-    expect(withoutOurKey('?key=plk_a', isOurs)).toBe('')
-    expect(withoutOurKey('?key=AIza&x', isOurs)).toBe('?key=AIza&x')
-    expect(withoutOurKey('?', isOurs)).toBe('?')
+  test('a key leaves the query, and every other byte stays', () => {
+    expect(withoutKey('?alt=sse&key=plk_a&b=%2F+')).toBe('?alt=sse&b=%2F+')
+    expect(withoutKey('?key=plk_a')).toBe('')
+    expect(withoutKey('?%6Bey=plk_a&x')).toBe('?x')
+    expect(withoutKey('?')).toBe('?')
+  })
+
+  test.each([
+    ['another scheme', { authorization: 'Token plk_acme_1' }, ''],
+    ['a list', { 'x-api-key': 'plk_acme_1, sk' }, ''],
+    ['another parameter', {}, '?access_token=plk_acme_1'],
+    ['an encoded parameter', {}, '?access_token=%70lk_acme_1'],
+    ['a header of another name', { 'x-any': 'the-admin' }, ''],
+  ])('of ours is found in %s', (_, headers, query) => {
+    expect(holdsOurKey({ headers: new Headers(headers as Record<string, string>), query }, ['the-admin', ''])).toBe(
+      true,
+    )
+  })
+
+  test('of the provider is none of ours', () => {
+    expect(holdsOurKey({ headers: new Headers({ authorization: 'Bearer sk-plk' }), query: '?key=AIza' }, [''])).toBe(
+      false,
+    )
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readRoute, withoutToken } from '../../src/gateway/route.ts'
+import { readRoute } from '../../src/gateway/route.ts'
 
 const at = (path: string) => readRoute(`https://pilotlight.test${path}`)
 
@@ -38,8 +38,16 @@ describe('the address of a call through the gateway', () => {
     (path) => expect(at(path)).toBeNull(),
   )
 
-  test('is logged without its token', () => {
-    expect(withoutToken('/via/~secret/openai/v1/models')).toBe('/via/~/openai/v1/models')
-    expect(withoutToken('/via/openai/v1/models')).toBe('/via/openai/v1/models')
+  test.each([
+    '/via/openai/../x',
+    '/via/openai/v1/v1/%2e%2E/x',
+    '/via/openai/./x',
+    '/via/openai/v1\\..\\x',
+    '/via/openai///////..',
+    '/via/openai/%2e/x?a=1',
+  ])('%s leads nowhere', (path) => expect(at(path)).toBeNull())
+
+  test('keeps dots that are no segments of their own, and those of a query', () => {
+    expect(at('/via/openai/v1/files/a..b/.c?x=/../')).toMatchObject({ rest: '/v1/files/a..b/.c?x=/../' })
   })
 })

@@ -187,13 +187,17 @@ export function applyManagedCacheFailure(
   return { state: charged({ ...state, unsure: true }, 'creationNanos', cost, now, now), costNanos: cost }
 }
 
-/** Adopts a cache of ours that is missing in the table. Its creation was charged when its outcome was unknown. */
+/**
+ * Adopts a cache of ours that is missing in the table, and charges its storage since it was created. Its creation was charged when its outcome
+ * was unknown. What is known of another one is charged first.
+ */
 export function applyAdopted(
   before: ManagedCacheState,
   reported: ReportedManagedCache,
   context: ManagedCacheContext,
   now: number,
-): ManagedCacheState {
+): ManagedCacheChange {
+  const { state: upToNow, storage: former = [] } = meter(before, context.rates, now)
   const { name, tokens, createdAt, expiresAt } = reported
   const live: LiveManagedCache = {
     name,
@@ -205,6 +209,7 @@ export function applyAdopted(
     provenAt: now,
     meteredToAt: Math.min(createdAt, now),
   }
-  const adopted = { ...sure(before), ...RECOVERED, live, creations: Math.max(1, before.creations), why: 'adopted' }
-  return meter(adopted, context.rates, now).state
+  const adopted = { ...sure(upToNow), ...RECOVERED, live, creations: Math.max(1, before.creations), why: 'adopted' }
+  const { state, costNanos, storage = [] } = meter(adopted, context.rates, now)
+  return { state, costNanos, storage: [...former, ...storage] }
 }

@@ -17,7 +17,7 @@ import { accessTo } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
 import { boundOf } from '../../providers/tokens/bound.ts'
 import { factsOf } from '../../runtime/facts.ts'
-import { tellKillSwitch } from '../../runtime/kill-switch.ts'
+import { killSwitchOf, tellKillSwitch } from '../../runtime/kill-switch.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
 import { directoryAt, registryAt } from '../../runtime/objects.ts'
 import type { CallOutcome } from './call-outcome.ts'
@@ -110,7 +110,11 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   const stop = signal === undefined ? {} : { signal }
   const dialect = dialectOf(card)
   const spanned = { model: config.model, purpose: callOf(asked.id).purpose, retention: asked.cache?.retention }
-  const result = await sendWith({ access, credential, clock, timeoutMs: asked.timeoutMs }, (presented, timeoutMs) => {
+  // A turn goes on where the Directory does not answer, and ends where the switch is known to be on.
+  const held = async (): Promise<string | null> =>
+    (await killSwitchOf(shell.env, clock))?.on === true ? 'The kill switch is on.' : null
+  const sending = { access, credential, clock, timeoutMs: asked.timeoutMs, held }
+  const result = await sendWith(sending, (presented, timeoutMs) => {
     const { baseUrl } = access
     const call = { card, baseUrl, credential: presented, request, timeoutMs, maxBytes: MAX_STREAM_BYTES, onText }
     const ended = (answer: Sent) => spanOf(answer, dialect)
@@ -118,6 +122,7 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   })
   if (result.kind !== 'sent') {
     if (isGivenUp()) return end(NEVER_SENT)
+    if (result.kind === 'held') return end({ kind: 'refused', failure: failureValue('forbidden', result.why) })
     const late = failureValue('provider_timeout', 'The access token arrived too late.')
     return end({ kind: 'refused', failure: result.kind === 'no_token' ? result.failure : late })
   }
@@ -228,7 +233,7 @@ async function prepare(
   const own = boundOf(card, config.model, tokens === 0 ? body : bare.body)
   const most = own.most === null || tokens === null ? null : own.most + tokens
   const worst = worstNanos(facts, asked, most)
-  if (worst === null && most !== null && config.allowUnpriced === false) {
+  if (facts.price === null && config.allowUnpriced === false) {
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }

@@ -175,7 +175,7 @@ async function* botLines(
   const ids = (await registryOf(c, name).bots()).toSorted()
   for (const id of ids) {
     if (typeof after === 'string' && id <= after) continue
-    const { value: snapshot, problem } = await found(botAt(c.env, name, botName(name, id)).snapshot())
+    const { value: snapshot, problem } = await found(botAt(c.env, name, botName(name, id)).copy())
     yield { after: id, value: { type: 'bot', id, snapshot, problem } }
   }
 }

@@ -9,7 +9,7 @@ import { clockFrom } from '../../runtime/clock.ts'
 import { missingSecrets } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
-import { freshOverrides } from '../../runtime/overrides.ts'
+import { freshOverrides, knowsOverrides } from '../../runtime/overrides.ts'
 import { identifyKey } from '../server/auth.ts'
 import { directoryOf, registryOf } from '../server/context.ts'
 import { errorBody } from '../server/errors.ts'
@@ -27,6 +27,8 @@ export async function answerVia(request: Request, env: Environment, context: Exe
     const reading = freshOverrides(clock, async () => (await directoryOf({ env }).overrides()) as Overrides)
     context.waitUntil(reading)
     await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))])
+    if (!knowsOverrides())
+      throw new Failure('internal', 'The settings of this deployment cannot be read now. Send the call again.')
     return await viaGateway(request, {
       vars: env,
       clock,

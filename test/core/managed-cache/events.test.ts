@@ -214,7 +214,24 @@ describe('events of a managed cache', () => {
   })
 
   it('an adoption charges storage from the creation', () => {
-    const state = applyAdopted(newManagedCacheState(NOW, HOUR_MS), reported(), context(), NOW + 30 * MINUTE_MS)
-    expect(state).toMatchObject({ storageNanos: 250_000_000, creationNanos: 0, creations: 1, live: { name: 'h/1' } })
+    const change = applyAdopted(newManagedCacheState(NOW, HOUR_MS), reported(), context(), NOW + 30 * MINUTE_MS)
+    expect(change.state).toMatchObject({
+      storageNanos: 250_000_000,
+      creationNanos: 0,
+      creations: 1,
+      live: { name: 'h/1' },
+    })
+    // What the state charged is what the ledger is told.
+    expect((change.storage ?? []).reduce((sum, { nanos }) => sum + nanos, 0)).toBe(250_000_000)
+  })
+
+  it('an adoption charges another one, which was known, up to now', () => {
+    const later = NOW + 30 * MINUTE_MS
+    const alone = applyAdopted(newManagedCacheState(NOW, HOUR_MS), reported('h/2'), context(), later)
+    const both = applyAdopted(created(), reported('h/2'), context(), later)
+    const told = (both.storage ?? []).reduce((sum, { nanos }) => sum + nanos, 0)
+    expect(both.state.live?.name).toBe('h/2')
+    expect(told).toBe(both.state.storageNanos - created().storageNanos)
+    expect(told).toBeGreaterThan(alone.state.storageNanos)
   })
 })

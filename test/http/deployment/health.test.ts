@@ -32,9 +32,9 @@ describe('GET /health', () => {
   it('asks the Directory and the queue at most once a second', async () => {
     let asked = 0
     const directory = {
-      health: async () => {
+      answer: async () => {
         asked += 1
-        return { sweptAt: null, oldestDueAt: null }
+        return { value: { sweptAt: null, oldestDueAt: null } }
       },
     }
     const env = {

@@ -8,7 +8,7 @@ import {
   SETTLE_SLACK_MS,
   WRITE_TIMEOUT_MS,
 } from '../../../core/time/schedule.ts'
-import type { StorageRate } from '../../../core/model/storage-price.ts'
+import type { StorageOfDay, StorageRate } from '../../../core/model/storage-price.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 import { mostTokens } from '../records/managed-cache.ts'
 import type { ManagedCacheRecord, ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
@@ -105,27 +105,32 @@ export class ManagedCachePlanningContext {
     why: string,
     now: number,
     at = now,
+    storage?: StorageOfDay[],
   ): ManagedCacheState {
     const before = one.state
     const tokens = state.live?.tokens ?? before.live?.tokens ?? null
     const priced = tokens !== null && this.context(one, now).rates.length > 0
     const storageNanos = priced ? state.storageNanos - before.storageNanos : null
     this.store.addRow(one.k, { at: now, event, handle, tokens, costNanos, storageNanos, why })
-    return this.booked(one, state, now, null, at)
+    return this.booked(one, state, now, null, at, storage)
   }
 
-  /** Books the cost of a change, and plans the next step. `at`: when the call was sent. */
+  /**
+   * Books the cost of a change, and plans the next step. `at`: when the call was sent. `storage`: what the change charged, where that is not the
+   * storage of the cache before it.
+   */
   booked(
     one: StoredManagedCache,
     state: ManagedCacheState,
     now: number,
     failureKind: string | null = null,
     at = now,
+    storage?: StorageOfDay[],
   ): ManagedCacheState {
     bookCall(this.ledger, at, state.creationNanos - one.state.creationNanos, failureKind)
     // Every event counts the storage first, so that the same days are found here.
     if (state.storageNanos > one.state.storageNanos)
-      bookStorage(this.ledger, meter(one.state, this.context(one, now).rates, now).storage)
+      bookStorage(this.ledger, storage ?? meter(one.state, this.context(one, now).rates, now).storage)
     return this.planned(one, state, now)
   }
 

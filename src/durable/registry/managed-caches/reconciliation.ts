@@ -4,7 +4,7 @@ import type { ListedOurs, ListedWith } from '../records/managed-cache.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { StoredManagedCache } from '../records/managed-cache.ts'
-import { bookCall } from '../ledger/book-call.ts'
+import { bookStorage } from '../ledger/book-call.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 
 /** Compares the account's table of managed caches with the handles at its providers. */
@@ -60,9 +60,9 @@ export class ManagedCacheReconciliation {
     const { name, tokens } = handle
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
     if (verdict === 'adopt') {
-      const state = applyAdopted(one.state, handle, this.#planning.context(one, now), now)
+      const { state, storage } = applyAdopted(one.state, handle, this.#planning.context(one, now), now)
       this.#store.addRow(one.k, { ...row, event: 'adopted', why: 'Pilotlight created it, but its record was missing' })
-      bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+      bookStorage(this.#planning.ledger, storage)
       const adopted = { ...one, state: this.#planning.planned(one, state, now) }
       this.#store.save(one.k, adopted.state, one.claim)
       return adopted

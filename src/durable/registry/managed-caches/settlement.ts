@@ -109,7 +109,7 @@ export class ManagedCacheSettlement {
     surplus: readonly ReportedManagedCache[],
     now: number,
   ): ManagedCacheState {
-    const state = applyAdopted(one.state, seen, this.#planning.context(one, now), now)
+    const { state, storage } = applyAdopted(one.state, seen, this.#planning.context(one, now), now)
     for (const other of surplus) {
       if (this.#store.isDeleting(other.name)) continue
       const why = 'Pilotlight created it, but another one of the same content is in use'
@@ -117,7 +117,7 @@ export class ManagedCacheSettlement {
     }
     this.#deleteReplaced(one, one.state.live, seen.name, now)
     const why = 'the provider listed it as ours, so none was created'
-    return this.#planning.recorded(one, state, 'adopted', seen.name, 0, why, now)
+    return this.#planning.recorded(one, state, 'adopted', seen.name, 0, why, now, now, storage)
   }
 
   /** Books a call that failed, or whose caller never reported, and plans the next step. */
