@@ -64,3 +64,21 @@ it('a call about a managed cache goes to its own location, and is a span that na
   for (const told of ['shop-12345', 'ya29', 'cachedContents', String(NOON)])
     expect(JSON.stringify(spans)).not.toContain(told)
 })
+
+const switched = (state: unknown): Environment =>
+  ({ ...env, DIRECTORY: { getByName: () => ({ answer: async () => ({ value: state }) }) } }) as unknown as Environment
+
+it('a call that the kill switch holds is a failure, so that who waits for it does not ask again', async () => {
+  const sent = vi.spyOn(globalThis, 'fetch')
+  // Later than what an isolate remembers of the switch.
+  const clock = { ...clockFrom({}), now: () => Date.now() + 60_000 }
+  const context = {
+    env: switched({ on: true, version: 9 }),
+    clock,
+    allowedSecrets: ['VERTEX_ACCESS_TOKEN'],
+    credentials: [],
+  }
+  const outcome = await runManagedCacheLease(renewal({}), { ...context, bodyOf: () => Promise.resolve(null) })
+  expect(outcome).toMatchObject({ kind: 'failed', accepted: false, permanent: false, failure: { kind: 'forbidden' } })
+  expect(sent).not.toHaveBeenCalled()
+})

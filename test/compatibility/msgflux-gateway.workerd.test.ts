@@ -359,6 +359,45 @@ describe('a warm through a pool', () => {
   })
 })
 
+describe('an agent in a pool', () => {
+  test('sends vars, a tool filter and its settings in one call, to every model in its format', async () => {
+    const object = { type: 'object', properties: {}, additionalProperties: false }
+    const agent = {
+      vars: { tenant: 'acme' },
+      system: `You serve {{ tenant }}. ${longText(300)}`,
+      tools: ['book', 'find'].map((name) => ({ name, parameters: object })),
+      tool_filter: { deny: ['book'] },
+      tool_choice: 'auto',
+      parallel_tool_calls: false,
+      effort: 'medium',
+      response_schema: object,
+    }
+    const name = await pool({ models: [fast, slow] })
+    const warm = poolWarmAnswer.parse((await post('/warm', body(name, { ...agent, gateway_models: 'all' }))).json)
+    expect(warm.models.map(({ status }) => status)).toEqual(['warmed', 'warmed'])
+    const requests = await Promise.all(
+      warm.models.map(async ({ result }) => pick(await get(`/prefixes/${result?.id}/request`), 'request')),
+    )
+    for (const request of requests) expect(JSON.stringify(request)).toContain('You serve acme.')
+    expect(requests).toMatchObject([
+      {
+        model: 'claude-opus-5',
+        tools: [{ name: 'find' }],
+        tool_choice: { type: 'auto', disable_parallel_tool_use: true },
+        output_config: { effort: 'medium', format: { type: 'json_schema' } },
+      },
+      {
+        model: 'gpt-5.6-sol',
+        tools: [{ function: { name: 'find' } }],
+        tool_choice: 'auto',
+        parallel_tool_calls: false,
+        reasoning_effort: 'medium',
+        response_format: { type: 'json_schema' },
+      },
+    ])
+  })
+})
+
 describe('regions', () => {
   const claude = { provider: 'bedrock', model: 'anthropic.claude-sonnet-4-5' }
   const pair = { models: ['eu-west-1', 'us-east-1'].map((region) => ({ name: region, ...claude, region })) }
