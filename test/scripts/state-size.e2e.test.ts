@@ -55,17 +55,15 @@ function files(): Map<string, number> {
 }
 const isLog = (name: string): boolean => name.endsWith('.log')
 const isDatabase = (name: string): boolean => name.endsWith('.sqlite')
-const bundles = (): string[] => readdirSync(join(root, '.wrangler', 'tmp'))
 const sum = (sizes: Map<string, number>, of: (name: string) => boolean): number =>
   [...sizes].filter(([name]) => of(name)).reduce((total, [, size]) => total + size, 0)
 
 it('the state of npm start does not grow with time, and keeps no URL', async () => {
   expect(await run('15m')).toBe(0)
-  const [before, bundlesBefore] = [files(), bundles().length]
+  const before = files()
   expect(await run('45m')).toBe(0)
   const after = files()
   expect([...after.keys()].filter((name) => !before.has(name))).toEqual([])
-  expect(bundles().length).toBeLessThanOrEqual(bundlesBefore)
   // Each start begins its logs anew, and thrice the time writes no more into them.
   expect(sum(after, isLog)).toBeLessThan(1.5 * sum(before, isLog) + 4_096)
   expect([...after].filter(([name, size]) => name.endsWith('-wal') && size > LOG_BYTES)).toEqual([])
