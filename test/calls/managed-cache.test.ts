@@ -68,7 +68,7 @@ it('a call about a managed cache goes to its own location, and is a span that na
 const switched = (state: unknown): Environment =>
   ({ ...env, DIRECTORY: { getByName: () => ({ answer: async () => ({ value: state }) }) } }) as unknown as Environment
 
-it('a call that the kill switch holds is a failure, so that who waits for it does not ask again', async () => {
+it('a call that the kill switch holds is a failure, which ends the wait for it', async () => {
   const sent = vi.spyOn(globalThis, 'fetch')
   // Later than what an isolate remembers of the switch.
   const clock = { ...clockFrom({}), now: () => Date.now() + 60_000 }

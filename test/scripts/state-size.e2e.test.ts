@@ -63,7 +63,9 @@ it('the state of npm start does not grow with time, and keeps no URL', async () 
   const before = files()
   expect(await run('45m')).toBe(0)
   const after = files()
-  expect([...after.keys()].filter((name) => !before.has(name))).toEqual([])
+  // A database has these beside it or not, as it was closed.
+  const isNew = (name: string): boolean => !before.has(name) && !/-(?:wal|shm)$/.test(name)
+  expect([...after.keys()].filter(isNew)).toEqual([])
   // Each start begins its logs anew, and thrice the time writes no more into them.
   expect(sum(after, isLog)).toBeLessThan(1.5 * sum(before, isLog) + 4_096)
   expect([...after].filter(([name, size]) => name.endsWith('-wal') && size > LOG_BYTES)).toEqual([])
