@@ -12,7 +12,7 @@ import type { CredentialUse } from '../registration/credential-use.ts'
 import { identityOf } from '../registration/identity.ts'
 import { entryLookup } from '../registration/lookup.ts'
 import { cardOf } from '../registration/native.ts'
-import type { Seen } from './observation.ts'
+import type { Seen, SeenEnd } from './observation.ts'
 
 /** A call through the gateway, before its answer. */
 export interface Called {
@@ -30,7 +30,7 @@ export interface Called {
 export type Body = Pick<Seen, 'provider' | 'ends' | 'routing' | 'handle'>
 
 /** Most ends of one call that are looked up. */
-const MOST_ENDS = 24
+const MOST_ENDS = 20
 /** Blocks at the beginning and at the end of the turns that are among them. */
 const FIRST_TURNS = 8
 const LAST_TURNS = 8
@@ -41,15 +41,20 @@ export function bodySeen(called: Called, vars: Vars, now: number): Body | null {
     const card = cardOf({ provider: called.provider, request: new RawJson(called.text) }, 'provider')
     const native = { text: called.text, ...(called.model === null ? {} : { model: called.model }) }
     const outline = outlineOf(card, native, (model) => factsOf(card.id, model, now))
-    const placeFor = (one: Card): string | null => placeOf(one, vars, called.region ?? undefined)
-    const identity = identityOf(card, compared(card, called.headers), {
+    const destination = {
       credential: called.credential,
-      placeOf: placeFor,
+      placeOf: (one: Card): string | null => placeOf(one, vars, called.region ?? undefined),
+    }
+    const headers = compared(card, called.headers)
+    const exact = identityOf(card, headers, destination)
+    const plain = exact.headers === null ? null : identityOf(card, undefined, destination)
+    const ends = chosen(outline).flatMap((index): SeenEnd[] => {
+      const head = outline.heads[index] ?? ''
+      const far = outOfReach(outline, index) === null ? {} : { far: true as const }
+      const entry = { entry: entryLookup(exact.entryFor(head, outline)), ...far }
+      // Prefixes are mostly registered without headers. That such a call reads nothing may come from what it sends beside.
+      return plain === null ? [entry] : [{ entry: entryLookup(plain.entryFor(head, outline)), far: true }, entry]
     })
-    const ends = chosen(outline).map((index) => ({
-      entry: entryLookup(identity.entryFor(outline.heads[index] ?? '', outline)),
-      ...(outOfReach(outline, index) === null ? {} : { far: true as const }),
-    }))
     const handle = cardById(called.provider)?.managedCaches?.references.handleIn(called.text) ?? null
     return {
       provider: card.id,

@@ -109,7 +109,7 @@ export async function watching(
 
 async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, report }: WatchPorts): Promise<void> {
   window ??= new ObservationWindow(newId('iso').slice(4))
-  const { full, opened } = window.add(seen, clock.now())
+  const { full, opened } = window.add(seen, clock.now(), clock.realAt(clock.now()))
   if (full !== null) await report(full)
   if (opened === null) return
   // Isolates have no timers outside of a request: the one that opens a window keeps it.

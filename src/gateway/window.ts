@@ -7,6 +7,8 @@ export const WINDOW_MS = 5_000
 export const MOST_SEEN = 200
 /** Most bytes of one message, below the 128 kB of the platform. */
 const MOST_BYTES = 110_000
+/** Age at which a window is sent with its next observation: the request that was to close it is gone. */
+const FORGOTTEN_MS = 2 * WINDOW_MS
 
 /** What adding an observation led to. */
 export interface Added {
@@ -26,6 +28,7 @@ export class ObservationWindow {
   #groups = new Map<string, PackedGroup>()
   #seen = 0
   #bytes = 0
+  #openedAt = 0
 
   /** `isolate`: a name that no other isolate has. */
   constructor(isolate: string) {
@@ -37,13 +40,18 @@ export class ObservationWindow {
     return this.#seen
   }
 
-  add(seen: Seen, now: number): Added {
+  /** `now` and `realNow`: the clock of the deployment, and that of the machine. */
+  add(seen: Seen, now: number, realNow: number): Added {
     const isFirst = this.#seen === 0
-    if (isFirst) this.#number++
+    if (isFirst) {
+      this.#number++
+      this.#openedAt = realNow
+    }
     const opened = isFirst ? this.#number : null
     this.#bytes += pack(this.#groups, seen)
     this.#seen++
-    if (this.#seen < MOST_SEEN && this.#bytes < MOST_BYTES) return { full: null, opened }
+    const isDue = this.#seen >= MOST_SEEN || this.#bytes >= MOST_BYTES || realNow - this.#openedAt >= FORGOTTEN_MS
+    if (!isDue) return { full: null, opened }
     return { full: this.#message(now), opened: null }
   }
 
