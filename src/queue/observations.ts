@@ -74,7 +74,9 @@ async function book(account: string, messages: readonly ObservationMessage[], en
     }
     return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })) }
   })
-  await registry.observeOnce(observed)
+  // Nothing is written, not even the number, where nothing is known of what was called.
+  const booked = observed.filter((part) => part.observed.length > 0)
+  if (booked.length > 0) await registry.observeOnce(booked)
 }
 
 function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, far: boolean): Arrival {
