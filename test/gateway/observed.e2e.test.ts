@@ -55,9 +55,10 @@ async function seen(id: string): Promise<Counted & { last_hit: { cached_tokens: 
   return (await fetch(`${worker.base}/prefixes/${id}`, { headers: own })).json() as never
 }
 
-/** A window closes five seconds after its first call. */
-const counted = (id: string, expected: Counted) =>
-  expect.poll(async () => ({ ...(await seen(id)) }), { timeout: 60_000, interval: 250 }).toMatchObject(expected)
+/** Waits for the counts of a prefix: a window closes five seconds after its first call. */
+async function expectCounts(id: string, expected: Counted): Promise<void> {
+  await expect.poll(() => seen(id), { timeout: 60_000, interval: 250 }).toMatchObject(expected)
+}
 
 const long = (name: string): string => `${name}. ${'You answer questions about the river handbook. '.repeat(1_000)}`
 
@@ -76,7 +77,7 @@ describe('the second call is a hit, with no line changed but the base URL', () =
     expect(response.headers.get('x-pilotlight')).toMatch(/^observed; reason="/)
     expect(data.usage.cache_read_input_tokens).toBeGreaterThan(1_000)
     const final = await anthropic.messages.stream(asked('And the mill?')).finalMessage()
-    await counted(id, { hits: 2, misses: 0 })
+    await expectCounts(id, { hits: 2, misses: 0 })
     const { last_hit: last } = await seen(id)
     expect(last.cached_tokens).toBe(final.usage.cache_read_input_tokens)
   })
@@ -89,9 +90,10 @@ describe('the second call is a hit, with no line changed but the base URL', () =
     })
     const id = await warmed({ provider: 'openai', request: asked('.') })
     const openai = new OpenAI({ apiKey: 'lab', baseURL: `${worker.base}/via/openai/v1`, defaultHeaders: headers })
-    await openai.responses.create(asked('Where is the ford?'))
+    const plain = await openai.responses.create(asked('Where is the ford?'))
+    expect(plain.usage?.input_tokens_details.cached_tokens).toBeGreaterThan(1_000)
     for await (const event of await openai.responses.create({ ...asked('And the mill?'), stream: true })) void event
-    await counted(id, { hits: 2, misses: 0 })
+    await expectCounts(id, { hits: 2, misses: 0 })
 
     const system = { role: 'system' as const, content: long('Chat') }
     const chat = (question: string) => ({
@@ -106,7 +108,7 @@ describe('the second call is a hit, with no line changed but the base URL', () =
       stream_options: { include_usage: true },
     })
     for await (const chunk of stream) void chunk
-    await counted(other, { hits: 2, misses: 0 })
+    await expectCounts(other, { hits: 2, misses: 0 })
   })
 
   it('Gemini’s SDK: plain and streamed', async () => {
@@ -126,8 +128,9 @@ describe('the second call is a hit, with no line changed but the base URL', () =
       contents: contents(question),
       config: { systemInstruction },
     })
-    await gemini.models.generateContent(asked('Where is the ford?'))
+    const plain = await gemini.models.generateContent(asked('Where is the ford?'))
+    expect(plain.usageMetadata?.cachedContentTokenCount).toBeGreaterThan(1_000)
     for await (const chunk of await gemini.models.generateContentStream(asked('And the mill?'))) void chunk
-    await counted(id, { hits: 2, misses: 0 })
+    await expectCounts(id, { hits: 2, misses: 0 })
   })
 })
