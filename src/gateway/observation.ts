@@ -1,3 +1,4 @@
+import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { Usage } from '../core/model/usage.ts'
 
@@ -17,6 +18,8 @@ export interface Seen {
   handle?: string
   /** A client sent it again after a failure: it is no new demand. */
   again?: true
+  /** How long its session lives, by its header or its user agent; absent: not known. */
+  lifetime?: Lifetime
 }
 
 /** An end of a prefix that a body begins with. `far`: the call could not read an entry that ends there, whatever became of it. */
@@ -55,6 +58,7 @@ export interface PackedCall {
   routing?: string
   handle?: string
   again?: true
+  lives?: Lifetime
 }
 
 const COUNTS = [
@@ -68,7 +72,7 @@ const COUNTS = [
 
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
-  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again } = seen
+  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lifetime } = seen
   const group = groups.get(account) ?? { hashes: new Map<Lookup, number>(), calls: [] }
   groups.set(account, group)
   const known = group.hashes.size
@@ -90,6 +94,7 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(routing === undefined ? {} : { routing }),
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
+    ...(lifetime === undefined ? {} : { lives: lifetime }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
@@ -106,7 +111,7 @@ const BYTES_OF_A_HASH = 26
 
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, calls }: ObservationGroup): Seen[] {
-  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again }) => ({
+  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, lives }) => ({
     account,
     provider: p,
     startedAt: at,
@@ -128,6 +133,7 @@ export function unpacked({ account, hashes, calls }: ObservationGroup): Seen[] {
     ...(routing === undefined ? {} : { routing }),
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
+    ...(lives === undefined ? {} : { lifetime: lives }),
   }))
 }
 

@@ -14,6 +14,7 @@ import type { ObservationMessage } from './observation.ts'
 import { bodySeen } from './seen-ends.ts'
 import type { Called } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
+import { lifetimeOf } from './lifetime.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
 
 /** Longest body of a request that is read to find its prefix. */
@@ -92,7 +93,14 @@ export async function watching(
     const ended = await end.promise
     if (body === null || ended === null) return
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
-    const seen = { account, startedAt, ...body, ...ended, ...(again ? { again: true as const } : {}) }
+    const seen = {
+      account,
+      startedAt,
+      ...body,
+      ...ended,
+      ...(again ? { again: true as const } : {}),
+      ...lifetimeOf(request.headers),
+    }
     await added(seen, ports)
   }
   ports.waitUntil(work())

@@ -79,7 +79,7 @@ async function book(account: string, messages: readonly ObservationMessage[], en
   if (booked.length > 0) await registry.observeOnce(booked)
 }
 
-function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, far: boolean): Arrival {
+function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {
   return {
     startedAt,
     usage,
@@ -87,6 +87,7 @@ function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, 
     ...(handled ? { refers: true } : { bytes: 'same' as const }),
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
+    ...(lifetime === undefined ? {} : { lifetime }),
   }
 }
 
