@@ -9,6 +9,8 @@ import { foldsOf } from '../../bench/policy/folds.ts'
 import { priceRows } from '../../bench/policy/prices.ts'
 import { compare } from '../../bench/policy/report.ts'
 import { oracleCost, fixedProbes, pilotlight, play } from '../../bench/policy/simulate.ts'
+import { tableOf } from '../../bench/policy/table.ts'
+import { readTold, withTold } from '../../bench/policy/told.ts'
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
 import { addRequests } from '../../src/core/demand/request-rate.ts'
@@ -180,5 +182,41 @@ describe('a trace', () => {
     expect(() => readTraces('/nowhere/at/all')).toThrow(TraceError)
     expect(() => compare([], 'gold', 0)).toThrow('known: anthropic')
     expect(() => compare([], 'anthropic', 0, '12h')).toThrow('offered: 5m, 1h')
+  })
+})
+
+describe('what callers tell', () => {
+  const session = (lengths: number[]): Stream => ({ ...stream(lengths), family: 'sessions' })
+  const told = (one: Stream, ends: number, oneShots: number, draw: [number, number] = [0, 0]) =>
+    play(one, withTold(one, pilotlight(row, 0), { ends, oneShots }, { holdings: row.holdings, draw }), 0)
+
+  it('makes a one-shot buy the short retention and no probe', () => {
+    expect(told(session([60, 200, 300]), 0, 1)).toMatchObject({ probes: 0, cold: 0 })
+    expect(told(session([60, 200, 300]), 0, 1).excess).toBeCloseTo(1.25 - 0.1)
+  })
+
+  it('spares the probes after an end, and none before it', () => {
+    const one = session([4_000])
+    const silent = play(one, pilotlight(row, 0), 0)
+    const ended = told(one, 1, 0)
+    expect(silent.probes).toBeGreaterThan(ended.probes)
+    expect(ended.cold).toBe(silent.cold)
+  })
+
+  it('changes nothing where it is not told, or where a stream is no session', () => {
+    for (const one of [session([4_000, 60]), { ...session([60]), family: 'api-clients' }])
+      expect(told(one, one.family === 'sessions' ? 0 : 1, 1, [0.5, 0.5])).toEqual(play(one, pilotlight(row, 0), 0))
+    expect(told(session([60]), 0.4, 0.4, [0.5, 0.5])).toEqual(play(session([60]), pilotlight(row, 0), 0))
+  })
+
+  it('is labelled as simulated in both forms of the report, and read strictly', () => {
+    const sessions = synthetic(1).map((one) => ({ ...one, family: 'sessions' }))
+    const report = compare(sessions, 'anthropic', 0, undefined, 1, { ends: 0.8, oneShots: 0.5 })
+    expect(report.told).toMatchObject({ ends: 0.8, one_shots: 0.5, how: expect.stringContaining('simulated') })
+    expect(report.policies['pilotlight-told']?.excess_interval).toHaveLength(2)
+    expect(tableOf(report)).toContain('simulated')
+    expect(tableOf(compare(sessions, 'anthropic', 0))).not.toContain('told')
+    for (const wrong of ['', '1', '0.8,', '2,0', '0,-1', '0,0,0', 'a,b'])
+      expect(() => readTold(wrong)).toThrow(TraceError)
   })
 })

@@ -230,3 +230,25 @@ describe('the advice of a cheaper retention', () => {
     expect(cheaperAlternative(cold(bursts, assumed), auto(), NOON)).toBeNull()
   })
 })
+
+describe('a one-shot', () => {
+  const first = { keepWarm: planned('auto'), facts: both, estimatedTokens: 10_000, outputFloor: 0 }
+
+  it('buys the cheapest write, first and again, and gets no advice to buy another', () => {
+    expect(firstRetention(first, NOON)).toBe('1h')
+    expect(firstRetention({ ...first, lifetime: 'one_shot' }, NOON)).toBe('5m')
+    expect(firstRetention({ ...first, lifetime: 'interactive' }, NOON)).toBe('1h')
+    expect(firstRetentionWhy({ ...first, lifetime: 'one_shot' }, '5m', NOON)).toContain('one-shot')
+    expect(rechosenRetention(cold([], oneHour, { lifetime: 'one_shot' }), auto(), NOON)?.state.retention?.name).toBe(
+      '5m',
+    )
+    expect(cheaperAlternative(cold([], oneHour, { lifetime: 'one_shot' }), auto(), NOON)).toBeNull()
+  })
+
+  it('is an ordinary prefix once somebody came back', () => {
+    const back = cold([HOUR_MS / 2], fiveMinutes, { lifetime: 'one_shot' })
+    const plain = rechosenRetention(cold([HOUR_MS / 2], fiveMinutes), auto(), NOON)
+    expect(plain?.state.retention?.name).toBe('1h')
+    expect(rechosenRetention(back, auto(), NOON)?.rows).toEqual(plain?.rows)
+  })
+})

@@ -145,3 +145,42 @@ it('a latency value is stored, shown, and keeps a prefix warm for longer', async
   expect(json).toMatchObject({ keep_warm: { latency_value_usd: 0.25 } })
   expect(JSON.stringify(json['plan'])).toContain('$0.250 for an avoided cold start')
 })
+
+describe('the lifetime of a session', () => {
+  it('told at registration: the short retention and no keep-alive, until a registration says otherwise', async () => {
+    const body = { ...anthropicBody(), system: [{ type: 'text', text: 'A job of the build. '.repeat(2_000) }] }
+    const told = (lifetime: string) => post('/warm', { provider: 'anthropic', request: body, lifetime })
+    const first = await told('one_shot')
+    expect(first.status).toBe(200)
+    expect(first.json).toMatchObject({
+      plan: { retention: '5m', next_probe_at: null, stopped: { reason: 'one_shot' } },
+    })
+    const id = String(pick(first, 'id'))
+    expect(prefixAnswer.parse((await get(`/prefixes/${id}`)).json).lifetime).toBe('one_shot')
+    const again = await told('interactive')
+    expect(again.json).toMatchObject({ plan: { stopped: null } })
+    expect(pick(again, 'plan', 'next_probe_at')).not.toBeNull()
+  })
+
+  it('told by a request: it stops auto, and one interactive request starts it again', async () => {
+    const id = await warmed()
+    const usage = { cache_read_input_tokens: 2_000, cache_creation_input_tokens: 0, input_tokens: 5, output_tokens: 5 }
+    const observed = (ms: number, lifetime: string) =>
+      post('/observations', [{ prefix_id: id, usage, started_at: inMs(ms), lifetime }])
+    await observed(0, 'one_shot')
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({
+      lifetime: 'one_shot',
+      plan: { stopped: { reason: 'one_shot' } },
+    })
+    await observed(1, 'interactive')
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({ lifetime: 'interactive', plan: { stopped: null } })
+  })
+
+  it('is refused in other words, with the field', async () => {
+    const refused = await warm(anthropicBody(), { lifetime: 'long' })
+    expect([refused.status, field(refused)]).toEqual([400, 'lifetime'])
+    const usage = { cache_read_input_tokens: 1 }
+    const one = await post('/observations', [{ prefix_id: 'x', usage, started_at: inMs(0), lifetime: 1 }])
+    expect([one.status, field(one)]).toEqual([400, '[0].lifetime'])
+  })
+})
