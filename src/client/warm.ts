@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import type { warmthAnswer } from '../contract/prefix.ts'
 import type { warmBody, jobAnswer, warmAnswer } from '../contract/warm.ts'
 import { ask, connectionOf, PilotlightError } from './connection.ts'
 import type { CallOptions, ClientOptions, Connection } from './connection.ts'
@@ -11,6 +12,7 @@ export type { CallOptions, ClientOptions, Connection } from './connection.ts'
 /** Body of a warm. `request` may be an object: it is serialised once, and the deployment keeps those bytes. */
 export type WarmBody = Omit<z.input<typeof warmBody>, 'request'> & { request?: unknown }
 export type Warmed = z.output<typeof warmAnswer>
+export type Warmth = z.output<typeof warmthAnswer>
 export type Job = z.output<typeof jobAnswer>
 
 /** Makes a connection, the first argument of the other functions. Sends no request. */
@@ -21,6 +23,14 @@ export function connect(options: ClientOptions): Connection {
 /** Registers a prefix and warms it if it is not warm. With `background` it resolves after the registration, with a `job`. */
 export function warmup(connection: Connection, body: WarmBody, options: CallOptions = {}): Promise<Warmed> {
   return ask(connection, 'POST', '/warm', { ...options, body })
+}
+
+/**
+ * Whether a prefix is warm, and what it costs in the next request: `next_request.rewrite_usd` is what a change of it costs more, near 0 while it
+ * is cold. An agent compacts its history then, and not while it is warm.
+ */
+export function warmthOf(connection: Connection, prefixId: string, options: CallOptions = {}): Promise<Warmth> {
+  return ask(connection, 'GET', `/prefixes/${encodeURIComponent(prefixId)}/warmth`, options)
 }
 
 /** Waits for the end of a background job. A failed job is returned with its reason, not thrown. */

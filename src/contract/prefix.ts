@@ -17,6 +17,23 @@ export const warmth = z.strictObject({
 export const warmthAnswer = z.strictObject({
   id: z.string(),
   ...warmth.shape,
+  next_request: z
+    .strictObject({
+      tokens: z.int().meta({ description: 'Tokens of the prefix.' }),
+      tokens_counted: z.boolean().meta({ description: 'false: estimated from its bytes.' }),
+      cost_usd: usd.meta({ description: 'Expected, by `p_warm`.' }),
+      interval_usd: z.tuple([usd, usd]).meta({ description: 'The same at both ends of `interval`.' }),
+      if_warm_usd: usd,
+      if_cold_usd: usd,
+      rewrite_usd: usd.meta({
+        description:
+          'What it is expected to cost more to change the prefix before that request. Near 0: it is cold, and a change is free.',
+      }),
+    })
+    .nullable()
+    .meta({
+      description: 'What the prefix costs in the next request. null: its price is not known.',
+    }),
   last_receipt: receiptAnswer.nullable(),
 })
 

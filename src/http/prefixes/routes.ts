@@ -18,6 +18,7 @@ import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { switchTold } from '../server/kill-switch.ts'
 import { barrierJson, ownAdvice, prefixJson, receiptJson, warmthJson } from '../present/prefix.ts'
+import { nextRequestJson } from '../present/next-request.ts'
 import { previewJson } from './preview.ts'
 import { probeJson } from '../present/probe.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
@@ -106,10 +107,12 @@ export const prefixes = router()
     return c.json({ id, deleted: true })
   })
   .get('/prefixes/:id/warmth', account, async (c) => {
-    const { belief, state, record } = await registryOf(c).view(idOf(c))
+    const view = await registryOf(c).view(idOf(c))
+    const { belief, state, record } = view
     return c.json({
       id: record.id,
       ...warmthJson(belief),
+      next_request: nextRequestJson(view, clockOf(c).now()),
       last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
     })
   })

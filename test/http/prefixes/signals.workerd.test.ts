@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { prefixAnswer } from '../../../src/contract/prefix.ts'
+import { prefixAnswer, warmthAnswer } from '../../../src/contract/prefix.ts'
 import { anthropicBody, call, get, newAccount, pick, post, useLab, warm } from '../support.ts'
 import type { Answer } from '../support.ts'
 import { HOUR_MS } from '../../../src/core/time/time.ts'
@@ -184,3 +184,16 @@ describe('the lifetime of a session', () => {
     expect([one.status, field(one)]).toEqual([400, '[0].lifetime'])
   })
 })
+
+it('GET /prefixes/{id}/warmth says what the next request costs, and what a change of it costs', async () => {
+  const id = await warmed()
+  const warm = warmthAnswer.parse((await get(`/prefixes/${id}/warmth`)).json)
+  const { if_warm_usd: read = 0, if_cold_usd: write = 0, rewrite_usd: change = 0 } = numbers(warm.next_request)
+  expect(warm.next_request?.tokens_counted).toBe(true)
+  expect(write).toBeGreaterThan(10 * read)
+  expect(change).toBeGreaterThan(0.9 * (write - read))
+})
+
+function numbers(given: object | null): Record<string, number> {
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => typeof value === 'number'))
+}
