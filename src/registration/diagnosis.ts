@@ -18,7 +18,12 @@ import type { SentBody } from '../providers/diagnosis/bytes.ts'
 import { readReported } from '../providers/diagnosis/reported.ts'
 import { cardRecognising, cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
+import type { RawPath } from './json-body.ts'
 import { cardOf } from './native.ts'
+
+/** The bodies keep their exact text. */
+export const DIAGNOSE_RAW: RawPath = (path) =>
+  (path.length === 1 && (path[0] === 'before' || path[0] === 'after')) || (path.length === 2 && path[0] === 'between')
 
 /** Members of what is told of a request. An object with none of them is a provider's body. */
 const ENVELOPE = ['request', 'usage', 'started_at', 'diagnostics', 'response_id', 'credential', 'status']

@@ -28,6 +28,8 @@ export interface ByteEvidence {
   readableShare: number
   /** Share of the earlier prompt up to the longest entry that it left; 0: it left none. */
   entryShare: number
+  /** True: entries end at markers alone, so that a marked head is read whatever follows it. */
+  byMarkers: boolean
   /** What hinders a read although the bytes are the same. */
   placement: { verdict: Verdict; confidence: number; path: string } | null
   /** What chooses the machine or the cache: keys, headers, providers. */

@@ -31,6 +31,8 @@ export function diagnose(given: Case): Diagnosis {
   const accounting = accountingOf(given, reading)
   if (given.after.impossible) return told({ verdict: 'misread_usage', confidence: 0.93 })
   if (bytes?.placement?.verdict === 'too_many_markers') return told(bytes.placement)
+  const small = belowMinimum(given)
+  if (reading.read === 0 && small !== null && small.confidence >= 0.9) return told(small)
   if (reading.isMiss === false) return told({ verdict: 'no_miss', confidence: reading.sure })
 
   const causes = candidatesOf(given, reading)
@@ -91,7 +93,8 @@ function readingOf({ before, after, bytes, facts, reported }: Case): Reading {
   const slack = unchanged
     ? Math.max(NO_LOSS_TOKENS, expected * (isMeasured ? 0.2 : 0.4))
     : Math.max(NO_LOSS_TOKENS, expected * 0.05)
-  const isMiss = read === 0 && expected > 0 ? true : lost > slack
+  // Who left nothing, and read nothing, has missed what could have been there.
+  const isMiss = read === 0 || lost > slack
   return { expected, read, lost, isMiss, sure }
 }
 
@@ -165,7 +168,7 @@ function agreed({ verdict, confidence }: Change, reported: Case['reported']): nu
 
 /** An entry in front of every change, which the later request had unchanged and could find, was not read: the changes do not explain that. */
 function isHeadUnread({ before, bytes, facts }: Case, { read }: Reading): boolean {
-  if (bytes === null || read === null || bytes.changes.length === 0) return false
+  if (bytes === null || !bytes.byMarkers || read === null || bytes.changes.length === 0) return false
   const prompt = before.usage?.inputTokens ?? bytes.promptTokens
   const head = prompt * bytes.readableShare
   const floor =

@@ -7,7 +7,7 @@ import type { Block } from '../prefix/blocks.ts'
 import { kindOf, textOf } from './kinds.ts'
 import type { BlockKind } from './kinds.ts'
 import type { Unplaced } from './tools.ts'
-import { firstLeaf, sortedText } from './values.ts'
+import { firstLeaf, isObject, sortedText } from './values.ts'
 
 /** The blocks of one body behind its tools, and the text in which their nodes are places. */
 export interface Sequence {
@@ -51,6 +51,8 @@ export function changeAt(before: Sequence, after: Sequence, index: number, where
     }
   }
   const [value, otherValue] = [valueOf(before.text, one), valueOf(after.text, other)]
+  const [whole, otherWhole] = [joinedParts(value), joinedParts(otherValue)]
+  if (whole !== null && otherWhole !== null && plain(whole) === plain(otherWhole)) return told('block_shape', 0.85)
   if (sortedText(value) === sortedText(otherValue)) return told('key_order', 0.95)
   return (
     within(value, otherValue, one.path, where) ?? told(where === 'turns' ? 'history_rewritten' : 'text_changed', 0.85)
@@ -136,8 +138,19 @@ function isCutOtherwise(before: readonly Block[], after: readonly Block[], index
   const [ours, theirs] = [joinedAt(before, index), joinedAt(after, index)]
   if (ours === null || theirs === null || (ours.blocks === 1 && theirs.blocks === 1)) return false
   const [short, long] = ours.text.length <= theirs.text.length ? [ours.text, theirs.text] : [theirs.text, ours.text]
-  const plain = (text: string): string => text.replaceAll(/\s+/g, '')
   return short.length > 0 && ours.blocks !== theirs.blocks && plain(long) === plain(short)
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/\s+/g, '')
+}
+
+/** The text of a value whose parts are texts alone; null: it is another value. */
+function joinedParts(value: unknown): string | null {
+  const parts = isObject(value) ? value['parts'] : null
+  if (!Array.isArray(parts)) return null
+  const texts = parts.map((part: unknown) => (isObject(part) ? part['text'] : null))
+  return texts.every((one) => typeof one === 'string') ? texts.join('') : null
 }
 
 function joinedAt(blocks: readonly Block[], index: number): { text: string; blocks: number } | null {

@@ -2,6 +2,7 @@ import type { ByteEvidence, Change } from '../../core/diagnosis/evidence.ts'
 import type { Where } from '../../core/diagnosis/text-change.ts'
 import { commonLength, firstDifference } from '../../core/prompt/first-difference.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
+import { canonical } from '../../core/prompt/json-canonical.ts'
 import { member, readJson } from '../../core/prompt/json-text.ts'
 import type { Card } from '../card.ts'
 import type { NativeRequest, Section } from '../dialect.ts'
@@ -67,7 +68,9 @@ export function compareBodies(
   if (betas[0] !== betas[1] && (card.callerHeaders ?? [BETA]).includes(BETA)) {
     changes.push(placed(0, whole('beta_changed', 0.9, BETA, betas[0] ?? '', betas[1] ?? '')))
   }
-  changes.push(...settingChanges(ours, theirs, measure, ours.blocks[end]?.place.section ?? sections.length))
+  const names = new Set(sections.flatMap(({ names: spellings }) => spellings))
+  const settings = settingChanges(ours, theirs, measure, ours.blocks[end]?.place.section ?? sections.length)
+  changes.push(...settings.filter(({ path }) => !names.has(path.split(/[.[]/)[0] ?? '')))
   changes.push(...blockChanges(ours, theirs, sections, measure, end, markers.members))
   // The first in the order of the prompt decides. What is rendered in front of everything comes first.
   const ordered = changes.toSorted((a, b) => a.share - b.share)
@@ -90,6 +93,7 @@ export function compareBodies(
           ? 0
           : measure.upTo(deepest + 1),
     entryShare: ours.reads === undefined ? 1 : entries.length === 0 ? 0 : measure.upTo((entries.at(-1) ?? 0) + 1),
+    byMarkers: ours.reads !== undefined,
     placement: placementOf(ours, theirs, entries, same, lint.maxMarkers, ordered.length > 0),
     routing: routingChanges(card, before, after, ours, theirs),
     ignored,
@@ -194,9 +198,20 @@ function blockChanges(
   const at = ours.blocks.indexOf(block)
   if (at > end || isOtherQuestion(before.blocks, after.blocks, index)) return found
   const where: Where = sections[block.place.section]?.kind === 'turns' && !isSystem(block) ? 'turns' : 'system'
-  const change = changeAt(before, after, index, where)
+  const change = settingSection(ours, theirs, block, after.blocks[index]) ?? changeAt(before, after, index, where)
   if (change === null) return found
   return [...found, { ...change, share: measure.upTo(at) + inside(block, after.blocks[index], measure.of(at)) }]
+}
+
+/** A setting that its provider renders as a section of the prompt, such as the choice of tools. */
+function settingSection(ours: Outline, theirs: Outline, one: Block, other: Block | undefined): Unplaced | null {
+  if (one.node.type !== 'object' || member(one.node, 'parts') !== undefined) return null
+  const [text, otherText] = [
+    canonical(ours.text, one.node),
+    other === undefined ? '' : canonical(theirs.text, other.node),
+  ]
+  const named = one.path.includes('[') ? null : settingVerdict(one.path, text, otherText)
+  return named === null ? null : whole(named.verdict, 0.92, named.path, text, otherText)
 }
 
 function isSame(one: Block, other: Block | undefined): boolean {
