@@ -28,6 +28,8 @@ export interface Arrival {
   refers?: boolean
   /** It read the managed cache that the planner keeps the prefix in, and so neither read nor renewed the provider's own. */
   handle?: true
+  /** Its client sent it again after a failure: it is evidence, and no new demand. */
+  again?: true
 }
 
 /** What is known of the model and the prefix when a report arrives. */

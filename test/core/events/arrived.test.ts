@@ -41,6 +41,14 @@ describe('real requests', () => {
     expect(late).toMatchObject({ anchorAt: NOON + 2 * MINUTE_MS, hits: 3, lastHit: { at: NOON + 2 * MINUTE_MS } })
   })
 
+  it('are no new demand where their client sent them again, and renew the entry all the same', () => {
+    const before = arrived(warmState(NOON), [hit(NOON + MINUTE_MS)], NOON + 3 * MINUTE_MS).state
+    const { state } = arrived(before, [{ ...hit(NOON + 2 * MINUTE_MS), again: true }], NOON + 3 * MINUTE_MS)
+    expect(state).toMatchObject({ hits: 2, anchorAt: NOON + 2 * MINUTE_MS })
+    expect(state.requests).toEqual(before.requests)
+    expect(state.lastArrivalAt).toBe(before.lastArrivalAt)
+  })
+
   it('count as misses if they read nothing, and make the entry warm if they wrote it', () => {
     const cold = warmState(NOON, { verdict: 'cold' })
     const wrote = request(NOON + HOUR_MS, usage(0, 10_400))
