@@ -5,8 +5,8 @@ import { diagnoseBody } from '../../src/contract/diagnosis.ts'
 import { readFailure } from '../../src/contract/failure.ts'
 import { CONFIDENT } from '../../src/core/diagnosis/verdicts.ts'
 import { readJson, member, stringMember } from '../../src/core/prompt/json-text.ts'
-import { diagnoseRequests, DIAGNOSE_RAW } from '../../src/registration/diagnosis.ts'
-import type { DiagnosisJson } from '../../src/registration/diagnosis.ts'
+import { diagnoseRequests, DIAGNOSE_RAW } from '../../src/diagnosis/diagnose.ts'
+import type { DiagnosisJson } from '../../src/diagnosis/diagnose.ts'
 import { parseBody } from '../../src/registration/json-body.ts'
 import { corpus } from './corpus.ts'
 import type { LabelledCase } from './corpus.ts'
@@ -170,7 +170,7 @@ export async function diagnoseBench(args: string[], print: (text: string) => voi
       provider_alone: short(scoreOf(answered(cases, providerAlone))),
     },
   }
-  print(values.json ? `${JSON.stringify(report)}\n` : text(report))
+  print(values.json ? `${JSON.stringify(report)}\n` : reportText(report))
   return 0
 }
 
@@ -178,22 +178,22 @@ function short({ top1, abstained, confident_wrong }: Score): Pick<Score, 'top1' 
   return { top1, abstained, confident_wrong }
 }
 
-function text(
+function reportText(
   report: Score & { causes: number; baselines: Record<string, Pick<Score, 'top1' | 'abstained' | 'confident_wrong'>> },
 ): string {
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
-  const row = (
+  const line = (
     name: string,
     { top1, abstained, confident_wrong }: Pick<Score, 'top1' | 'abstained' | 'confident_wrong'>,
   ): string =>
     `${name.padEnd(16)} right ${percent(top1).padStart(7)}   abstained ${percent(abstained).padStart(7)}   wrong at ${CONFIDENT} or more ${percent(confident_wrong).padStart(7)}\n`
   const confusion = Object.entries(report.confusion)
     .map(
-      ([expect, row]) =>
-        `  ${expect.padEnd(24)} ${Object.entries(row)
+      ([expect, found]) =>
+        `  ${expect.padEnd(24)} ${Object.entries(found)
           .map(([verdict, count]) => `${verdict} ${count}`)
           .join(', ')}\n`,
     )
     .join('')
-  return `${report.cases} cases of ${report.causes} causes, ${report.identifiable} identifiable\n${row('ours', report)}${row('plain diff', report.baselines['plain_diff'] ?? report)}${row('provider alone', report.baselines['provider_alone'] ?? report)}\n${confusion}`
+  return `${report.cases} cases of ${report.causes} causes, ${report.identifiable} identifiable\n${line('ours', report)}${line('plain diff', report.baselines['plain_diff'] ?? report)}${line('provider alone', report.baselines['provider_alone'] ?? report)}\n${confusion}`
 }

@@ -42,3 +42,35 @@ export const diagnoseBody = z.strictObject({
 })
 
 export type DiagnoseBody = z.output<typeof diagnoseBody>
+
+const differenceAnswer = z.strictObject({
+  path: z.string().meta({ description: 'Path in the body, such as `system[1].text`; empty: the body as a whole.' }),
+  at: z.int().min(0).meta({ description: 'UTF-16 units from the beginning of the value at `path`.' }),
+  before: z.string().meta({ description: 'An excerpt.' }),
+  after: z.string(),
+})
+
+const share = z.number().min(0).max(1)
+
+/** Answer of `POST /diagnose`. */
+export const diagnosisAnswer = z.strictObject({
+  verdict: z
+    .string()
+    .meta({ description: 'docs/misses.md lists them. `no_miss`: it read what it could. `unknown`: nothing decides.' }),
+  group: z.enum(['content', 'order', 'parameters', 'placement', 'routing', 'timing', 'provider', 'accounting', 'none']),
+  fault: z.enum(['yours', 'provider', 'nobody']),
+  confidence: share.meta({ description: 'A verdict below 0.7 is a guess.' }),
+  first_difference: differenceAnswer.nullable(),
+  lost_tokens: z
+    .number()
+    .nullable()
+    .meta({ description: 'Tokens that could have been read and were not; null: not known.' }),
+  cost_usd: z
+    .number()
+    .nullable()
+    .meta({ description: 'What that cost beyond a read; null: a price or a count is not known.' }),
+  why: z.string(),
+  fix: z.string().meta({ description: 'Empty where nothing is to be done.' }),
+  witnesses: z.array(z.strictObject({ kind: z.enum(['bytes', 'usage', 'clock', 'provider']), says: z.string() })),
+  others: z.array(z.strictObject({ verdict: z.string(), confidence: share })).meta({ description: 'What else fits.' }),
+})

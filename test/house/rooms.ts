@@ -45,6 +45,7 @@ export const buildings: Building[] = [
       [room('registration', 'from the body of a request to what is stored')],
       [
         room('durable', 'the Durable Objects and their tables'),
+        room('diagnosis', 'why a request missed, from what is told of it'),
         room('gateway', "the proxy at `/via`: callers' own requests, on to their providers"),
       ],
       [room('erasure', 'deletes accounts, and the prompts of accounts')],
@@ -78,6 +79,7 @@ export const buildings: Building[] = [
           'managed-cache',
           'caches that a provider manages by a handle (Gemini style): state, events, plan, ownership',
         ),
+        room('diagnosis', 'why a request missed: verdicts, and how the evidence is judged'),
         room('prefix', 'the row of one prefix: state, receipts, history, signals, announcements, alerts'),
       ],
       [
@@ -116,6 +118,7 @@ export const buildings: Building[] = [
         room('lint', 'the parts of a body that lint looks at'),
         room('tokens', 'how many tokens a request can have at most'),
       ],
+      [room('diagnosis', 'two bodies, held against each other as their provider would')],
     ],
   },
   {
@@ -176,6 +179,7 @@ export const buildings: Building[] = [
         room('gateways', 'model pools, under their public name'),
         room('ledger'),
         room('lifetimes', 'how long entries stay readable, by model and size'),
+        room('diagnosis', '`POST /diagnose`'),
         room('observations'),
         room('providers'),
       ],
@@ -190,7 +194,7 @@ export const buildings: Building[] = [
     path: 'src/cli',
     steps: [
       [room('shell', 'arguments, files, terminal')],
-      [room('log', 'formats of logs'), room('lint')],
+      [room('log', 'formats of logs'), room('lint'), room('why', 'why a request missed')],
       [room('simulate')],
       [room('main', 'the list of commands')],
       [room('run', 'entry of the program')],

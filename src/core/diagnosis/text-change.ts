@@ -27,8 +27,8 @@ const DATE = new RegExp(
 const ID =
   /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b[a-z]{1,12}[-_](?=[a-z0-9]*\d)[a-z0-9]{6,}\b|(?<![\w])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}(?![\w])|(?<![\w])(?=[A-Za-z0-9]*\d)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{12,}(?![\w])/gi
 
-/** The line of Claude Code about its build and a checksum of the request. Source: github.com/anthropics/claude-code, issue 50085; checked 2026-11-30. */
-const ATTRIBUTION = /x-anthropic-billing-header|\bcc_version=|\bcch=/i
+/** The line of a coding agent about its build and a checksum of the request. Source: issues 50085 and 24168 of its project; checked 2026-11-30. */
+const ATTRIBUTION = /x-[a-z]{1,20}-billing-header|\bcc_version=|\bcch=/i
 
 /** Words in front of a value, or around it on its line, that say what it is. */
 const NAMES_ID =

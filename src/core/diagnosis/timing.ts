@@ -10,7 +10,7 @@ export interface Candidate {
 
 /** A request without a time to first token is taken to write for so long. */
 const WRITING_MS = 3 * SECOND_MS
-/** Behind the first token an entry may not be readable for so long. Source: github.com/anthropics/anthropic-sdk-python, issue 1451; checked 2026-11-30. */
+/** Behind the first token an entry may not be readable for so long. Seen by users of the first provider that has markers: issue 1451 of its SDK for Python; checked 2026-11-30. */
 const READABLE_MS = 10 * SECOND_MS
 /** A lifetime that is only a floor is over at this multiple of it. */
 const FLOOR_FACTOR = 4

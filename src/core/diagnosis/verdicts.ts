@@ -51,7 +51,7 @@ export const VERDICTS = {
     group: 'content',
     fault: 'yours',
     says: 'The client writes an attribution line with a changing value into the system prompt.',
-    fix: 'Set CLAUDE_CODE_ATTRIBUTION_HEADER=0 in the environment of the client.',
+    fix: 'Switch the attribution line of the client off.',
   },
   memory_rewritten: {
     group: 'content',

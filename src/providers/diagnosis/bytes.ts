@@ -10,7 +10,8 @@ import type { Block } from '../prefix/blocks.ts'
 import { outlineOf } from '../prefix/outline.ts'
 import type { Outline } from '../prefix/outline.ts'
 import { outOfReach } from '../prefix/reach.ts'
-import { dialectOf, entryModel, wireOf } from '../registry.ts'
+import { dialectOf, entryModel } from '../registry.ts'
+import { entriesOf, placementOf, routingChanges, whole } from './reading.ts'
 import { changeAt, isSameText } from './blocks-change.ts'
 import { textOf } from './kinds.ts'
 import { settingVerdict } from './settings.ts'
@@ -22,16 +23,6 @@ export interface SentBody {
   request: NativeRequest
   headers: Readonly<Record<string, string>>
 }
-
-/** Headers by which clients keep a conversation on one machine. Source: documents of xAI, Fireworks and Cloudflare; checked 2026-11-30. */
-const AFFINITY = [
-  'x-grok-conv-id',
-  'x-session-affinity',
-  'session_id',
-  'conversation_id',
-  'x-conversation-id',
-  'x-session-id',
-]
 
 const BETA = 'anthropic-beta'
 
@@ -76,8 +67,7 @@ export function compareBodies(
   const ordered = changes.toSorted((a, b) => a.share - b.share)
 
   const sameModel = entryModel(card, ours.model) === entryModel(card, theirs.model)
-  let same = 0
-  while (sameModel && same < ours.heads.length && ours.heads[same] === theirs.heads[same]) same++
+  const same = sameModel ? commonHeads(ours, theirs) : 0
   const sharedShare =
     sameModel && ordered[0]?.share !== 0 ? measure.upTo(same) + partial(ours, theirs, same, measure) : 0
   const entries = entriesOf(ours)
@@ -95,11 +85,17 @@ export function compareBodies(
     entryShare: ours.reads === undefined ? 1 : entries.length === 0 ? 0 : measure.upTo((entries.at(-1) ?? 0) + 1),
     byMarkers: ours.reads !== undefined,
     placement: placementOf(ours, theirs, entries, same, lint.maxMarkers, ordered.length > 0),
-    routing: routingChanges(card, before, after, ours, theirs),
+    routing: routingChanges(card, before.headers, after.headers, ours, theirs),
     ignored,
     promptTokens: measure.tokens,
     sharedTokens: Math.floor(measure.tokens * sharedShare),
   }
+}
+
+/** Blocks that both begin with, and that the provider takes for the same. */
+function commonHeads(ours: Outline, theirs: Outline): number {
+  const index = ours.heads.findIndex((head, at) => head !== theirs.heads[at])
+  return index === -1 ? ours.heads.length : index
 }
 
 /** A body without the values that its provider never compares. */
@@ -138,11 +134,6 @@ function endOf({ blocks, reads }: Outline): number {
   if (reads === undefined) return blocks.length - 1
   const marked = blocks.findLastIndex(({ isMarked }) => isMarked)
   return reads.marksEnd || marked === -1 ? blocks.length - 1 : marked
-}
-
-function entriesOf({ blocks, reads }: Outline): number[] {
-  const marksEnd = reads?.marksEnd === true
-  return blocks.flatMap(({ isMarked }, at) => (isMarked || (marksEnd && at === blocks.length - 1) ? [at] : []))
 }
 
 function settingChanges(ours: Outline, theirs: Outline, measure: Measure, section: number): Change[] {
@@ -231,7 +222,7 @@ function isOtherQuestion(before: readonly Block[], after: readonly Block[], inde
   const [one, other] = [before[index], after[index]]
   if (one === undefined || other === undefined || isSystem(one) || isSystem(other)) return false
   const last = before.at(-1)
-  const isTurn = last !== undefined && one.place.section === last.place.section && !/^system/.test(one.path)
+  const isTurn = last !== undefined && one.place.section === last.place.section && !one.path.startsWith('system')
   if (!isTurn) return false
   const isLastTurn = one.place.item === last.place.item
   const grows = (after.at(-1)?.place.item ?? 0) > last.place.item
@@ -258,55 +249,6 @@ function partial(ours: Outline, theirs: Outline, index: number, measure: Measure
   const block = ours.blocks[index]
   if (ours.reads !== undefined || block === undefined) return 0
   return inside(block, theirs.blocks[index], measure.of(index))
-}
-
-function placementOf(
-  ours: Outline,
-  theirs: Outline,
-  entries: readonly number[],
-  same: number,
-  maxMarkers: number | null,
-  isChanged: boolean,
-): ByteEvidence['placement'] {
-  if (ours.reads === undefined) return null
-  const asked = entriesOf(theirs)
-  if (maxMarkers !== null && asked.length > maxMarkers) {
-    return { verdict: 'too_many_markers', confidence: 0.96, path: theirs.blocks[asked.at(-1) ?? 0]?.path ?? '' }
-  }
-  if (entries.length === 0 || asked.length === 0) return { verdict: 'marker_missing', confidence: 0.95, path: '' }
-  const deepest = entries.findLast((at) => at < same)
-  if (deepest === undefined) {
-    // Only what differs from request to request has a marker.
-    return isChanged ? null : { verdict: 'marker_missing', confidence: 0.85, path: ours.blocks[same - 1]?.path ?? '' }
-  }
-  const reason = outOfReach(theirs, deepest)
-  const path = ours.blocks[deepest]?.path ?? ''
-  if (reason === 'no_marker') return { verdict: 'marker_missing', confidence: 0.95, path }
-  if (reason === 'behind_marker') return { verdict: 'marker_moved', confidence: 0.92, path }
-  return reason === null ? null : { verdict: 'lookback_exceeded', confidence: 0.94, path }
-}
-
-function routingChanges(card: Card, before: SentBody, after: SentBody, ours: Outline, theirs: Outline): Change[] {
-  const found: Change[] = []
-  const compare = (path: string, one: string | undefined, other: string | undefined, confidence: number): void => {
-    if (one === other) return
-    const isMissing = one === undefined || other === undefined
-    const verdict = isMissing ? 'cache_key_missing' : 'cache_key_changed'
-    found.push({ ...whole(verdict, confidence, path, one ?? '', other ?? ''), share: 0 })
-  }
-  const { keyHeader, keyMember } = wireOf(card)
-  compare(keyMember ?? 'cache.key', ours.cacheKey ?? undefined, theirs.cacheKey ?? undefined, 0.88)
-  for (const name of new Set([...(keyHeader === null ? [] : [keyHeader.toLowerCase()]), ...AFFINITY])) {
-    compare(name, before.headers[name], after.headers[name], 0.85)
-  }
-  const [route, other] = [ours.routing ?? '', theirs.routing ?? '']
-  if (route !== other) found.push({ ...whole('provider_flipped', 0.75, 'provider', route, other), share: 0 })
-  return found
-}
-
-function whole(verdict: Change['verdict'], confidence: number, path: string, one: string, other: string): Unplaced {
-  const first = firstDifference(path, one, other)
-  return { verdict, confidence, path, at: first.at, before: first.registered, after: first.sent }
 }
 
 function orderOf(sections: readonly Section[], text: string): string {

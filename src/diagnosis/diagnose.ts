@@ -6,6 +6,7 @@ import type { DiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
 import type { ByteEvidence, CacheFacts, Case, Diagnosis, Sent } from '../core/diagnosis/evidence.ts'
 import { diagnose } from '../core/diagnosis/judge.ts'
 import { VERDICTS } from '../core/diagnosis/verdicts.ts'
+import type { Verdict } from '../core/diagnosis/verdicts.ts'
 import type { ModelFacts, RetentionOffer } from '../core/model/facts.ts'
 import { NANOS_PER_USD, ratesFor, tokensNanos } from '../core/model/price.ts'
 import { believable } from '../core/model/usage.ts'
@@ -18,8 +19,8 @@ import type { SentBody } from '../providers/diagnosis/bytes.ts'
 import { readReported } from '../providers/diagnosis/reported.ts'
 import { cardRecognising, cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
-import type { RawPath } from './json-body.ts'
-import { cardOf } from './native.ts'
+import type { RawPath } from '../registration/json-body.ts'
+import { cardOf } from '../registration/native.ts'
 
 /** The bodies keep their exact text. */
 export const DIAGNOSE_RAW: RawPath = (path) =>
@@ -210,6 +211,11 @@ function factsForCase(facts: ModelFacts, retention: RetentionOffer | null): Cach
   }
 }
 
+/** What to do, where the program that does it is known. Source: github.com/anthropics/claude-code, issue 50085; checked 2026-11-30. */
+const FIXES: Partial<Record<Verdict, string>> = {
+  attribution_header: 'Set CLAUDE_CODE_ATTRIBUTION_HEADER=0 in the environment of Claude Code.',
+}
+
 function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): DiagnosisJson {
   const { verdict, first, confidence, lostTokens } = found
   const { group, fault, says, fix } = VERDICTS[verdict]
@@ -223,7 +229,7 @@ function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): D
     lost_tokens: lostTokens,
     cost_usd: costOf(lostTokens, facts, retention),
     why: `${says}${place}`,
-    fix,
+    fix: FIXES[verdict] ?? fix,
     witnesses: found.witnesses,
     others: found.others,
   }
