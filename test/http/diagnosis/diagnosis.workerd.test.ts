@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { diagnosisAnswer } from '../../../src/contract/diagnosis.ts'
 import { call, post, received, useLab } from '../support.ts'
 
-useLab()
+const world = useLab()
 
 const RULES = 'Name the price, the weight and the season of each tent.\n'.repeat(400)
 const body = (clock: string) => ({
@@ -32,7 +32,7 @@ describe('POST /diagnose', () => {
     // 5,000 tokens at 6.25 instead of 0.5 dollars a million.
     expect(found.cost_usd).toBeCloseTo(0.028_75, 6)
     expect(found.witnesses.map(({ kind }) => kind)).toEqual(['bytes', 'usage', 'clock'])
-    expect(await received()).toEqual([])
+    expect(received(world.lab)).toEqual([])
   })
 
   it('takes bare bodies', async () => {
