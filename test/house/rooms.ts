@@ -47,7 +47,7 @@ export const buildings: Building[] = [
       [room('erasure', 'deletes accounts, and the prompts of accounts')],
       [
         room('queue', 'consumers of the probe queue and of its dead letters'),
-        room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
+        room('cron', 'the sweep of every minute'),
         room('dashboard', 'the page at `/`'),
       ],
       [room('http', 'routes, authentication, JSON answers')],
@@ -127,7 +127,7 @@ export const buildings: Building[] = [
       ],
       [room('migrate', 'schema steps')],
       [
-        room('directory', 'which accounts exist, when each is due, overrides, the kill switch'),
+        room('directory', 'which accounts exist, when each is due, overrides, the kill switch; work for every account'),
         room('live', 'live objects: a base class for objects that wait for events without cost'),
         room('registry', 'one for each account'),
       ],
