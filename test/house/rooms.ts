@@ -51,7 +51,7 @@ export const buildings: Building[] = [
       [room('erasure', 'deletes accounts, and the prompts of accounts')],
       [
         room('queue', 'consumers of the queues: probes, their dead letters, observations'),
-        room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
+        room('cron', 'the sweep of every minute'),
         room('dashboard', 'the page at `/`'),
       ],
       [room('http', 'routes, authentication, JSON answers')],
@@ -133,7 +133,7 @@ export const buildings: Building[] = [
       ],
       [room('migrate', 'schema steps')],
       [
-        room('directory', 'which accounts exist, when each is due, overrides, the kill switch'),
+        room('directory', 'which accounts exist, when each is due, overrides, the kill switch; work for every account'),
         room('live', 'live objects: a base class for objects that wait for events without cost'),
         room('registry', 'one for each account'),
       ],
