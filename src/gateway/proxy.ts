@@ -9,7 +9,7 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { upstreamUrl } from './address.ts'
 import { answerHeaders, requestHeaders } from './headers.ts'
-import { holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
+import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { passing } from './passing.ts'
 import { readRoute } from './route.ts'
 import type { Route } from './route.ts'
@@ -26,9 +26,6 @@ export interface Ports {
   /** The stored credential of an account, as it is sent. Throws a `Failure`. */
   secret: (account: string, access: Access, credential: string | null) => Promise<string>
 }
-
-/** Header with the name of the account's credential; absent: `default`. */
-const CREDENTIAL = 'x-pilotlight-credential'
 
 /** Answer header that says what was done with a call. */
 export const DONE = 'x-pilotlight'
