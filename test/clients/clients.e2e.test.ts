@@ -42,6 +42,11 @@ interface Told {
   left?: boolean
   failed?: string
 }
+interface Counted {
+  hits: number
+  misses: number
+  last_hit: { cached_tokens: number } | null
+}
 type Results = Record<string, Record<string, Told>>
 
 let lab: RunningLab
@@ -129,6 +134,9 @@ describe.each(Object.entries(PROGRAMS))('%s', (program, clients) => {
   let first: Results
   let after: Results
   const ids = new Map<string, string>()
+  /** Number of the last request that the provider had got by then, and its name for the key. */
+  const registeredAt = new Map<string, number>()
+  const keys = new Map<string, string>()
 
   beforeAll(async () => {
     before = await run(program, ['plain', 'stream', 'tools', 'abort', 'error'], straight())
@@ -142,6 +150,9 @@ describe.each(Object.entries(PROGRAMS))('%s', (program, clients) => {
       const warmed = await call<{ id: string }>('POST', '/warm', wish)
       if (warmed.status !== 200) throw new Error(`${client} was not registered: ${JSON.stringify(warmed.body)}`)
       ids.set(client, warmed.body.id)
+      const last = (await received(client)).at(-1)
+      registeredAt.set(client, last?.seq ?? 0)
+      keys.set(client, last?.key_fingerprint ?? '')
     }
     after = await run(program, ['again', 'stream', 'tools', 'abort', 'error'], through)
   })
@@ -165,6 +176,26 @@ describe.each(Object.entries(PROGRAMS))('%s', (program, clients) => {
       expect(input).toBeGreaterThan(5_000)
       expect(cached / input).toBeGreaterThan(0.95)
       expect(after[client]?.['again']).toMatchObject({ text: expect.stringMatching(/^ok /) as string, cached })
+    })
+
+    it('is counted as hits of the prefix that it was registered as, and as no miss since', async () => {
+      const rows = (await received(client)).filter(({ key_fingerprint: key }) => key === keys.get(client))
+      const isRead = (row: TranscriptRow): boolean => readOf(row).cached > 5_000
+      const answered = rows.filter(({ status, faults }) => status === 200 && !faults.includes('drips'))
+      const after = answered.filter(({ seq }) => seq > registeredAt.get(client)!)
+      // What came before may be booked before or after the registration.
+      const lost = answered.filter((row) => !isRead(row)).length
+      const hits = after.filter((row) => isRead(row)).length
+      // The second call, the stream and the two of the tool; the stream of the AI SDK at Anthropic is of another prefix.
+      expect([hits, after.length]).toEqual([4, 4])
+      const call = caller(worker.base)
+      const counted = async (): Promise<Counted> => (await call<Counted>('GET', `/prefixes/${ids.get(client)}`)).body
+      await expect
+        .poll(async () => (await counted()).hits, { timeout: 30_000, interval: 250 })
+        .toBeGreaterThanOrEqual(client === 'ai-sdk-anthropic' ? hits - 1 : hits)
+      const { misses, last_hit: last } = await counted()
+      expect(misses).toBeLessThanOrEqual(lost)
+      expect(last?.cached_tokens).toBeGreaterThan(5_000)
     })
 
     it('streams the same text, piece by piece, and reads the cache', async () => {
