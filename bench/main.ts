@@ -39,6 +39,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: 'CPU of hostile bodies, from their text to what would be stored, one figure each (under a minute)',
     load: async () => (await import('./cpu/report.ts')).cpuBench,
   },
+  'gateway-cost': {
+    about: "what a million calls through the gateway cost at Cloudflare, computed from its prices (at once)",
+    load: async () => (await import('./gateway-cost.ts')).gatewayCost,
+  },
   lint: {
     about: 'false findings of lint in clean prompts, and the share of planted faults that it finds (seconds)',
     load: async () => (await import('./lint.ts')).lintBench,
