@@ -54,9 +54,9 @@ const KEPT = 8
 const HASHES = 2 ** 32
 
 /** Ends of the classes of gaps. The last one ends where a candidate is forgotten. */
-export const GAP_ENDS_MS: readonly number[] = [
-  1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 120, 240, 720, 1_440,
-].map((minutes) => minutes * MINUTE_MS)
+export const GAP_ENDS_MS: readonly number[] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 120, 240, 720, 1_440].map(
+  (minutes) => minutes * MINUTE_MS,
+)
 
 /** The decayed count at an instant. */
 export function weightAt({ weight, lastAt }: Pick<Candidate, 'weight' | 'lastAt'>, now: number): number {
@@ -136,8 +136,7 @@ export function afterSightings(
 ): Map<string, Candidate> {
   const all = new Map(before)
   for (const one of sightings) all.set(one.id, seenAgain(all.get(one.id), one))
-  for (const [id, { lastAt, wantedAt = 0 }] of all)
-    if (Math.max(lastAt, wantedAt) < now - FORGOTTEN_MS) all.delete(id)
+  for (const [id, { lastAt, wantedAt = 0 }] of all) if (Math.max(lastAt, wantedAt) < now - FORGOTTEN_MS) all.delete(id)
   if (all.size <= most) return all
   const lightest = [...all.values()]
     .filter(({ wantedAt }) => wantedAt === undefined)

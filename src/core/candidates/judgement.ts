@@ -71,7 +71,8 @@ const WHY: Record<Objection, string> = {
   rarely_read: 'what its calls wrote was hardly read again',
   not_renewable: 'the model has no retention that a read renews',
   unpriced: 'the price of the model is not known, so that nothing shows whether it would pay',
-  no_saving: 'its own calls keep it warm, or its idle times are so long that keep-alives would cost more than they save',
+  no_saving:
+    'its own calls keep it warm, or its idle times are so long that keep-alives would cost more than they save',
 }
 
 function recurs({ count, sessions }: Candidate): boolean {

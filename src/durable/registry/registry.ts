@@ -29,6 +29,8 @@ import { delegate } from './delegated.ts'
 import type { Delegated, Instances } from './delegated.ts'
 import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
+import { Candidates } from './learning/candidates.ts'
+import { LearningRpc } from './learning/rpc.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
@@ -64,6 +66,7 @@ const DELEGATES = {
   account: AccountRpc,
   prompts: PromptRpc,
   prefixes: PrefixRpc,
+  learning: LearningRpc,
   warming: WarmingRpc,
   probes: ProbeRpc,
   ledger: LedgerRpc,
@@ -211,6 +214,11 @@ export class Registry extends Delegating {
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
         wakeBarrier: (k) => this.#barriers.wake(k),
+      }),
+      learning: new LearningRpc({
+        ...shared,
+        lookup: this.#lookup,
+        candidates: new Candidates(store, planning),
       }),
       warming: new WarmingRpc({
         ...shared,

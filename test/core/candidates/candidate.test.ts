@@ -29,10 +29,13 @@ const seen = (all: readonly Sighting[]): Candidate => {
 describe('candidate', () => {
   it('counts sessions exactly while they are few, and within a factor of two beyond', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: 1, maxLength: 7 }), (hashes) => {
-        const { sessions } = seen([...hashes, ...hashes].map((session) => sighting({ session })))
-        expect(distinct(sessions)).toBe(hashes.length)
-      }),
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: 1, maxLength: 7 }),
+        (hashes) => {
+          const { sessions } = seen([...hashes, ...hashes].map((session) => sighting({ session })))
+          expect(distinct(sessions)).toBe(hashes.length)
+        },
+      ),
     )
     // Spread evenly, as hashes are.
     const many = Array.from({ length: 1_000 }, (_, at) => (at * 2_654_435_761) % 2 ** 32)
@@ -64,7 +67,12 @@ describe('afterSightings', () => {
   it('holds at most so many, and lets the lightest go', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 200 }), (ids) => {
-        const all = afterSightings(new Map(), ids.map((id, at) => sighting({ id: `c${id}`, at: T0 + at })), T0 + 200, 10)
+        const all = afterSightings(
+          new Map(),
+          ids.map((id, at) => sighting({ id: `c${id}`, at: T0 + at })),
+          T0 + 200,
+          10,
+        )
         expect(all.size).toBe(Math.min(10, new Set(ids).size))
         const counts = Map.groupBy(ids, (id) => `c${id}`)
         const kept = [...all.keys()].map((id) => counts.get(id)?.length ?? 0)

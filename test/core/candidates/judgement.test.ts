@@ -13,7 +13,14 @@ const T0 = Date.UTC(2026, 10, 30)
 const facts: ModelFacts = {
   minimumTokens: 1_024,
   retentions: [
-    { name: '5m', kind: 'sliding', ttlMs: 5 * MINUTE_MS, assumed: false, minTtlMs: 5 * MINUTE_MS, maxTtlMs: 5 * MINUTE_MS },
+    {
+      name: '5m',
+      kind: 'sliding',
+      ttlMs: 5 * MINUTE_MS,
+      assumed: false,
+      minTtlMs: 5 * MINUTE_MS,
+      maxTtlMs: 5 * MINUTE_MS,
+    },
   ],
   writesReported: true,
   primitives: ['zero_output'],
@@ -50,7 +57,14 @@ const calls = (all: readonly Partial<Sighting>[]): Candidate => {
 
 /** Calls so many minutes apart, each of another session. */
 const every = (minutes: number, count: number, given: Partial<Sighting> = {}): Candidate =>
-  calls(Array.from({ length: count }, (_, at) => ({ at: T0 + at * minutes * MINUTE_MS, session: at, follower: at, ...given })))
+  calls(
+    Array.from({ length: count }, (_, at) => ({
+      at: T0 + at * minutes * MINUTE_MS,
+      session: at,
+      follower: at,
+      ...given,
+    })),
+  )
 
 const judge = (one: Candidate, longer: readonly Candidate[] = [], changed: Partial<ModelFacts> = {}) =>
   judged(one, longer, { ...facts, ...changed }, one.lastAt)
@@ -109,7 +123,11 @@ describe('judged', () => {
   it('judges by each gap and not by their mean', () => {
     // Bursts a day apart: the mean gap is one that keep-alives would bridge, and no real one is.
     const bursts = Array.from({ length: 4 }, (_, day) =>
-      Array.from({ length: 100 }, (_call, at) => ({ at: T0 + (day * 1_440 + at * 0.1) * MINUTE_MS, session: at, follower: at })),
+      Array.from({ length: 100 }, (_call, at) => ({
+        at: T0 + (day * 1_440 + at * 0.1) * MINUTE_MS,
+        session: at,
+        follower: at,
+      })),
     ).flat()
     expect(judge(calls(bursts)).objections).toEqual(['no_saving'])
   })
