@@ -29,6 +29,12 @@ export interface Judgement {
   why: string
 }
 
+/** A candidate as it is listed. */
+export interface CandidateView extends Candidate {
+  judgement: Judgement
+  estimatedSessions: number
+}
+
 /** Calls that show a habit: of two sessions, or of one alone. */
 const CALLS_OF_SEVERAL = 3
 const CALLS_OF_ONE = 5

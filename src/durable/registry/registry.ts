@@ -178,7 +178,7 @@ export class Registry extends Delegating {
       bodyKeyReady: () => this.#bodyKey.ready(),
       grants: (leases: readonly { credential: string }[]) => accountGrants.forLeases(leases),
       send: (messages: readonly Message[]) => this.#send(messages),
-      requireAccount: () => this.#requireAccount(),
+      requireAccount: () => requireAccount(store),
       requireStorage: (advice?: string) => this.#requireStorage(advice),
       advanceCrews: () => this.#fallbacks.advance().then(() => this.#crews.advance()),
     }
@@ -188,6 +188,7 @@ export class Registry extends Delegating {
     this.#barriers = new Barriers(store, this.#scheduler, clock)
     const upkept = { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup }
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
+    const candidates = new Candidates(store, planning)
     const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({
@@ -214,11 +215,12 @@ export class Registry extends Delegating {
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
         wakeBarrier: (k) => this.#barriers.wake(k),
+        learn: (lessons, at) => candidates.learn(lessons, at),
       }),
       learning: new LearningRpc({
         ...shared,
         lookup: this.#lookup,
-        candidates: new Candidates(store, planning),
+        candidates,
       }),
       warming: new WarmingRpc({
         ...shared,
@@ -241,13 +243,9 @@ export class Registry extends Delegating {
     }
   }
 
-  #requireAccount(): void {
-    requireAccount(this.#store)
-  }
-
   /** Throws `unsupported` when the account's storage is nearly full. `advice` ends the message. */
   #requireStorage(advice = ''): void {
-    this.#requireAccount()
+    requireAccount(this.#store)
     if (this.ctx.storage.sql.databaseSize <= STORAGE_LIMIT_BYTES) return
     throw new Failure('unsupported', `this account has used nearly all of its storage${advice}`)
   }

@@ -3,13 +3,16 @@ import { afterSightings, distinct, weightAt } from '../../../core/candidates/can
 import type { Candidate, Sighting } from '../../../core/candidates/candidate.ts'
 import { judged } from '../../../core/candidates/judgement.ts'
 import { candidateId, newKeySeed } from '../../../runtime/ids.ts'
+import type { LearningOrder, Lesson, RefusedByUse } from '../../../registration/by-use/lesson.ts'
 import type { Lookup } from '../../../registration/lookup.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
-import type { CandidateView, Lesson, LearningOrder, RefusedByUse } from '../records/candidate.ts'
+import type { CandidateView } from '../../../core/candidates/judgement.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** Most candidates that wait for their next call at once. */
 export const MOST_WANTED = 100
+/** Most calls of one write that are counted, so that a write stays short: evenly chosen where there are more. */
+const MOST_LESSONS = 2_000
 /** Refusals that are kept. */
 const MOST_REFUSED = 20
 
@@ -26,8 +29,8 @@ export class Candidates {
   /** Counts what calls began with, in one write. Nothing where the account has it off. */
   learn(lessons: readonly Lesson[], now: number): void {
     if (lessons.length === 0 || this.#learns === 'off') return
-    const salt = this.#salt()
-    const sightings = lessons.flatMap((lesson) => sightingsOf(lesson, salt))
+    const idOf = idsWith(this.#salt())
+    const sightings = sampled(lessons).flatMap((lesson) => sightingsOf(lesson, idOf))
     this.#store.candidates.save({ all: afterSightings(this.#store.candidates.all(), sightings, now) })
   }
 
@@ -130,8 +133,16 @@ export class Candidates {
   }
 }
 
-function sightingsOf({ provider, model, at, session, usage, ends }: Lesson, salt: string): Sighting[] {
-  const ids = ends.map(({ entry }) => candidateId(entry, salt))
+function sampled(lessons: readonly Lesson[]): readonly Lesson[] {
+  const every = Math.ceil(lessons.length / MOST_LESSONS)
+  return every <= 1 ? lessons : lessons.filter((_, at) => at % every === 0)
+}
+
+function sightingsOf(
+  { provider, model, at, session, usage, ends, whole }: Lesson,
+  idOf: (entry: Lookup) => string,
+): Sighting[] {
+  const ids = [...ends.map(({ entry }) => entry), ...(whole === null ? [] : [whole])].map(idOf)
   return ends.map(({ tokens }, place) => {
     const next = ids[place + 1]
     return {
@@ -146,4 +157,14 @@ function sightingsOf({ provider, model, at, session, usage, ends }: Lesson, salt
       usage,
     }
   })
+}
+
+/** Remembers the ids of a batch, in which most entries come again and again. */
+function idsWith(salt: string): (entry: Lookup) => string {
+  const known = new Map<Lookup, string>()
+  return (entry) => {
+    const id = known.get(entry) ?? candidateId(entry, salt)
+    known.set(entry, id)
+    return id
+  }
 }

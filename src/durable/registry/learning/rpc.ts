@@ -1,16 +1,10 @@
 import { HOUR_MS } from '../../../core/time/time.ts'
 import type { Clock } from '../../../runtime/clock.ts'
+import type { LearningOrder, PassedBody, RefusedByUse, RegisteredByUse } from '../../../registration/by-use/lesson.ts'
 import type { PrefixLookup } from '../prefixes/prefix-lookup.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
-import type {
-  CandidateView,
-  LearningOrder,
-  Lesson,
-  PassedBody,
-  RefusedByUse,
-  RegisteredByUse,
-} from '../records/candidate.ts'
+import type { CandidateView } from '../../../core/candidates/judgement.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Candidates } from './candidates.ts'
 
@@ -44,11 +38,6 @@ export class LearningRpc {
   /** What the gateway must know to learn from calls of this account. Null: there is none. */
   learningOrder(): LearningOrder | null {
     return this.#ports.candidates.order()
-  }
-
-  learn(lessons: Lesson[]): void {
-    const { store, candidates, clock } = this.#ports
-    store.transaction(() => candidates.learn(lessons, clock.now()))
   }
 
   candidates(): { all: CandidateView[]; refused: readonly RefusedByUse[]; now: number } {
@@ -87,7 +76,7 @@ export class LearningRpc {
   }
 
   #registered({ registration: given, entries, arrival }: PassedBody): RegisteredByUse {
-    const { store, scheduler, registrar, lookup, candidates, clock } = this.#ports
+    const { scheduler, registrar, lookup, candidates, clock } = this.#ports
     const now = clock.now()
     lookup.make(now)
     const begun = this.#begunWith(given.name, entries)

@@ -1,5 +1,5 @@
 import type { Candidate } from '../../../core/candidates/candidate.ts'
-import type { RefusedByUse } from '../records/candidate.ts'
+import type { RefusedByUse } from '../../../registration/by-use/lesson.ts'
 import type { Sql } from '../../sql.ts'
 
 /** A candidate as it is stored: without the names of its members. */

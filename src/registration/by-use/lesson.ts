@@ -1,10 +1,8 @@
-import type { LearnSetting, LintSetting } from '../../../contract/account.ts'
-import type { Candidate } from '../../../core/candidates/candidate.ts'
-import type { Judgement } from '../../../core/candidates/judgement.ts'
-import type { Arrival } from '../../../core/events/arrived.ts'
-import type { Usage } from '../../../core/model/usage.ts'
-import type { Lookup } from '../../../registration/lookup.ts'
-import type { Registration } from '../../../registration/registration.ts'
+import type { LearnSetting, LintSetting } from '../../contract/account.ts'
+import type { Arrival } from '../../core/events/arrived.ts'
+import type { Usage } from '../../core/model/usage.ts'
+import type { Lookup } from '../lookup.ts'
+import type { Registration } from '../registration.ts'
 
 /** What one call through the gateway teaches of beginnings that nothing is registered for. */
 export interface Lesson {
@@ -16,6 +14,8 @@ export interface Lesson {
   usage: Usage
   /** Where a prefix could end in its body, the shortest first, with the estimated tokens up to there. */
   ends: readonly { entry: Lookup; tokens: number }[]
+  /** The whole body; null: its last end is that. */
+  whole: Lookup | null
 }
 
 /** What the gateway must know of an account to learn from its calls. */
@@ -39,7 +39,7 @@ export interface PassedBody {
   candidate: string | null
 }
 
-/** What became of it. `booked`: the call was counted too. */
+/** What became of it. `entry`: its lookup. `booked`: the call was counted too. */
 export interface RegisteredByUse {
   id: string
   entry: Lookup | null
@@ -55,9 +55,4 @@ export interface RefusedByUse {
   kind: string
   field: string | null
   message: string
-}
-
-export interface CandidateView extends Candidate {
-  judgement: Judgement
-  estimatedSessions: number
 }
