@@ -254,7 +254,7 @@ class Storm {
       const names = new Map<string, string>()
       const views = await this.#pages<{ id: string; name: string }>(call, '/prefixes?limit=200')
       for (const { id, name } of views.data) names.set(id, name)
-      const { data, totals } = await this.#pages<Entry>(call, '/ledger?group=entry&limit=1000')
+      const { data, totals } = await this.#pages<Entry>(call, '/ledger?limit=1000')
       totalsNanos += nanos(totals?.cost_usd ?? 0)
       for (const { type, prefix_id: id, at, cost_usd: cost, why } of data) {
         if (type !== 'call') continue
