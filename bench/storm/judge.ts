@@ -76,14 +76,21 @@ const DECEIVING: ReadonlySet<string> = new Set(['no_write', 'downgrade_ttl'])
  * not been told of since: an eviction at its provider, a write that was not kept or was kept shorter than its answer says, counts that were
  * false, or its own clock set back. Any true answer about the prefix after that ends the excuse.
  */
-export function untrue({ calls, said, jumps, cutBetween }: Evidence): Said[] {
+export function untrue(evidence: Evidence): Said[] {
+  return unheld(evidence).flatMap(({ excuse, ...one }) => (excuse === null ? [one] : []))
+}
+
+export type Excuse = 'evicted' | 'deceived' | 'clock_set_back'
+
+/** All answers of warm about what the lab does not hold, each with what excuses it. */
+export function unheld({ calls, said, jumps, cutBetween }: Evidence): (Said & { excuse: Excuse | null })[] {
   const byMark = groupBy(calls, ({ mark }) => mark)
   const evictions = groupBy(
     calls.filter(({ faults }) => faults.includes('evict')),
     ({ wire }) => keeperOf(wire),
   )
-  return said.filter((one) => {
-    if (one.held || (one.state !== 'warm' && one.state !== 'expiring')) return false
+  return said.flatMap((one) => {
+    if (one.held || (one.state !== 'warm' && one.state !== 'expiring')) return []
     const own = (byMark.get(one.mark) ?? []).filter(({ at }) => at < one.at)
     const witness = own.findLast((call) => {
       const knownAt = (call.finishedAt ?? Infinity) + KNOWN_WITHIN_MS
@@ -95,7 +102,8 @@ export function untrue({ calls, said, jumps, cutBetween }: Evidence): Said[] {
       ({ at, faults }) => at > since && faults.some((kind) => DECEIVING.has(kind) || UNTOLD.has(kind)),
     )
     const setBack = jumps.some(({ at, byMs }) => byMs < 0 && at > since && at <= one.at)
-    return !evicted && !deceived && !setBack
+    const excuse = evicted ? 'evicted' : deceived ? 'deceived' : setBack ? 'clock_set_back' : null
+    return [{ ...one, excuse }]
   })
 }
 

@@ -1,7 +1,8 @@
+import { writeFileSync } from 'node:fs'
 import { say } from '../figure.ts'
 import { billedNanos, mostNanos } from './cost.ts'
 import { flatness } from './flat.ts'
-import { forgotten, leasesUsedTwice, lost, untrue } from './judge.ts'
+import { forgotten, leasesUsedTwice, lost, unheld } from './judge.ts'
 import { STORM_HELP, stormOptions } from './options.ts'
 import type { StormOptions } from './options.ts'
 import { reconcile } from './reconcile.ts'
@@ -33,7 +34,14 @@ export interface StormReport {
   calls: number
   calls_with_a_lease: number
   bookings: { exact: number; at_worst: number; never_arrived: number }
-  answers_about_warmth: { warm: number; held: number; all: number; unanswered_looks: number }
+  answers_about_warmth: {
+    warm: number
+    held: number
+    /** What could not be known, by cause. */
+    excused: Record<string, number>
+    all: number
+    unanswered_looks: number
+  }
   stopped_at_the_end: Record<string, number>
   happened: Record<string, number>
   faults_met: Record<string, number>
@@ -57,9 +65,10 @@ export function reportOf(options: StormOptions, record: StormRecord): StormRepor
     },
     cutBetween,
   })
+  const notHeld = unheld({ calls, said: witness.said, jumps, cutBetween })
   const found = {
     lost: lost(registered, witness.counts),
-    untrue: untrue({ calls, said: witness.said, jumps, cutBetween }),
+    untrue: notHeld.filter(({ excuse }) => excuse === null),
     twice: leasesUsedTwice(calls),
     forgotten: forgotten(witness.rest, calls, endedAt),
   }
@@ -90,6 +99,7 @@ export function reportOf(options: StormOptions, record: StormRecord): StormRepor
     answers_about_warmth: {
       warm: warm.length,
       held: warm.filter(({ held }) => held).length,
+      excused: tally(notHeld.flatMap(({ excuse }) => (excuse === null ? [] : [excuse]))),
       all: witness.said.length,
       unanswered_looks: witness.unanswered,
     },
@@ -112,12 +122,30 @@ function tally(words: readonly string[]): Record<string, number> {
   return counts
 }
 
+/** Everything that was seen of the prefixes with findings. */
+function evidenceOf({ findings }: StormReport, { witness, bookings, disturbances, jumps }: StormRecord): unknown {
+  const marks = new Set(findings.map((one) => (one as { mark: string }).mark))
+  const calls = witness.calls()
+  const ofThem = <Row extends { mark: string }>(rows: readonly Row[]): Row[] =>
+    rows.filter(({ mark }) => marks.has(mark))
+  return {
+    disturbances,
+    jumps,
+    evictions: calls.filter(({ faults }) => faults.includes('evict')).map(({ at, mark }) => ({ at, mark })),
+    calls: ofThem(calls),
+    bookings: ofThem(bookings),
+    said: ofThem(witness.said),
+    rest: ofThem(witness.rest),
+  }
+}
+
 /** Whether the product kept all that the storm judges. */
 export function isHeld(report: StormReport): boolean {
   const { lost: gone, untrue: lies, leases_used_twice: twice, forgotten: left, transcript_gaps: gaps } = report
   const { ledger_minus_transcript_nanos: money, totals_minus_bookings_nanos: totals } = report
   const isSilent = [gone, lies, twice, left, gaps, money, totals].every((figure) => figure === 0)
-  return isSilent && report.memory_flat && report.storage_flat
+  // Without leases on calls, none could be seen used twice.
+  return isSilent && report.calls_with_a_lease > 0 && report.memory_flat && report.storage_flat
 }
 
 /** Runs the command and returns its exit code. */
@@ -137,6 +165,7 @@ export async function stormBench(args: string[], print: (text: string) => void):
   const record = await runStorm(options)
   process.stdout.write = write
   const report = reportOf(options, record)
+  if (options.evidence !== null) writeFileSync(options.evidence, JSON.stringify(evidenceOf(report, record), null, 1))
   print(options.json ? `${JSON.stringify(report)}\n` : `${JSON.stringify(report, null, 2)}\n`)
   return isHeld(report) ? 0 : 1
 }

@@ -173,7 +173,8 @@ class Storm {
         const { object, n } = event
         const account = this.#accountOf(n)
         const name = { Registry: account.id, Directory: '', Egress: REGIONS[n % REGIONS.length] ?? '', Bot: 'nobody' }
-        return world.end(object, name[object])
+        this.#note((await world.end(object, name[object])) ? `ended_${object}` : 'ends_failed')
+        return
       }
       case 'cron_out':
         this.#cronOutUntil = world.now() + event.forMs

@@ -6,47 +6,50 @@ import type { DurableObject } from 'cloudflare:workers'
 import type { Lease } from '../../src/calls/lease.ts'
 import type { StoredPrefix } from '../../src/registration/record.ts'
 import type { Environment } from '../../src/runtime/env.ts'
+import type { Answered } from '../../src/runtime/answered.ts'
 import { directoryAt, registryAt } from '../../src/runtime/objects.ts'
 import product, { Bot, Directory, Egress, Registry } from '../../src/worker.ts'
 
 /** Set by the build: another number is another bundle. */
 declare const STORM_BUNDLE: string
 
-type Held = { held: string }
-
 /** The parts of the shipped classes that are wrapped here, as methods that a subclass may override. */
 type Made<Methods = object> = new (ctx: DurableObjectState, env: Environment) => DurableObject<Environment> & Methods
-interface LeaseReader {
-  bodyFor(lease: Pick<Lease, 'id' | 'seq' | 'k'>): Promise<StoredPrefix | Held | null>
+interface Answers {
+  answer(method: string, given: unknown[]): Promise<Answered>
 }
 
-class EndingRegistry extends (Registry as unknown as Made<LeaseReader>) {
-  override async bodyFor(lease: Pick<Lease, 'id' | 'seq' | 'k'>): Promise<StoredPrefix | Held | null> {
-    const stored = await super.bodyFor(lease)
-    if (stored === null || 'held' in stored) return stored
-    return { ...stored, headers: { ...stored.headers, 'x-lab-tag': lease.id } }
-  }
+const ENDED = 'the storm ended this object'
 
-  stormEnd(): void {
-    this.ctx.abort('the storm ended this object')
+/** The class, whose objects end when they are asked to: everything in memory and every call in flight is gone. */
+function ending(of: unknown) {
+  return class extends (of as Made<Answers>) {
+    override async answer(method: string, given: unknown[]): Promise<Answered> {
+      if (method === 'stormEnd') this.ctx.abort(ENDED)
+      return super.answer(method, given)
+    }
   }
 }
 
-class EndingDirectory extends (Directory as unknown as Made) {
-  stormEnd(): void {
-    this.ctx.abort('the storm ended this object')
+class EndingRegistry extends ending(Registry) {
+  /** The body of a leased call, with a header that names the lease. */
+  override async answer(method: string, given: unknown[]): Promise<Answered> {
+    const answer = await super.answer(method, given)
+    if (method !== 'bodyFor' || !('value' in answer)) return answer
+    const stored = answer.value as StoredPrefix | { held: string } | null
+    if (stored === null || 'held' in stored) return answer
+    const { id } = given[0] as Pick<Lease, 'id'>
+    return { value: { ...stored, headers: { ...stored.headers, 'x-lab-tag': id } } }
   }
 }
+
+class EndingDirectory extends ending(Directory) {}
+
+class EndingBot extends ending(Bot) {}
 
 class EndingEgress extends (Egress as unknown as Made) {
   stormEnd(): void {
-    this.ctx.abort('the storm ended this object')
-  }
-}
-
-class EndingBot extends (Bot as unknown as Made) {
-  stormEnd(): void {
-    this.ctx.abort('the storm ended this object')
+    this.ctx.abort(ENDED)
   }
 }
 
@@ -80,10 +83,15 @@ async function control(url: URL, env: Environment): Promise<Response> {
       return Response.json({ bundle: STORM_BUNDLE, counts })
     case '/storm/end':
       // The call cannot answer: its object ends in it.
-      await objectOf(env, text('object'), text('name'))
+      return objectOf(env, text('object'), text('name'))
         .stormEnd()
-        .catch(() => undefined)
-      return Response.json({ bundle: STORM_BUNDLE, counts })
+        .then(
+          () => new Response('the object is still there', { status: 500 }),
+          (thrown: unknown) =>
+            String(thrown).includes(ENDED)
+              ? Response.json({ ended: true })
+              : new Response(String(thrown), { status: 500 }),
+        )
     default:
       return new Response('no such control', { status: 404 })
   }

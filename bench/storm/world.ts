@@ -129,10 +129,15 @@ export class StormWorld {
     this.disturbances.push({ fromAt, untilAt: this.now(), of: 'tree' })
   }
 
-  async end(object: string, name: string): Promise<void> {
+  /** Ends an object in the middle of its work; false: it did not end. */
+  async end(object: string, name: string): Promise<boolean> {
     const fromAt = this.now()
-    await this.#control(`end?object=${object}&name=${encodeURIComponent(name)}`)
+    const path = `/storm/end?object=${object}&name=${encodeURIComponent(name)}`
+    const answer = await fetch(this.#base() + path, { signal: AbortSignal.timeout(ANSWER_MS) })
+    await answer.arrayBuffer()
+    if (!answer.ok) return false
     this.disturbances.push({ fromAt, untilAt: this.now(), of: 'object' })
+    return true
   }
 
   async calm(): Promise<void> {
@@ -218,15 +223,15 @@ export class StormWorld {
     return (pages * 4096) / 1e6
   }
 
-  /** Bytes of the product's state folder. */
+  /** Bytes of the product's databases, without the logs in front of them, which are folded in at 4 MB. */
   async storageBytes(): Promise<number> {
     const files = await readdir(join(this.#folder, 'state'), { recursive: true, withFileTypes: true })
     let bytes = 0
-    for (const file of files.filter((one) => one.isFile())) {
+    for (const file of files.filter((one) => one.isFile() && one.name.endsWith('.sqlite'))) {
       const path = join(file.parentPath, file.name)
       bytes += await stat(path).then(
         ({ size }) => size,
-        () => 0, // a log that was just folded into its database
+        () => 0, // it was just deleted
       )
     }
     return bytes

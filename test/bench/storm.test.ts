@@ -249,7 +249,7 @@ describe('flat', () => {
       flatness(
         samples(
           () => 300,
-          (n) => n * 100 * 5_000,
+          (n) => n * 100 * 8_000,
         ),
       ),
     ).toMatchObject({ memoryFlat: true, storageFlat: false })
