@@ -89,7 +89,11 @@ function reconcileOne(
   for (const { at, costNanos, why } of left) {
     const cost = costNanos ?? 0
     const isWorst = costNanos !== null && costNanos <= most(mark, at)
-    const call = nearest(at, (one) => unseen(one) && cost >= trueNanos(one)) ?? nearest(at, (one) => one.usage !== null)
+    // A call that was billed comes before one that was refused: that one needs no booking.
+    const call =
+      nearest(at, (one) => one.usage !== null && unseen(one) && cost >= trueNanos(one)) ??
+      nearest(at, (one) => one.usage === null && unseen(one)) ??
+      nearest(at, (one) => one.usage !== null)
     if (call !== null) {
       open.delete(call)
       const nanos = trueNanos(call)

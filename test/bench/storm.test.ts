@@ -185,6 +185,15 @@ describe('ledger minus transcript', () => {
     },
   )
 
+  it('gives the one worst case to the call that was billed, not to one that was refused beside it', () => {
+    const refused = call({ seq: 2, at: NOW + 1_000, status: 429, usage: null, told: null })
+    const bookings = [booking({ at: NOW + 1_000, costNanos: 30_000_000 })]
+    expect(judged({ calls: [call(), refused], bookings, cutBetween: () => true })).toMatchObject({
+      differenceNanos: 0,
+      atWorst: 1,
+    })
+  })
+
   it('takes the worst case for a call that never arrived, only where something ended', () => {
     const bookings = [booking({ costNanos: 30_000_000 })]
     expect(judged({ calls: [], bookings }).differenceNanos).toBe(30_000_000)
