@@ -5,6 +5,7 @@ import { caches } from './caches/openapi.ts'
 import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
+import { diagnosis } from './diagnosis/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
@@ -21,6 +22,7 @@ export const operations: readonly Operation[] = [
   ...providers,
   ...ledger,
   ...lifetimes,
+  ...diagnosis,
   ...accounts,
 ]
 
