@@ -1,14 +1,13 @@
+import { modelIn } from '../usage/address.ts'
+import { Ends } from '../usage/ends.ts'
+import type { KeptText } from '../usage/ends.ts'
+import { framingOf, usageIn } from '../usage/find.ts'
+import type { UsageObject } from '../usage/find.ts'
 import type { Connection } from './connection.ts'
 import { Reports } from './reports.ts'
 import type { Observation } from './reports.ts'
 import { bodyOf, isRequest, STREAM } from './request-body.ts'
 import type { KnownBody } from './request-body.ts'
-import { usageIn } from './usage.ts'
-import type { UsageObject } from './usage.ts'
-
-/** Kept parts of an answer, in which its usage is searched: the first bytes and the last ones. */
-const HEAD_BYTES = 64 * 1024
-const TAIL_BYTES = 256 * 1024
 
 export interface ObserveOptions {
   /** Id of the requests' provider (`GET /providers`): `anthropic`, `openai`, `openai-chat`, `gemini`, … */
@@ -68,7 +67,7 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
       refuseStream()
       return answer
     }
-    const model = modelIn(input)
+    const model = modelIn(isRequest(input) ? input.url : String(input))
     const report = (request: KnownBody, usage: UsageObject | null, ttftMs: number | null): void => {
       if (request === null) return
       reports.add({
@@ -84,9 +83,9 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
     }
     const signal = init?.signal ?? (isRequest(input) ? input.signal : null)
     return watched(answer, { now, signal }, (text, firstAt) => {
-      const isStream = (answer.headers.get('content-type') ?? '').includes('text/event-stream')
-      const usage = usageIn(text, isStream)
-      const ttftMs = isStream && firstAt !== null ? Math.max(0, firstAt - startedAt) : null
+      const framing = framingOf(answer.headers.get('content-type') ?? '') ?? 'json'
+      const usage = usageIn(text, framing)
+      const ttftMs = framing !== 'json' && firstAt !== null ? Math.max(0, firstAt - startedAt) : null
       if (!(body instanceof Promise)) {
         report(body, usage, ttftMs)
         return
@@ -114,14 +113,6 @@ function once(work: () => void): () => void {
   }
 }
 
-/** Returns the model named in the address, where Gemini and Bedrock have it; null for other providers. */
-function modelIn(input: string | URL | Request): string | null {
-  const address = isRequest(input) ? input.url : String(input)
-  const found =
-    /\/models?\/([^/:?]+)(?::[a-zA-Z]+GenerateContent|:generateContent|:streamGenerateContent|\/converse)/.exec(address)
-  return found?.[1] === undefined ? null : decodeURIComponent(found[1])
-}
-
 /**
  * Returns the same answer and records its bytes as the reader reads them: it reads nothing ahead and delays nothing. `ended` gets the
  * first and last part of the text once: at the end, when the reader stops early, when the stream breaks, and when `signal` aborts it.
@@ -129,21 +120,16 @@ function modelIn(input: string | URL | Request): string | null {
 function watched(
   answer: Response,
   { now, signal }: { now: () => number; signal: AbortSignal | null },
-  ended: (text: string, firstAt: number | null) => void,
+  ended: (text: KeptText, firstAt: number | null) => void,
 ): Response {
-  const head: Uint8Array[] = []
-  const tail: Uint8Array[] = []
-  let headBytes = 0
-  let tailBytes = 0
+  const ends = new Ends()
   let firstAt: number | null = null
   let finished = false
   const finish = (): void => {
     if (finished) return
     finished = true
     signal?.removeEventListener('abort', finish)
-    const decoder = new TextDecoder()
-    const text = [...head, ...tail].map((piece) => decoder.decode(piece, { stream: true })).join('')
-    ended(text, firstAt)
+    ended(ends.text(), firstAt)
   }
   const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
   // After an abort nobody may read any more, and then only the signal, or the end of the stream, tells of it.
@@ -159,14 +145,7 @@ function watched(
           return
         }
         firstAt ??= now()
-        if (headBytes < HEAD_BYTES) {
-          head.push(value)
-          headBytes += value.byteLength
-        } else {
-          tail.push(value)
-          tailBytes += value.byteLength
-          while (tailBytes - (tail[0]?.byteLength ?? 0) > TAIL_BYTES) tailBytes -= tail.shift()?.byteLength ?? 0
-        }
+        ends.add(value)
         controller.enqueue(value)
       },
       async cancel(reason) {

@@ -26,10 +26,13 @@ export const buildings: Building[] = [
   {
     path: 'src',
     steps: [
-      [room('contract', 'what crosses the HTTP boundary: requests and answers (zod), and the table of failures')],
+      [
+        room('contract', 'what crosses the HTTP boundary: requests and answers (zod), and the table of failures'),
+        room('usage', 'where usage and model stand in a real call: its bytes, its address'),
+      ],
       [
         room('core', 'pure decisions: no clock, no chance, no network, no name of a provider'),
-        room('client', 'typed client for programs of users; it knows `contract` alone'),
+        room('client', 'typed client for programs of users; it knows `contract` and `usage` alone'),
       ],
       [room('providers', 'one card of facts for each provider, one folder for each wire format')],
       [room('runtime', 'clock, environment, ids, sealing of secrets, compression')],
@@ -46,7 +49,7 @@ export const buildings: Building[] = [
       ],
       [room('erasure', 'deletes accounts, and the prompts of accounts')],
       [
-        room('queue', 'consumers of the probe queue and of its dead letters'),
+        room('queue', 'consumers of the queues: probes, their dead letters, observations'),
         room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
         room('dashboard', 'the page at `/`'),
       ],

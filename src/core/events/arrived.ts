@@ -28,24 +28,33 @@ export interface Arrival {
   refers?: boolean
   /** It read the managed cache that the planner keeps the prefix in, and so neither read nor renewed the provider's own. */
   handle?: true
+  /** Its client sent it again after a failure: it is evidence, and no new demand. */
+  again?: true
+}
+
+/** What is known of the model and the prefix when a report arrives. */
+export interface ReportFacts {
+  offers: readonly RetentionOffer[]
+  /** Prices what the requests saved; absent or null: a saving is counted without a price. */
+  price?: Price | null
+  /** True where the planner chooses the retention, and follows the one that real requests write at. */
+  open?: boolean
+  /** True where no caller stated the retention; as `open` where absent. */
+  unmarked?: boolean
+  /** The estimated tokens of the prefix, and the block size of the cache. */
+  size?: ArrivalFacts['size']
 }
 
 /**
  * Applies the real requests of one report, in the order of their starts. They renew the entry, cancel what was planned before, and
- * start resting plans again. `price`: prices what they saved; null: a saving is counted without a price. `open`: the planner chooses
- * the retention, and follows the one that real requests write at. `unmarked`: no caller stated that one. `size`: the estimated tokens of
- * the prefix, and the block size of the cache.
+ * start resting plans again. No request began before `earliestAt`.
  */
 export function applyArrivals(
   before: PrefixState,
   arrivals: readonly Arrival[],
   now: number,
   earliestAt: number,
-  offers: readonly RetentionOffer[],
-  price: Price | null = null,
-  open = false,
-  unmarked = open,
-  size: ArrivalFacts['size'] = {},
+  { offers, price = null, open = false, unmarked = open, size = {} }: ReportFacts,
 ): Transition {
   if (arrivals.length === 0) return { state: before, rows: [] }
   let state: PrefixState = before

@@ -32,10 +32,10 @@ export interface RealRequest {
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
   first?: KeptDifference
-  /** See `Arrival`. */
+  /** For these three see `Arrival`. */
   outOfReach?: true
-  /** See `Arrival`. */
   handle?: true
+  again?: true
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -103,7 +103,7 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
       ? effectOf(reading, before, request, facts)
       : { patch: kind === 'miss' ? { misses: before.misses + 1 } : {}, rows: [] }
   const ttft = standing === 'own' ? firstTokenAfter(before, kind, sent.ttftMs) : {}
-  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, ...ttft, tally }
+  const state: PrefixState = { ...measured.state, ...demandAfter(before, sent), ...effect.patch, ...ttft, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
   const found = standing === 'own' ? findingOf(before, reading, request) : null
@@ -111,7 +111,8 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
 }
 
 /** A request that read a managed cache is demand, and a hit there. It says nothing of the provider's own cache. */
-function ofHandle(before: PrefixState, { at, usage, ttftMs }: RealRequest, now: number): Entered {
+function ofHandle(before: PrefixState, sent: RealRequest, now: number): Entered {
+  const { at, usage, ttftMs } = sent
   const cachedTokens = usage.cacheReadTokens ?? 0
   const hit = cachedTokens > 0
   const measured = endMeasuredGap(before, hit, at)
@@ -119,7 +120,7 @@ function ofHandle(before: PrefixState, { at, usage, ttftMs }: RealRequest, now: 
   const kind: RequestKind = hit ? 'hit' : usage.cacheReadTokens === null ? 'silent' : 'miss'
   const state: PrefixState = {
     ...measured.state,
-    ...demandAfter(before, at),
+    ...demandAfter(before, sent),
     hits: hits + (hit ? 1 : 0),
     misses: misses + (kind === 'miss' ? 1 : 0),
     lastHit: hit && (lastHit === null || at >= lastHit.at) ? { at, cachedTokens, ttftMs } : lastHit,
@@ -181,7 +182,8 @@ function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transiti
 }
 
 /** Idle gaps, request rate and signal after one more request. */
-function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
+function demandAfter(before: PrefixState, { at, again }: RealRequest): Partial<PrefixState> {
+  if (again === true) return {}
   const gaps = gapsAfterArrival(before.gaps ?? [], before.lastArrivalAt, at)
   return {
     requests: addRequests(before.requests ?? null, at),

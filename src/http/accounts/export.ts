@@ -130,23 +130,18 @@ async function* prefixLines(
   after: number | string | null,
 ): AsyncGenerator<Line> {
   const registry = registryOf(c, name)
-  let from = typeof after === 'number' ? after : null
-  do {
-    // One at a time: the cursor behind it is its key.
-    const page = await registry.list({}, from, 1)
-    for (const view of page.views) {
-      const { id } = view.record
-      const [body, history] = await Promise.all([found(registry.body(id)), found(registry.history(id))])
-      const prefix = {
-        type: 'prefix',
-        prefix: prefixJson(view),
-        body: body.value === null ? null : unpack(body.value),
-        history: (history.value ?? []).map(historyJson),
-      }
-      yield { after: page.cursor ?? 0, value: { ...prefix, problem: body.problem } }
+  // One at a time: the cursor behind it is its key.
+  for await (const { view, next } of viewsAfter(after, (from) => registry.list({}, from, 1))) {
+    const { id } = view.record
+    const [body, history] = await Promise.all([found(registry.body(id)), found(registry.history(id))])
+    const prefix = {
+      type: 'prefix',
+      prefix: prefixJson(view),
+      body: body.value === null ? null : unpack(body.value),
+      history: (history.value ?? []).map(historyJson),
     }
-    from = page.cursor
-  } while (from !== null)
+    yield { after: next ?? 0, value: { ...prefix, problem: body.problem } }
+  }
 }
 
 async function* cacheLines(
@@ -155,15 +150,23 @@ async function* cacheLines(
   after: number | string | null,
 ): AsyncGenerator<Line> {
   const registry = registryOf(c, name)
+  for await (const { view } of viewsAfter(after, (from) => registry.handleList(null, from, AT_ONCE))) {
+    const { value, problem } = await found(registry.handleBody(view.k))
+    const contents = value === null ? null : unpack(value)
+    yield { after: view.k, value: { type: 'cache', cache: cacheJson(view), contents, problem } }
+  }
+}
+
+/** The views of every page behind `after`. `next`: where the page behind this one begins, null for the last. */
+async function* viewsAfter<View>(
+  after: number | string | null,
+  list: (from: number | null) => Promise<{ views: readonly View[]; cursor: number | null }>,
+): AsyncGenerator<{ view: View; next: number | null }> {
   let from = typeof after === 'number' ? after : null
   do {
-    const page = await registry.handleList(null, from, AT_ONCE)
-    for (const view of page.views) {
-      const { value, problem } = await found(registry.handleBody(view.k))
-      const contents = value === null ? null : unpack(value)
-      yield { after: view.k, value: { type: 'cache', cache: cacheJson(view), contents, problem } }
-    }
+    const page = await list(from)
     from = page.cursor
+    for (const view of page.views) yield { view, next: from }
   } while (from !== null)
 }
 

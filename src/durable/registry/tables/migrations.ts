@@ -113,4 +113,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'ALTER TABLE handle_drop ADD COLUMN reserved_nanos INTEGER NOT NULL DEFAULT 0',
     "CREATE INDEX handle_drop_of ON handle_drop (json_extract(record, '$.fingerprint'))",
   ],
+  // Numbers of the observation messages that were booked, by minute.
+  ['CREATE TABLE seen_message (minute INTEGER PRIMARY KEY, ids TEXT NOT NULL)'],
 ]

@@ -14,6 +14,7 @@ import { migrate } from '../../migrate.ts'
 import { ModelPoolStore } from './model-pools.ts'
 import { OutboxStore, addToOutbox } from './outbox.ts'
 import { PrefixStore } from './prefixes.ts'
+import { SeenMessageStore } from './seen-messages.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
@@ -46,6 +47,7 @@ export class RegistryStore {
   readonly barriers: BarrierStore
   readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
+  readonly seenMessages: SeenMessageStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -70,6 +72,7 @@ export class RegistryStore {
     this.barriers = new BarrierStore(sql)
     this.botCalls = new BotCallStore(sql)
     this.outbox = new OutboxStore(sql)
+    this.seenMessages = new SeenMessageStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
@@ -85,6 +88,7 @@ export class RegistryStore {
       this.prefixes.clearCache()
       this.states.clearCache()
       this.claims.clearCache()
+      this.seenMessages.clearCache()
       for (const read of this.#copies) read()
       throw thrown
     }
