@@ -186,6 +186,7 @@ export class Lab {
       const usage = {
         [call.provider === 'gemini' || call.provider === 'vertex' ? 'usageMetadata' : 'usage']: answer.usage,
       }
+      row.done_despite = true
       this.#finish(row, status)
       return jsonResponse(status, retold({ ...(body as object), ...usage }, faults), headers)
     }

@@ -31,7 +31,7 @@ const termsWith = (counting: Counting): fc.Arbitrary<Terms> =>
 let accounts = 0
 
 async function play(counting: Counting, seed: number, ms: number) {
-  const sums = { runs: 0, sent: 0, loose: 0, exceeded: 0, answers: {} as Record<string, number> }
+  const sums = { runs: 0, sent: 0, loose: 0, exceeded: 0, answers: {} as Record<string, number>, times: {} as Record<string, [number, number]> }
   await fc.assert(
     fc.asyncProperty(termsWith(counting), steps, async (terms, taken) => {
       const run = new LawRun(terms)
@@ -48,6 +48,11 @@ async function play(counting: Counting, seed: number, ms: number) {
         await run.world.leave()
       }
       const { bills, broken, exceeded } = run.world.accountant
+      for (const [act, [ms, n]] of Object.entries(run.times)) {
+        const t = (sums.times[act] ??= [0, 0])
+        t[0] += Math.round(ms)
+        t[1] += n
+      }
       sums.runs += 1
       sums.sent += bills.length
       sums.loose += bills.filter(({ told }) => told !== 'exact').length

@@ -156,7 +156,7 @@ export class Accountant {
 
   /** Handles, as the transcript tells of them. The name of one begins with the number of its creation. */
   #stored(row: TranscriptRow, of: string, told: Told): void {
-    if (!row.path.includes('cachedContents') || row.status !== 200) return
+    if (!row.path.includes('cachedContents') || (row.status !== 200 && row.done_despite !== true)) return
     const id = /cachedContents\/(lab\d{8})/.exec(row.path)?.[1]
     const ttl = Number(/"ttl":\s*"([\d.]+)s"/.exec(row.body)?.[1] ?? 0) * 1_000
     const known = id === undefined ? undefined : this.#handles.get(id)

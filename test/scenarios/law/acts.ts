@@ -47,7 +47,26 @@ export const ACTS = [
 ] as const
 
 /** What has to happen often, so that the others have an effect. */
-export const OFTEN = ['warm', 'warm', 'keep', 'keep', 'keep', 'deliver', 'deliver', 'release', 'observe', 'botAlarm'] as const
+export const OFTEN = [
+  'warm',
+  'warm',
+  'warm',
+  'warmAgain',
+  'background',
+  'pool',
+  'crew',
+  'cache',
+  'message',
+  'message',
+  'keep',
+  'keep',
+  'keep',
+  'keep',
+  'keep',
+  'deliver',
+  'observe',
+  'wait',
+] as const
 
 export interface Step {
   act: (typeof ACTS)[number]
@@ -94,6 +113,9 @@ export class LawRun {
   readonly #most = new Map<string, number | null>()
   #crews = 0
   /** Answers by status, for those who look whether the steps do anything. */
+  #heldFor = 0
+  #killedFor = 0
+  readonly times: Record<string, [number, number]> = {}
   readonly trace: string[] = []
   last = ''
   readonly answers: Record<string, number> = {}
@@ -133,10 +155,23 @@ export class LawRun {
 
   async take({ act, which, how }: Step): Promise<void> {
     this.world.later(1)
+    if (this.world.accountant.isKilled && (this.#killedFor += 1) > 5) {
+      if (this.#switches.killSwitch) await this.#act('killSwitch', 0, 1)
+      if (this.#switches.globalSwitch) await this.#act('globalSwitch', 0, 1)
+      this.#killedFor = 0
+    }
+    const t0 = performance.now()
     const before = this.world.accountant.bills.length
     await this.#act(act, which, how)
     this.trace.push(`${new Date(this.world.now).toISOString().slice(8, 23)} ${act} ${this.last} ${this.world.accountant.bills.slice(before).map((b) => `[${b.of} ${b.nanos} ${b.told} ${b.row.faults}]`)}`)
     this.last = ''
+    const t = (this.times[act] ??= [0, 0])
+    t[0] += performance.now() - t0
+    t[1] += 1
+    if (this.world.isHeld) {
+      this.#heldFor += 1
+      if (this.#heldFor > 4) await this.world.release()
+    } else this.#heldFor = 0
     if (this.world.isQuiet && !this.world.isHeld) this.world.accountant.quiet()
   }
 
@@ -293,7 +328,7 @@ export class LawRun {
       case 'killSwitch':
       case 'globalSwitch': {
         // Mostly off: nothing is spent while it is on.
-        const isOn = how < 0.3
+        const isOn = how < 0.3 && !this.#switches[act]
         if (act === 'killSwitch') await world.admin('PATCH', `/accounts/${world.account}`, { kill_switch: isOn })
         else await world.admin('POST', '/kill-switch', { on: isOn })
         this.#switches[act] = isOn
