@@ -14,8 +14,8 @@ declare const process: { env: Record<string, string | undefined> }
 
 const unit = evenly(0, 1)
 const steps = fc.array(fc.record({ act: fc.constantFrom(...ACTS, ...OFTEN), which: unit, how: unit }), {
-  minLength: 40,
-  maxLength: 90,
+  minLength: 60,
+  maxLength: 120,
 })
 const termsWith = (counting: Counting): fc.Arbitrary<Terms> =>
   fc.record({
@@ -23,7 +23,7 @@ const termsWith = (counting: Counting): fc.Arbitrary<Terms> =>
     kind: fc.constantFrom(0, 1, 2),
     withTool: fc.boolean(),
     budget: fc.constantFrom(0.15, 0.22, 0.5, 1.5),
-    accountBudget: fc.constantFrom(null, 0.3, 0.7, 2),
+    accountBudget: fc.constantFrom(null, 0.5, 1, 3),
     cacheBudget: fc.constantFrom(null, 0.15, 0.4),
     botBudget: fc.constantFrom(0.03, 0.1, 1),
   })
@@ -32,8 +32,11 @@ let accounts = 0
 
 async function play(counting: Counting, seed: number, ms: number) {
   const sums = { runs: 0, sent: 0, loose: 0, exceeded: 0, answers: {} as Record<string, number>, times: {} as Record<string, [number, number]> }
+  const endAt = performance.now() + ms
   await fc.assert(
     fc.asyncProperty(termsWith(counting), steps, async (terms, taken) => {
+      // Not a limit of fast-check's: that one leaves the last script running beside the next.
+      if (performance.now() > endAt) return
       const run = new LawRun(terms)
       accounts += 1
       try {
@@ -61,11 +64,11 @@ async function play(counting: Counting, seed: number, ms: number) {
       if (broken.length > 0) console.log(run.trace.join('\n'))
       expect(broken.slice(0, 3)).toEqual([])
     }),
-    { seed, numRuns: 10_000, interruptAfterTimeLimit: ms, markInterruptAsFailure: false, endOnFailure: true },
+    { seed, numRuns: 10_000, endOnFailure: true },
   )
   return sums
 }
 
-it('of a provider that bills up to the bound', async () => {
-  console.log(JSON.stringify(await play('bound', 20261201, 20_000), null, 1))
+it.each(['hostile', 'usual', 'bound'] as const)('of a provider that bills %s', async (counting) => {
+  console.log(JSON.stringify(await play(counting, 20261202, 40_000)))
 }, 600_000)

@@ -17,6 +17,9 @@ const START_AT = Date.UTC(2030, 2, 5, 20, 30)
 const STEP_MS = 1_500
 const CHECK_MS = 3
 
+/** The price that the deployment has: a multiple of the base. */
+let inForce: number | null = null
+
 export type Counting = 'usual' | 'bound' | 'hostile'
 
 /** What the cards state, and docs/providers.md prints, for chat templates; a test holds this table to that page. */
@@ -80,6 +83,8 @@ export class LawWorld {
   async leave(): Promise<void> {
     this.isHeld = false
     await Promise.race([Promise.all(this.#pending), pause(STEP_MS)])
+    // The account stays, and the cron would wake it.
+    await call('PATCH', `/accounts/${this.account}`, { kill_switch: true }, { key: ADMIN })
     await call('POST', '/kill-switch', { on: false }, { key: ADMIN })
     await this.tellEveryone()
     vi.restoreAllMocks()
@@ -98,9 +103,12 @@ export class LawWorld {
 
   /** Sets prices at all providers. Calls of now on cost so many times the base. */
   async price(factor: number): Promise<void> {
-    const rates = times(BASE, factor)
-    for (const { place, model, writes } of MODELS)
-      await this.admin('PATCH', `/providers/${place}`, asOverride(rates, [model], writes))
+    if (inForce !== factor) {
+      const rates = times(BASE, factor)
+      for (const { place, model, writes } of MODELS)
+        await this.admin('PATCH', `/providers/${place}`, asOverride(rates, [model], writes))
+    }
+    inForce = factor
     this.factor = factor
     await this.tellEveryone()
   }
