@@ -1,16 +1,21 @@
 import * as fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
 import { evenly } from '../support/evenly.ts'
 import { ACTS, LawRun, OFTEN } from './law/acts.ts'
 import type { Terms } from './law/acts.ts'
 import type { Counting } from './law/world.ts'
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    lawSeconds: number
+    lawSeed: number
+  }
+}
+
 /**
  * The law of budgets, in the real runtime: random scripts of all that spends, against an accountant who knows the providers' transcript and the
- * price rows alone.
+ * price rows alone. LAW_SECONDS plays longer, LAW_SEED repeats a seed.
  */
-
-declare const process: { env: Record<string, string | undefined> }
 
 const unit = evenly(0, 1)
 const steps = fc.array(fc.record({ act: fc.constantFrom(...ACTS, ...OFTEN), which: unit, how: unit }), {
@@ -30,45 +35,56 @@ const termsWith = (counting: Counting): fc.Arbitrary<Terms> =>
 
 let accounts = 0
 
-async function play(counting: Counting, seed: number, ms: number) {
-  const sums = { runs: 0, sent: 0, loose: 0, exceeded: 0, answers: {} as Record<string, number>, times: {} as Record<string, [number, number]> }
-  const endAt = performance.now() + ms
+/** Plays scripts for some time. Fails with the seed and the script that breaks the law, and tells what happened in it. */
+async function play(counting: Counting, seed: number, seconds: number) {
+  const endAt = performance.now() + seconds * 1_000
+  const sums = { runs: 0, sent: 0, uncounted: 0, beyond: 0, refused: 0, told: 0 }
   await fc.assert(
     fc.asyncProperty(termsWith(counting), steps, async (terms, taken) => {
       // Not a limit of fast-check's: that one leaves the last script running beside the next.
       if (performance.now() > endAt) return
       const run = new LawRun(terms)
+      const { accountant } = run.world
       accounts += 1
       try {
         await run.begin(`law-${accounts}`)
-        for (const step of taken) {
-          await run.take(step)
-          if (run.world.accountant.broken.length > 0) break
-        }
-        if (run.world.accountant.broken.length === 0) await run.finish()
-        if (run.world.accountant.broken.length > 0) console.log(JSON.stringify((await run.world.ask('GET', '/ledger?from=2030-03-05&to=2030-03-07')).json['data']).replaceAll('},{', '},\n{'))
+        for (const step of taken) if (accountant.broken.length === 0) await run.take(step)
+        if (accountant.broken.length === 0) await run.finish()
       } finally {
         await run.world.leave()
       }
-      const { bills, broken, exceeded } = run.world.accountant
-      for (const [act, [ms, n]] of Object.entries(run.times)) {
-        const t = (sums.times[act] ??= [0, 0])
-        t[0] += Math.round(ms)
-        t[1] += n
-      }
       sums.runs += 1
-      sums.sent += bills.length
-      sums.loose += bills.filter(({ told }) => told !== 'exact').length
-      sums.exceeded += exceeded
-      for (const [what, count] of Object.entries(run.answers)) sums.answers[what] = (sums.answers[what] ?? 0) + count
-      if (broken.length > 0) console.log(run.trace.join('\n'))
-      expect(broken.slice(0, 3)).toEqual([])
+      sums.sent += accountant.bills.length
+      sums.uncounted += accountant.bills.filter(({ told }) => told !== 'exact').length
+      sums.beyond += accountant.beyond
+      sums.refused += run.refused
+      sums.told += run.told
+      expect([...accountant.broken.slice(0, 3), ...(accountant.broken.length > 0 ? run.story : [])]).toEqual([])
     }),
     { seed, numRuns: 10_000, endOnFailure: true },
   )
   return sums
 }
 
-it.each(['hostile', 'usual', 'bound'] as const)('of a provider that bills %s', async (counting) => {
-  console.log(JSON.stringify(await play(counting, 20261202, 40_000)))
-}, 600_000)
+const { lawSeconds, lawSeed } = { lawSeconds: inject('lawSeconds'), lawSeed: inject('lawSeed') }
+/** Each of the three has a third of the time: half of it from a seed that is always the same, half from another one. */
+const seconds = lawSeconds / 2
+const another = lawSeed === 0 ? Math.floor(Math.random() * 2 ** 31) : lawSeed
+
+it.each([
+  ['as prompts usually are', 'usual'],
+  ['up to the bound', 'bound'],
+  ['beyond the bound', 'hostile'],
+] as const)(
+  'of a provider that bills %s, no budget is passed, and the ledger is the transcript',
+  async (_, counting) => {
+    const fixed = await play(counting, 20261201, seconds)
+    const random = await play(counting, another, seconds)
+    console.log(counting, JSON.stringify(fixed), JSON.stringify(random))
+    expect(fixed.runs + random.runs).toBeGreaterThan(2)
+    for (const { sent, refused } of [fixed]) for (const happened of [sent, refused]) expect(happened).toBeGreaterThan(5)
+    const isHostile = counting === 'hostile'
+    expect([fixed.beyond > 0, fixed.told > 0]).toEqual([isHostile, isHostile])
+  },
+  3_600_000,
+)

@@ -50,7 +50,6 @@ export class Accountant {
   readonly broken: string[] = []
   readonly bills: Bill[] = []
   readonly #rates: () => Rates
-  readonly #isHostile: boolean
   /** Budgets by word, and that of the account: all that were in force since nothing was in flight. Null: none. */
   readonly #budgets = new Map<string, (number | null)[]>()
   readonly #sums = new Map<string, number>()
@@ -63,9 +62,8 @@ export class Accountant {
   readonly #botBudgets = new Map<string, number>()
   isKilled = false
 
-  constructor(rates: () => Rates, isHostile: boolean) {
+  constructor(rates: () => Rates) {
     this.#rates = rates
-    this.#isHostile = isHostile
   }
 
   /** A budget is in force from now on. Of what was reserved before, the former one held. */
@@ -170,8 +168,9 @@ export class Accountant {
     if (row.method === 'DELETE') known.untilAt = row.at
   }
 
-  get hasHandles(): boolean {
-    return this.#handles.size > 0
+  /** Whether every cost so far is known, and booked when its call ends. */
+  get isPlain(): boolean {
+    return this.#handles.size === 0 && this.bills.every(({ told }) => told !== 'either')
   }
 
   /** Storage of each handle, by UTC day. Amounts are differences of sums, so that days add up to the whole. */
@@ -197,10 +196,15 @@ export class Accountant {
       const sure = bills.filter(({ told }) => told === 'exact')
       const loose = bills.filter(({ told }) => told !== 'exact')
       const stored = storage.filter((one) => one.day === day)
-      const exact = [...sure, ...stored.filter(({ told }) => told === 'exact')].reduce((sum, { nanos }) => sum + nanos, 0)
+      const exact = [...sure, ...stored.filter(({ told }) => told === 'exact')].reduce(
+        (sum, { nanos }) => sum + nanos,
+        0,
+      )
       const ledger = booked.filter((one) => one.day === day).reduce((sum, { nanos }) => sum + nanos, 0)
       const rest = ledger - exact
-      const least = loose.reduce((sum, { nanos }) => sum + nanos, 0)
+      // Nobody can know what was billed beyond the bound without being counted.
+      const bounded = loose.filter(({ row }) => !row.faults.includes('overbilled'))
+      const least = bounded.reduce((sum, { nanos }) => sum + nanos, 0)
       const looseStorage = stored.filter(({ told }) => told !== 'exact').reduce((sum, { nanos }) => sum + nanos, 0)
       const most = loose.reduce((sum, bill) => sum + Math.max(bill.most, bill.nanos), looseStorage)
       if (rest < least || rest > most)
@@ -226,11 +230,7 @@ export class Accountant {
     }
   }
 
-  get exceeded(): number {
+  get beyond(): number {
     return this.bills.filter(({ row }) => row.faults.includes('overbilled')).length
-  }
-
-  get hostile(): boolean {
-    return this.#isHostile
   }
 }

@@ -87,6 +87,12 @@ export interface Terms {
   botBudget: number
 }
 
+interface Keep {
+  plan: (typeof PLANS)[number]
+  budget_usd_per_day: number
+  latency_value_usd: number
+}
+
 const PLANS = ['auto', 'always', 'off', { probes: 2 }] as const
 const FACTORS = [1, 1.5, 2.5]
 const WRONG = ['huge', 'negative', 'fraction', 'zeros'] as const
@@ -112,13 +118,15 @@ export class LawRun {
   readonly #bots: string[] = []
   readonly #most = new Map<string, number | null>()
   #crews = 0
-  /** Answers by status, for those who look whether the steps do anything. */
+  /** What happened, a line for each step. */
+  readonly story: string[] = []
+  #said = ''
+  /** Requests that a budget refused. */
+  refused = 0
+  /** Prefixes that tell of a call beyond the bound. */
+  told = 0
   #heldFor = 0
   #killedFor = 0
-  readonly times: Record<string, [number, number]> = {}
-  readonly trace: string[] = []
-  last = ''
-  readonly answers: Record<string, number> = {}
 
   constructor(terms: Terms) {
     this.#terms = terms
@@ -160,26 +168,26 @@ export class LawRun {
       if (this.#switches.globalSwitch) await this.#act('globalSwitch', 0, 1)
       this.#killedFor = 0
     }
-    const t0 = performance.now()
-    const before = this.world.accountant.bills.length
+    const { bills } = this.world.accountant
+    const before = bills.length
+    this.#said = ''
     await this.#act(act, which, how)
-    this.trace.push(`${new Date(this.world.now).toISOString().slice(8, 23)} ${act} ${this.last} ${this.world.accountant.bills.slice(before).map((b) => `[${b.of} ${b.nanos} ${b.told} ${b.row.faults}]`)}`)
-    this.last = ''
-    const t = (this.times[act] ??= [0, 0])
-    t[0] += performance.now() - t0
-    t[1] += 1
+    const sent = bills.slice(before).map(({ of, nanos, told, row }) => ` [${of} ${nanos} ${told} ${row.faults.join()}]`)
+    this.story.push(`${new Date(this.world.now).toISOString().slice(8, 23)} ${act} ${how}${this.#said}${sent.join('')}`)
     if (this.world.isHeld) {
       this.#heldFor += 1
       if (this.#heldFor > 4) await this.world.release()
     } else this.#heldFor = 0
-    if (this.world.isQuiet && !this.world.isHeld) this.world.accountant.quiet()
+    if (!this.world.isQuiet || this.world.isHeld) return
+    this.world.accountant.quiet()
+    if (this.story.length % 10 === 0 && this.world.accountant.isPlain)
+      this.world.accountant.audit(await this.world.books(), `after ${this.story.length} steps`)
   }
 
   async #ask(method: string, path: string, body?: unknown): Promise<Answer | null> {
     const answer = await this.world.run(this.world.ask(method, path, body))
-    const what = `${method} ${path.replace(/\/(?:pfx|mc|bot|job|cch)_[^/?]+/, '/…').replace(/\?.*/, '')} ${answer?.status ?? 'held'}`
-    this.last += what + (answer !== null && answer.status >= 400 ? answer.text.slice(0, 160) : '')
-    this.answers[what] = (this.answers[what] ?? 0) + 1
+    this.#said += ` ${method} ${path} ${answer?.status ?? 'held'}`
+    if (answer?.status === 402) this.refused += 1
     return answer
   }
 
@@ -188,7 +196,7 @@ export class LawRun {
   }
 
   /** A plan, with one of three budgets. */
-  #plan(which: number, how: number) {
+  #plan(which: number, how: number): Keep {
     const budget = this.#terms.budget * pick([1, 1, 1.7], (how * 10) % 1)
     return { plan: pick(PLANS, which), budget_usd_per_day: Math.round(budget * 1e4) / 1e4, latency_value_usd: 1 }
   }
@@ -200,7 +208,7 @@ export class LawRun {
     if (keep !== undefined) this.#budget(subject, nanosOf(keep.budget_usd_per_day))
   }
 
-  async #warm(of: Model, word: string, keep: ReturnType<LawRun['#plan']>, more: object = {}): Promise<void> {
+  async #warm(of: Model, word: string, keep: Keep, more: object = {}): Promise<void> {
     const subject = subjectOf(word, of.model)
     this.#budget(subject, nanosOf(keep.budget_usd_per_day))
     const body = warmBody(of, [this.#text(word)], this.#terms.withTool)
@@ -456,6 +464,10 @@ export class LawRun {
     world.losing = 0
     world.lab.faults.clear()
     await world.release()
+    for (const id of this.#ids.values()) {
+      const advice = (await world.ask('GET', `/prefixes/${id}`)).json['advice'] as { cause: string }[] | undefined
+      if (advice?.some(({ cause }) => cause === 'bound_exceeded') === true) this.told += 1
+    }
     await world.admin('PATCH', `/accounts/${world.account}`, { kill_switch: true })
     for (const hours of [0.2, 2, 2]) {
       world.later(hours * 3_600_000)

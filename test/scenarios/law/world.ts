@@ -55,7 +55,7 @@ export class LawWorld {
       latency: 'off',
       vocabulary: o200kTokens,
     })
-    this.accountant = new Accountant(() => times(BASE, this.factor), counting === 'hostile')
+    this.accountant = new Accountant(() => times(BASE, this.factor))
     if (counting !== 'usual') {
       const byte = { per: 'byte', free_count_low: LOW } as const
       this.lab.counting.add({ provider: 'anthropic', ...byte, added: ADDED.anthropic })
@@ -131,7 +131,9 @@ export class LawWorld {
     const isLost = row.usage !== null && this.losing > 0
     if (isLost) this.losing -= 1
     const isWrong = row.faults.includes('wrong_usage') || row.faults.includes('missing_usage')
-    this.accountant.served(row, isLost || isWrong ? 'worst' : 'exact')
+    // No vendor counts a managed cache that it failed to name.
+    const isNameless = row.done_despite === true && row.path.includes('cachedContents')
+    this.accountant.served(row, isLost || isWrong || isNameless ? 'worst' : 'exact')
     // A loop, because a promise that another request settles would not wake this one.
     while (this.isHeld) await new Promise((resolve) => setTimeout(resolve, CHECK_MS))
     if (isLost) throw new Error('Network connection lost.')
