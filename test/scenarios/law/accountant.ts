@@ -18,6 +18,8 @@ export interface Bill {
   /** Its answer is under way. */
   open: boolean
   isBot: boolean
+  /** Its prefix was deleted since. */
+  isForgotten: boolean
 }
 
 interface Handle {
@@ -83,8 +85,8 @@ export class Accountant {
   quiet(): void {
     for (const [of, all] of this.#budgets) this.#budgets.set(of, all.slice(-1))
     for (const bill of this.bills) bill.open = false
-    for (const { of, nanos, told, row } of this.bills)
-      if (told === 'exact' && row.faults.includes('overbilled'))
+    for (const { of, nanos, told, row, isForgotten } of this.bills)
+      if (told === 'exact' && !isForgotten && row.faults.includes('overbilled'))
         this.#dearest.set(of, Math.max(this.#dearest.get(of) ?? 0, nanos))
   }
 
@@ -93,7 +95,7 @@ export class Accountant {
     for (const bill of this.bills) {
       if (bill.of !== of) continue
       if (bill.open && bill.told === 'exact') bill.told = 'either'
-      bill.row.faults = bill.row.faults.filter((fault) => fault !== 'overbilled')
+      bill.isForgotten = true
     }
     this.#dearest.delete(of)
   }
@@ -118,7 +120,7 @@ export class Accountant {
     if (nanos === null) return null
     const isBot = /"stream":\s*true|streamGenerateContent|converse-stream/.test(`${row.path} ${row.body}`)
     const day = dayOf(row.at)
-    const bill: Bill = { row, nanos, most: mostFor(row, this.#rates()), day, of, told, open: true, isBot }
+    const bill: Bill = { row, nanos, most: mostFor(row, this.#rates()), day, of, told, open: true, isBot, isForgotten: false }
     if (isBot) this.#checkBot(of)
     for (const whose of isBot ? [ACCOUNT] : [of, ACCOUNT]) this.#check(whose, bill)
     this.bills.push(bill)
