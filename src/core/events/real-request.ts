@@ -13,11 +13,13 @@ import { ended } from '../ledger/holdout-gap.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import { believable, NO_COUNTS } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
-import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
+import type { Finding, LearnedRetention } from '../prefix/parts.ts'
 import { addFirstToken } from '../prefix/first-token.ts'
 import type { FirstTokenTimes } from '../prefix/first-token.ts'
 import { lifetimeAfter } from '../prefix/lifetime.ts'
 import { signalAfter } from '../prefix/signal.ts'
+import { tallyAfter } from '../prefix/tally.ts'
+import type { RequestKind } from '../prefix/tally.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
 import { afterCacheRead } from './cache-read.ts'
@@ -50,12 +52,6 @@ export interface ArrivalFacts extends Rewriting {
   /** What is known of the size of the prefix beside its measured tokens. */
   size: Omit<KnownSize, 'measuredTokens'>
 }
-
-/**
- * What the usage of a real request shows. `hit`: it read at least half of the prefix. `rewrite`: it wrote at least half of it, after
- * the last evidence. `miss`: neither. `silent`: its usage has no cache counts, or sums that may hide a cold start.
- */
-type RequestKind = 'hit' | 'rewrite' | 'miss' | 'silent'
 
 /** What a real request shows, and how much of the prefix it read. */
 interface RealReading {
@@ -202,25 +198,6 @@ function firstTokenAfter({ ttft }: PrefixState, kind: RequestKind, ms: number | 
   if (ms === null) return {}
   const kinds: (keyof FirstTokenTimes)[] = kind === 'silent' ? ['all'] : ['all', kind === 'hit' ? 'warm' : 'cold']
   return { ttft: addFirstToken(ttft, ms, kinds) }
-}
-
-function tallyAfter(
-  before: ArrivalTally | null,
-  kind: RequestKind,
-  readTokens: number,
-  at: number,
-  now: number,
-): ArrivalTally {
-  const tally = before ?? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
-  const isHit = kind === 'hit'
-  return {
-    firstAt: Math.min(tally.firstAt, at),
-    lastAt: Math.max(tally.lastAt, at),
-    count: tally.count + 1,
-    hits: tally.hits + (isHit ? 1 : 0),
-    misses: tally.misses + (kind === 'miss' || kind === 'rewrite' ? 1 : 0),
-    cachedTokens: tally.cachedTokens + (isHit ? readTokens : 0),
-  }
 }
 
 function effectOf(

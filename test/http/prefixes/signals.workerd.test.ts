@@ -185,7 +185,7 @@ describe('the lifetime of a session', () => {
   })
 })
 
-it('GET /prefixes/{id}/warmth says what the next request costs, and what a change of it costs', async () => {
+it('GET /prefixes/{id}/warmth says what the next request and a change of it cost', async () => {
   const id = await warmed()
   const warm = warmthAnswer.parse((await get(`/prefixes/${id}/warmth`)).json)
   const { if_warm_usd: read = 0, if_cold_usd: write = 0, rewrite_usd: change = 0 } = numbers(warm.next_request)
