@@ -147,7 +147,7 @@ it('a latency value is stored, shown, and keeps a prefix warm for longer', async
 })
 
 describe('the lifetime of a session', () => {
-  it('told at registration: the short retention and no keep-alive, until a registration says otherwise', async () => {
+  it('told at registration: the short retention and no keep-alive, until told otherwise', async () => {
     const body = { ...anthropicBody(), system: [{ type: 'text', text: 'A job of the build. '.repeat(2_000) }] }
     const told = (lifetime: string) => post('/warm', { provider: 'anthropic', request: body, lifetime })
     const first = await told('one_shot')
