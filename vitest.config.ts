@@ -95,6 +95,7 @@ export default defineConfig({
                   deadLetterQueue: 'pilotlight-probes-dead',
                 },
                 'pilotlight-probes-dead': { maxBatchSize: 10, maxBatchTimeout: 0.05 },
+                'pilotlight-observations': { maxBatchSize: 100, maxBatchTimeout: 0.05, maxRetries: 2, retryDelay: 0 },
               },
               // No test reaches the network: what a test has not answered itself is refused here.
               outboundService: async (request: { url: string }) => {
@@ -107,6 +108,11 @@ export default defineConfig({
         test: {
           name: 'workerd',
           ...sharedRuntime,
+          // How long, and from which seed, test/scenarios/law.workerd.test.ts plays beside its fixed seeds.
+          provide: {
+            lawSeconds: Number(process.env['LAW_SECONDS'] ?? 15),
+            lawSeed: Number(process.env['LAW_SEED'] ?? 0),
+          },
           include: ['test/**/*.workerd.test.ts'],
           exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
           testTimeout: 90_000,

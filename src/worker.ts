@@ -1,6 +1,7 @@
 import type { Overrides } from './core/model/overrides.ts'
 import { sweep } from './cron/sweep.ts'
 import { serve } from './http/serve.ts'
+import { consumeObservations } from './queue/observations.ts'
 import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
 import { clockFrom } from './runtime/clock.ts'
 import type { Environment } from './runtime/env.ts'
@@ -19,7 +20,8 @@ export default {
     await sweep(env)
   },
   async queue(batch, env, context) {
-    if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)
+    if (batch.queue.includes('observations')) await consumeObservations(batch, env)
+    else if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)
     else await consumeProbes(batch, env, context.tracing)
   },
 } satisfies ExportedHandler<Environment>
