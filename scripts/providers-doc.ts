@@ -73,9 +73,25 @@ function section(card: Card): string[] {
           : ` (${/^https:\S+$/.test(source) ? `<${source}>` : source}, ${checked})`
       return `- ${name}: ${says?.replace('Assumed:', '*Assumed:*') ?? '*unknown*'}${where}`
     }),
+    tokensOf(card),
     '',
     ...table(card.models),
   ]
+}
+
+/** The most tokens of a request, as reservations count them. */
+function tokensOf({ tokens }: Card): string {
+  if (tokens === undefined) return '- tokens: *unknown*; a byte may be a token, and parts without bytes have no limit'
+  const { added, parts, vocabulary, count, says, source, checked } = tokens
+  const most = Object.entries(parts).map(([kind, number]) => `${kind} ${number}`)
+  const figures = [
+    `added: request ${added.request}, message ${added.message}, tool ${added.tool}, any tool ${added.anyTool}`,
+    `parts: ${most.join(', ')}`,
+    ...(vocabulary === undefined ? [] : [`o200k × ${vocabulary.ratio}: ${vocabulary.models.join(' ')}`]),
+    ...(count === undefined ? [] : [`its own count + ${count.share * 100} % + ${count.tokens}`]),
+  ]
+  const where = source.startsWith('https://') && !source.includes(' ') ? `<${source}>` : source
+  return `- tokens: ${says.replaceAll('Assumed:', '*Assumed:*')} In figures: ${figures.join('; ')} (${where}, ${checked})`
 }
 
 function table(rows: readonly ModelCard[]): string[] {

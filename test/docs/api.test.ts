@@ -45,6 +45,13 @@ describe('docs/api.md', () => {
     expect(rows).toEqual(known)
   })
 
+  it('explains every cause of advice about limits', () => {
+    const causes = readText('src/http/warm/dry-run-cost.ts').matchAll(/(?:cause: |told\()'(\w+)'/g)
+    const known = [...causes].map(([, cause]) => cause ?? '')
+    expect(known).toContain('unbounded_tokens')
+    expect(known.filter((cause) => !api.includes(`\`${cause}\``))).toEqual([])
+  })
+
   it('states the limits as they are', () => {
     const limits = new Map(tableRows(section(api, 'Limits')).map(([what, limit]) => [what, limit]))
     expect(limits.get('Body of a request')).toBe(

@@ -130,7 +130,7 @@ function checkResponses(call: Call, body: JsonObject, model: OpenAIModel): void 
 }
 
 /** The instructions are rendered as the first developer message. */
-function inputItems(body: JsonObject): PromptItem[] {
+export function inputItems(body: JsonObject): PromptItem[] {
   const items: PromptItem[] = []
   const instructions = stringAt(body, 'instructions')
   if (instructions !== undefined)

@@ -6,6 +6,7 @@ import { isObject, parseJson, stringAt } from './json.ts'
 import type { JsonNode } from './json.ts'
 import { openaiModel } from './models.ts'
 import { answerChat } from './openai-chat.ts'
+import { countInput, INPUT_TOKENS } from './openai-count.ts'
 import { answerResponses } from './openai-responses.ts'
 import { openaiHeaders, openaiRefusal, refuseOpenai } from './openai-wire.ts'
 
@@ -19,6 +20,8 @@ const LISTED = [
   'gpt-5.5',
   'gpt-4o',
 ]
+
+const POSTED = new Set(['POST v1/responses', `POST ${INPUT_TOKENS}`, 'POST v1/chat/completions'])
 
 export const openai: Dialect = {
   provider: 'openai',
@@ -39,7 +42,7 @@ export const openai: Dialect = {
     const account = accountOf(key)
     const operation = `${call.method} ${call.path}`
     if (operation === 'GET v1/models') return { account, model: '', body: new Map(), operation }
-    if (operation !== 'POST v1/responses' && operation !== 'POST v1/chat/completions') {
+    if (!POSTED.has(operation)) {
       throw openaiRefusal(call, 404, `Invalid URL (${call.method} /${call.path})`)
     }
     let body: JsonNode
@@ -69,6 +72,7 @@ export const openai: Dialect = {
     if (call.method === 'GET') return models(call)
     const model = openaiModel(opened.model)
     if (model === undefined) throw unknownModel(call, opened.model)
+    if (call.path === INPUT_TOKENS) return countInput(call, opened, model)
     if (call.path === 'v1/responses') return answerResponses(call, opened, model, world)
     return answerChat(call, opened, model, world)
   },

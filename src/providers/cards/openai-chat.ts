@@ -2,6 +2,7 @@ import { openai } from './openai.ts'
 import { reasoningModels, withoutTwelveHours } from './openai-models.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
+import { OPENAI_TOKENS } from './tokens.ts'
 
 /**
  * OpenAI's Chat Completions API: the same models and caches in another wire format. It has no prewarm and no retention of 12 hours, and
@@ -14,6 +15,8 @@ export const openaiChat: Card = {
   name: 'OpenAI Chat Completions',
   dialect: chatCompletions,
   chatOf: openai.id,
+  // The count takes the format of Responses alone.
+  tokens: OPENAI_TOKENS,
   wire: {
     cap: 'max_completion_tokens',
     cappedModels: reasoningModels,

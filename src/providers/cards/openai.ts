@@ -2,7 +2,7 @@ import { CHECKED, facts } from './build.ts'
 import { openaiModels, openaiSnapshots } from './openai-models.ts'
 import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
-import { OPENAI_TOKENS } from './tokens.ts'
+import { OPENAI_COUNTED } from './tokens.ts'
 
 const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
 
@@ -19,7 +19,7 @@ export const openai: Card = {
   secret: 'OPENAI_API_KEY',
   models: openaiModels,
   sameModels: openaiSnapshots,
-  tokens: OPENAI_TOKENS,
+  tokens: OPENAI_COUNTED,
   facts: facts(DOCS, {
     mechanism:
       'Before GPT-5.6 an automatic prefix cache; from then on implicit at ends of messages, or explicit breakpoints, four writes at most.',

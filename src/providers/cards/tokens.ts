@@ -40,6 +40,15 @@ export const OPENAI_TOKENS: CardTokens = {
   checked: CHECKED_TOKENS,
 }
 
+/** The same, with the vendor's own count of a request, which it calls exact; no page says what it costs, or that it may differ from what is billed. */
+export const OPENAI_COUNTED: CardTokens = {
+  ...OPENAI_TOKENS,
+  count: { share: 0.02, tokens: 64 },
+  says: `/responses/input_tokens counts text, images, files and tools. Assumed: it is free, and at most 2 % and 64 tokens too low. Without it: ${OPENAI_TOKENS.says}`,
+  source: 'https://developers.openai.com/api/docs/guides/token-counting',
+  checked: '2026-12-01',
+}
+
 /** Hosts of gpt-oss, whose vocabulary o200k_harmony has the texts of o200k. Its chat format adds a preamble; tools add more. */
 export const GPT_OSS_TOKENS: CardTokens = {
   vocabulary: { models: ['openai/gpt-oss-*', 'gpt-oss-*'], ratio: 1 },

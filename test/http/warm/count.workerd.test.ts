@@ -26,6 +26,29 @@ describe("a provider's own count", () => {
     expect(paths()).toEqual(['v1/messages', COUNT, 'v1/messages', COUNT])
   })
 
+  it('is asked for of a format that counts at another path, without what only a request takes', async () => {
+    const body = (tag: string) => ({
+      model: 'gpt-6-sol',
+      input: [{ role: 'developer', content: [{ type: 'input_text', text: `${tag} ${longText(400)}` }] }],
+      metadata: { team: 'tents' },
+      store: false,
+    })
+    const openai = (more: object) => ({ provider: 'openai', keep_warm: { plan: 'off', ...more } })
+    const dry = (await warm(body('a'), { ...openai({ budget_usd_per_day: 100 }), dry_run: true })).json['plan']
+    const price = Number((dry as Record<string, unknown>)['first_write_cost_usd'])
+    const tight = openai({ budget_usd_per_day: price * 2.6 })
+    const same = body('b')
+    const first = await warm(same, tight)
+    expect([first.status, first.text]).toEqual([200, first.text])
+    expect(received(world.lab).map(({ path, status }) => [path, status])).toEqual([
+      ['v1/responses/input_tokens', 200],
+      ['v1/responses', 200],
+    ])
+    expect((await warm(same, tight)).status).toBe(200)
+    expect(paths().filter((path) => path.endsWith('input_tokens'))).toHaveLength(1)
+    expect((await warm(body('c'), openai({ budget_usd_per_day: price * 0.5 }))).status).toBe(402)
+  })
+
   it('is not there for a document by URL, which is refused by its path', async () => {
     const source = { type: 'url', url: 'https://example.com/catalogue.pdf' }
     const document = { type: 'document', source, cache_control: { type: 'ephemeral' } }

@@ -1,3 +1,4 @@
+import { countInput } from './count.ts'
 import { Failure } from '../../../contract/failure.ts'
 import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
@@ -59,6 +60,7 @@ function create(wire: Wire): Dialect {
     render,
     primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
+    count: countInput((prefix) => probe(prefix, { primitive: 'floor_tokens', retention: 'in_memory' }, shape)),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
