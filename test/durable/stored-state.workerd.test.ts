@@ -83,6 +83,7 @@ function leaseOf(name: string): Lease {
 /** Tables that came after a791afb: none of its rows is in them. */
 const NEWER: string[] = [
   'seen_message',
+  'candidate',
   'lookup',
   'body_credential',
   'drifted',
@@ -96,7 +97,7 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction'.split(
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint learn handle prefixes prompts_held jurisdiction'.split(
     ' ',
   ),
 )
