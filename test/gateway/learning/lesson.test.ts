@@ -34,7 +34,7 @@ const chat = (turns: number, change: object = {}) => ({
 })
 
 describe('lessonOf', () => {
-  it('ends beginnings behind tools, system blocks, markers and first turns, and never with the last one', () => {
+  it('ends beginnings behind tools, system blocks, markers and first turns, never the last', () => {
     const marked = { cache_control: { type: 'ephemeral' } }
     const { paths, whole } = lesson('anthropic', {
       model: 'claude-opus-4-8',

@@ -185,7 +185,7 @@ export async function keeping(player: Player): Promise<void> {
   await player.get('/lifetimes')
   await player.get('/candidates')
   await player.post('/candidates/cnd_0123456789abcdef/register', {})
-  await player.call('DELETE', '/candidates/cnd_0123456789abcdef')
+  await player.ask('DELETE', '/candidates/cnd_0123456789abcdef')
   await player.get('/metrics')
   await player.post(`/prefixes/${always}/preview`, { keep_warm: { plan: 'auto' } })
   player.later(3_600_000)
