@@ -1,3 +1,4 @@
+import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { Lesson } from '../registration/by-use/lesson.ts'
 import type { Usage } from '../core/model/usage.ts'
@@ -20,6 +21,8 @@ export interface Seen {
   again?: true
   /** What it teaches where no prefix is registered for it; absent: nothing, as its account or its caller wishes. */
   lesson?: SeenLesson
+  /** How long its session lives, by its header or its user agent; absent: not known. */
+  lifetime?: Lifetime
 }
 
 export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
@@ -64,6 +67,7 @@ export interface PackedCall {
   again?: true
   /** Its lesson: model, session, and places in the group's `hashes`, the last of them the whole body. */
   learn?: [model: string, session: number, ends: number[], whole: number | null]
+  lives?: Lifetime
 }
 
 const COUNTS = [
@@ -77,7 +81,7 @@ const COUNTS = [
 
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
-  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson } = seen
+  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
     tokens: new Map<number, number>(),
@@ -105,6 +109,7 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
+    ...(lifetime === undefined ? {} : { lives: lifetime }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
@@ -147,7 +152,7 @@ const BYTES_OF_A_HASH = 34
 
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
-  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn }) => ({
+  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives }) => ({
     account,
     provider: p,
     startedAt: at,
@@ -170,6 +175,7 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
     ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
+    ...(lives === undefined ? {} : { lifetime: lives }),
   }))
 }
 

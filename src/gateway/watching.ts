@@ -15,6 +15,7 @@ import type { LearnPorts, Plan } from './learning/learner.ts'
 import { readCall } from './seen-ends.ts'
 import type { Body, Called } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
+import { lifetimeOf } from './lifetime.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
 
 /** Longest body of a request that is read to find its prefix. */
@@ -123,6 +124,7 @@ export async function watching(
         usage,
         ttftMs,
         ...(again ? { again: true as const } : {}),
+        ...lifetimeOf(request.headers),
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,

@@ -22,6 +22,7 @@ import { lifetimes } from './lifetimes/routes.ts'
 import { metrics } from './deployment/metrics.ts'
 import { observations } from './observations/routes.ts'
 import { openapi } from './openapi.ts'
+import { diagnosis } from './diagnosis/routes.ts'
 import { factOverrides } from './providers/overrides.ts'
 import { preload } from './preload/routes.ts'
 import { prefixes } from './prefixes/routes.ts'
@@ -74,6 +75,7 @@ for (const resource of [
   metrics,
   ledger,
   lifetimes,
+  diagnosis,
   accounts,
   prompts,
   accountExport,

@@ -6,6 +6,7 @@ import { candidates } from './candidates/openapi.ts'
 import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
+import { diagnosis } from './diagnosis/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
@@ -23,6 +24,7 @@ export const operations: readonly Operation[] = [
   ...providers,
   ...ledger,
   ...lifetimes,
+  ...diagnosis,
   ...accounts,
 ]
 

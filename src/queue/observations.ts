@@ -88,7 +88,7 @@ function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[]
   return [{ ...lesson, provider, at: startedAt, usage }]
 }
 
-function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, far: boolean): Arrival {
+function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {
   return {
     startedAt,
     usage,
@@ -96,6 +96,7 @@ function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, 
     ...(handled ? { refers: true } : { bytes: 'same' as const }),
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
+    ...(lifetime === undefined ? {} : { lifetime }),
   }
 }
 

@@ -186,6 +186,8 @@ export async function keeping(player: Player): Promise<void> {
   await player.get('/candidates')
   await player.post('/candidates/cnd_0123456789abcdef/register', {})
   await player.ask('DELETE', '/candidates/cnd_0123456789abcdef')
+  const asked = (system: string) => ({ model: 'claude-opus-5', system, messages: [{ role: 'user', content: 'Hello' }] })
+  await player.post('/diagnose', { provider: 'anthropic', before: asked('Be brief.'), after: asked('Be kind.') })
   await player.get('/metrics')
   await player.post(`/prefixes/${always}/preview`, { keep_warm: { plan: 'auto' } })
   player.later(3_600_000)

@@ -41,7 +41,7 @@ describe('registerByUse', () => {
     expect(state).toMatchObject({ verdict: 'warm', anchorAt: at, lastReceipt: null, lastArrivalAt: at })
   })
 
-  it('leaves a body that begins with the prefix of its label to that, and takes another as its new version', async () => {
+  it('leaves a body to the prefix of its label that it begins with, else makes a new version', async () => {
     const one = await registry().registerByUse(passed('one', 'agent'))
     const longer = passed('longer', 'agent', { entries: [`e${id}-longer`, `e${id}-one`] })
     expect(await registry().registerByUse(longer)).toMatchObject({ id: one?.id, created: false, booked: false })
