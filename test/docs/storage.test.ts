@@ -58,6 +58,7 @@ const objects = [
       'src/durable/registry/probes/latency.ts',
       'src/durable/registry/probes/lifetimes.ts',
       'src/durable/registry/prefixes/prefix-lookup.ts',
+      'src/durable/registry/learning/candidates.ts',
       'src/durable/registry/account/prompt-key.ts',
       'src/durable/registry/account/old-bots.ts',
       'src/durable/registry/account/webhook.ts',

@@ -84,6 +84,7 @@ function leaseOf(name: string): Lease {
 const NEWER: string[] = [
   'needs_somebody',
   'seen_message',
+  'candidate',
   'unclaimed_cache',
   'lookup',
   'body_credential',
@@ -98,7 +99,7 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction'.split(
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint learn handle prefixes prompts_held jurisdiction'.split(
     ' ',
   ),
 )

@@ -1,4 +1,4 @@
-import { readFailure } from '../../contract/failure.ts'
+import { Failure, readFailure } from '../../contract/failure.ts'
 import { label } from '../../contract/scalars.ts'
 import { member, readJson } from '../../core/prompt/json-text.ts'
 import type { Block } from '../../providers/prefix/blocks.ts'
@@ -115,6 +115,8 @@ export async function planned(
       ports.vars,
       ports.clock.now(),
     )
+    if (wish.entry !== null && registration.lookups?.[0] !== wish.entry)
+      throw new Failure('unsupported', 'No prefix of this body can end where the candidate does.')
     const entries = body.ends.map(({ entry }) => entry)
     return { lesson, register: { registration, entries, candidate: wish.candidate } }
   } catch (thrown) {
@@ -148,7 +150,9 @@ export async function registered(account: string, given: PassedBody, ports: Lear
 interface Wish {
   name: string | null
   candidate: string | null
+  /** Where the candidate ends, and its lookup; null: the prefix ends where `POST /warm` would end it. */
   end: Block | null
+  entry: Lookup | null
 }
 
 /** What is to be registered of a body; null: nothing. */
@@ -162,13 +166,16 @@ function wishOf(
   const name = nameIn(headers)
   if (name !== null || order.learn === 'register') {
     const entries = body.ends.map(({ entry }) => entry)
-    return knownEntry(account, entries, name, clock) === undefined ? { name, candidate: null, end: null } : null
+    return knownEntry(account, entries, name, clock) === undefined
+      ? { name, candidate: null, end: null, entry: null }
+      : null
   }
   if (order.wanted.length === 0) return null
   const wanted = new Map(order.wanted.map((one) => [one.id, one]))
   for (const [index, block] of [...outline.blocks.entries()].toReversed()) {
-    const found = wanted.get(candidateId(entryAt(index), order.salt))
-    if (found !== undefined) return { name: found.name, candidate: found.id, end: block }
+    const entry = entryAt(index)
+    const found = wanted.get(candidateId(entry, order.salt))
+    if (found !== undefined) return { name: found.name, candidate: found.id, end: block, entry }
   }
   return null
 }
