@@ -120,7 +120,17 @@ export class Accountant {
     if (nanos === null) return null
     const isBot = /"stream":\s*true|streamGenerateContent|converse-stream/.test(`${row.path} ${row.body}`)
     const day = dayOf(row.at)
-    const bill: Bill = { row, nanos, most: mostFor(row, this.#rates()), day, of, told, open: true, isBot, isForgotten: false }
+    const bill: Bill = {
+      row,
+      nanos,
+      most: mostFor(row, this.#rates()),
+      day,
+      of,
+      told,
+      open: true,
+      isBot,
+      isForgotten: false,
+    }
     if (isBot) this.#checkBot(of)
     for (const whose of isBot ? [ACCOUNT] : [of, ACCOUNT]) this.#check(whose, bill)
     this.bills.push(bill)

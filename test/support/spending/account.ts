@@ -1,5 +1,4 @@
 import { SWEEP_HORIZON_MS } from '../../../src/core/time/schedule.ts'
-import type { Usage } from '../../../src/core/model/usage.ts'
 import type { KeepWarm } from '../../../src/core/planning/plan.ts'
 import type { Registration } from '../../../src/registration/registration.ts'
 import type { Lease, Outcome } from '../../../src/calls/lease.ts'
