@@ -95,6 +95,7 @@ export default defineConfig({
                   deadLetterQueue: 'pilotlight-probes-dead',
                 },
                 'pilotlight-probes-dead': { maxBatchSize: 10, maxBatchTimeout: 0.05 },
+                'pilotlight-observations': { maxBatchSize: 100, maxBatchTimeout: 0.05, maxRetries: 2, retryDelay: 0 },
               },
               // No test reaches the network: what a test has not answered itself is refused here.
               outboundService: async (request: { url: string }) => {

@@ -1,8 +1,7 @@
 import type { Overrides } from './core/model/overrides.ts'
-import { reconcileManagedCaches } from './cron/reconcile.ts'
-import { rollUpDaily } from './cron/roll-up.ts'
 import { sweep } from './cron/sweep.ts'
 import { serve } from './http/serve.ts'
+import { consumeObservations } from './queue/observations.ts'
 import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
 import { clockFrom } from './runtime/clock.ts'
 import type { Environment } from './runtime/env.ts'
@@ -19,11 +18,10 @@ export default {
   async scheduled(_controller, env) {
     await freshOverrides(clockFrom(env), async () => (await directoryAt(env).overrides()) as Overrides)
     await sweep(env)
-    await rollUpDaily(env)
-    await reconcileManagedCaches(env)
   },
   async queue(batch, env, context) {
-    if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)
+    if (batch.queue.includes('observations')) await consumeObservations(batch, env)
+    else if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)
     else await consumeProbes(batch, env, context.tracing)
   },
 } satisfies ExportedHandler<Environment>

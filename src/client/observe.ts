@@ -1,14 +1,16 @@
+import type { Lifetime } from '../contract/lifetime.ts'
+import { modelIn } from '../usage/address.ts'
+import { Ends } from '../usage/ends.ts'
+import type { KeptText } from '../usage/ends.ts'
+import { framingOf, usageIn } from '../usage/find.ts'
+import type { UsageObject } from '../usage/find.ts'
+import { ask } from './connection.ts'
 import type { Connection } from './connection.ts'
+import { beforeExit, hostOf, lifetimeOf } from './lifetime.ts'
 import { Reports } from './reports.ts'
 import type { Observation } from './reports.ts'
 import { bodyOf, isRequest, STREAM } from './request-body.ts'
 import type { KnownBody } from './request-body.ts'
-import { usageIn } from './usage.ts'
-import type { UsageObject } from './usage.ts'
-
-/** Kept parts of an answer, in which its usage is searched: the first bytes and the last ones. */
-const HEAD_BYTES = 64 * 1024
-const TAIL_BYTES = 256 * 1024
 
 export interface ObserveOptions {
   /** Id of the requests' provider (`GET /providers`): `anthropic`, `openai`, `openai-chat`, `gemini`, … */
@@ -24,6 +26,16 @@ export interface ObserveOptions {
   headers?: Record<string, string>
   /** Name of the account's credential with which the prefix was registered. Absent: `default`. */
   credential?: string
+  /**
+   * How long the sessions of this process live. Absent: as the process shows it (`docs/client.md`); `unknown`: nothing is told. One-shots buy
+   * the short retention and no keep-alives.
+   */
+  lifetime?: Lifetime | 'unknown'
+  /**
+   * Whether the end of this process is the end of its sessions, which is then reported. Absent: yes, where the lifetime is known. Set it to
+   * false where processes share a prefix.
+   */
+  endsWithProcess?: boolean
   /** Keeps a Worker running until reports are sent: `ctx.waitUntil.bind(ctx)`. */
   waitUntil?: (work: Promise<unknown>) => void
   /**
@@ -35,12 +47,17 @@ export interface ObserveOptions {
   now?: () => number
 }
 
+/** Longest time that the end of a process waits for its last reports. */
+const END_WITHIN_MS = 1_000
+
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
 /** A `fetch` for the official SDKs that reports usage. */
 export interface ObservingFetch extends Fetch {
   /** Sends the waiting reports; resolves when each is sent or has failed. Call it at the end of a process. */
   flush(): Promise<void>
+  /** Sends the waiting reports, and reports that the session is over. Waits a second at most, and never fails. */
+  end(): Promise<void>
 }
 
 /**
@@ -52,6 +69,9 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
   const now = options.now ?? (() => Date.now())
   const { provider, cache, headers } = options
   const named = { provider, ...(cache === undefined ? {} : { cache }), ...(headers === undefined ? {} : { headers }) }
+  const host = hostOf()
+  const told = options.lifetime ?? lifetimeOf(host)
+  const lifetime = told === 'unknown' ? undefined : told
   const unread = new Set<Promise<void>>()
   const refuseStream = once(() =>
     (options.onError ?? console.warn)(
@@ -68,7 +88,7 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
       refuseStream()
       return answer
     }
-    const model = modelIn(input)
+    const model = modelIn(isRequest(input) ? input.url : String(input))
     const report = (request: KnownBody, usage: UsageObject | null, ttftMs: number | null): void => {
       if (request === null) return
       reports.add({
@@ -79,14 +99,15 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
         // Without usage the report still counts: it says that a real request came.
         usage: usage ?? { uncached_input_tokens: null },
         started_at: startedAt,
+        ...(lifetime === undefined ? {} : { lifetime }),
         ...(ttftMs === null ? {} : { ttft_ms: ttftMs }),
       })
     }
     const signal = init?.signal ?? (isRequest(input) ? input.signal : null)
     return watched(answer, { now, signal }, (text, firstAt) => {
-      const isStream = (answer.headers.get('content-type') ?? '').includes('text/event-stream')
-      const usage = usageIn(text, isStream)
-      const ttftMs = isStream && firstAt !== null ? Math.max(0, firstAt - startedAt) : null
+      const framing = framingOf(answer.headers.get('content-type') ?? '') ?? 'json'
+      const usage = usageIn(text, framing)
+      const ttftMs = framing !== 'json' && firstAt !== null ? Math.max(0, firstAt - startedAt) : null
       if (!(body instanceof Promise)) {
         report(body, usage, ttftMs)
         return
@@ -103,7 +124,26 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
     await Promise.all(unread)
     await reports.flush()
   }
-  return Object.assign(observing, { flush })
+  const end = async (): Promise<void> => {
+    const tooLong = AbortSignal.timeout(END_WITHIN_MS)
+    try {
+      const late = new Promise<never>((_, reject) =>
+        tooLong.addEventListener('abort', () => reject(tooLong.reason as Error)),
+      )
+      await Promise.race([Promise.all([...unread, reports.flush(tooLong)]), late])
+      await Promise.all(reports.matched.map((id) => signalEnd(connection, id, tooLong)))
+    } catch (thrown) {
+      options.onError?.(thrown)
+    }
+  }
+  if (host !== null && (options.endsWithProcess ?? lifetime !== undefined)) beforeExit(host, () => void end())
+  return Object.assign(observing, { flush, end })
+}
+
+/** Tells that nobody returns to a prefix; one that was deleted meanwhile is no failure. */
+async function signalEnd(connection: Connection, id: string, signal: AbortSignal): Promise<void> {
+  const path = `/prefixes/${encodeURIComponent(id)}/signals`
+  await ask({ ...connection, retries: 0 }, 'POST', path, { body: { kind: 'end' }, signal })
 }
 
 function once(work: () => void): () => void {
@@ -114,14 +154,6 @@ function once(work: () => void): () => void {
   }
 }
 
-/** Returns the model named in the address, where Gemini and Bedrock have it; null for other providers. */
-function modelIn(input: string | URL | Request): string | null {
-  const address = isRequest(input) ? input.url : String(input)
-  const found =
-    /\/models?\/([^/:?]+)(?::[a-zA-Z]+GenerateContent|:generateContent|:streamGenerateContent|\/converse)/.exec(address)
-  return found?.[1] === undefined ? null : decodeURIComponent(found[1])
-}
-
 /**
  * Returns the same answer and records its bytes as the reader reads them: it reads nothing ahead and delays nothing. `ended` gets the
  * first and last part of the text once: at the end, when the reader stops early, when the stream breaks, and when `signal` aborts it.
@@ -129,21 +161,16 @@ function modelIn(input: string | URL | Request): string | null {
 function watched(
   answer: Response,
   { now, signal }: { now: () => number; signal: AbortSignal | null },
-  ended: (text: string, firstAt: number | null) => void,
+  ended: (text: KeptText, firstAt: number | null) => void,
 ): Response {
-  const head: Uint8Array[] = []
-  const tail: Uint8Array[] = []
-  let headBytes = 0
-  let tailBytes = 0
+  const ends = new Ends()
   let firstAt: number | null = null
   let finished = false
   const finish = (): void => {
     if (finished) return
     finished = true
     signal?.removeEventListener('abort', finish)
-    const decoder = new TextDecoder()
-    const text = [...head, ...tail].map((piece) => decoder.decode(piece, { stream: true })).join('')
-    ended(text, firstAt)
+    ended(ends.text(), firstAt)
   }
   const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
   // After an abort nobody may read any more, and then only the signal, or the end of the stream, tells of it.
@@ -159,14 +186,7 @@ function watched(
           return
         }
         firstAt ??= now()
-        if (headBytes < HEAD_BYTES) {
-          head.push(value)
-          headBytes += value.byteLength
-        } else {
-          tail.push(value)
-          tailBytes += value.byteLength
-          while (tailBytes - (tail[0]?.byteLength ?? 0) > TAIL_BYTES) tailBytes -= tail.shift()?.byteLength ?? 0
-        }
+        ends.add(value)
         controller.enqueue(value)
       },
       async cancel(reason) {

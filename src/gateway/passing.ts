@@ -1,45 +1,84 @@
 import { Failure } from '../contract/failure.ts'
+import { pumped } from './pump.ts'
+import type { Watcher } from './pump.ts'
 
 /** Header that says what becomes of the provider's call when the caller leaves: `abort` (the default) or `drain`. */
 export const ON_DISCONNECT = 'x-pilotlight-on-disconnect'
 
-/** Real time for which a call whose caller left is read on: less than the 30 s that the platform gives. */
-export const DRAIN_MS = 25_000
+/** Answer header that says what was done with a call. */
+export const DONE = 'x-pilotlight'
+
+/** Answer header with the registered prefix that a call began with, where that is known in time. */
+export const PREFIX = 'x-pilotlight-prefix'
 
 /** Where a call goes, and how. */
 export interface Onward {
   url: string
   headers: Headers
+  /** Its body; absent: the request's own, as it comes. */
+  body?: Uint8Array
   send: typeof globalThis.fetch
   waitUntil: (work: Promise<unknown>) => void
   answerHeaders: (given: Headers) => Headers
+  /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
+  watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string }
 }
 
 /** Calls are never answered from a cache of the platform, whatever their path looks like. */
 const NOT_CACHED = { cacheTtlByStatus: { '100-599': -1 } }
 
 /**
- * Sends one request on and its answer back. The platform moves the bytes of both, so nothing is held here and each side is read as fast as the
- * other one takes it. A caller who leaves ends the provider's call.
+ * Sends one request on and its answer back, byte by byte as it came, compressed or not. Nothing is held, and each side is read as fast as the other
+ * one takes it. A caller who leaves ends the provider's call.
  */
 export async function passing(request: Request, onward: Onward): Promise<Response> {
   const drains = request.headers.get(ON_DISCONNECT) === 'drain'
-  const answer = await sent(request, onward, drains ? null : request.signal)
-  const body = drains && answer.body !== null ? drained(answer.body, onward.waitUntil) : answer.body
+  const answer = await sent(request, onward, drains ? null : own(request.signal))
+  const { watcher, why, prefix } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
-  headers.set('x-pilotlight', 'pass')
-  return new Response(body, { status: answer.status, statusText: answer.statusText, headers })
+  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${why}"`)
+  if (prefix !== undefined) headers.set(PREFIX, prefix)
+  const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
+  if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)
+  const { readable, done } = pumped(answer.body, {
+    length: lengthOf(answer.headers),
+    signal: request.signal,
+    drains,
+    ...(watcher === null ? {} : { watcher }),
+  })
+  // Announced now: once the caller has left, the platform hears of no new work.
+  onward.waitUntil(done)
+  return new Response(readable, init)
 }
 
-async function sent(request: Request, { url, headers, send }: Onward, signal: AbortSignal | null): Promise<Response> {
-  const { method } = request
+/** The stated length of a body; null: it is sent in chunks. */
+function lengthOf(headers: Headers): number | null {
+  const length = headers.get('content-length') ?? ''
+  return /^\d{1,15}$/.test(length) ? Number(length) : null
+}
+
+/** The runtime takes no signal of a caller's request for a call of ours: work that is kept alive would let the call run on. */
+function own(signal: AbortSignal): AbortSignal {
+  const controller = new AbortController()
+  if (signal.aborted) controller.abort()
+  else signal.addEventListener('abort', () => controller.abort(), { once: true })
+  return controller.signal
+}
+
+async function sent(
+  request: Request,
+  { url, headers, body, send }: Onward,
+  signal: AbortSignal | null,
+): Promise<Response> {
   try {
     return await send(url, {
-      method,
+      method: request.method,
       headers,
-      body: request.body,
+      body: body ?? request.body,
       signal,
       redirect: 'manual',
+      // The bytes of the answer as the provider packed them.
+      encodeResponseBody: 'manual',
       cf: NOT_CACHED,
     } as RequestInit)
   } catch {
@@ -48,40 +87,5 @@ async function sent(request: Request, { url, headers, send }: Onward, signal: Ab
       'provider_unavailable',
       'The connection to the provider failed; it may have received the request.',
     )
-  }
-}
-
-/**
- * The same bytes, read here, so that they are read to their end when nobody takes them any more: the provider finishes what it bills anyway.
- * `waitUntil` is called now: once the caller has left, the platform hears of no new work.
- */
-function drained(body: ReadableStream<Uint8Array>, waitUntil: Onward['waitUntil']): ReadableStream<Uint8Array> {
-  const { readable, writable } = new IdentityTransformStream()
-  waitUntil(pump(body.getReader(), writable.getWriter()))
-  return readable
-}
-
-async function pump(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  writer: WritableStreamDefaultWriter<Uint8Array>,
-): Promise<void> {
-  let left = false
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const leave = (): void => {
-    left = true
-    timer = setTimeout(() => reader.cancel().catch(() => {}), DRAIN_MS)
-  }
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) break
-      if (!left) await writer.write(value).catch(leave)
-    }
-    if (!left) await writer.close()
-  } catch (thrown) {
-    // The provider's stream broke, and so does the caller's.
-    await writer.abort(thrown).catch(() => {})
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,37 +1,38 @@
 import { Failure } from '../contract/failure.ts'
 import { network } from '../calls/send.ts'
+import { DEFAULT_USE } from '../registration/credential-use.ts'
 import type { Card } from '../providers/card.ts'
 import { wireOf } from '../providers/registry.ts'
 import { cardById } from '../runtime/cards.ts'
-import type { Clock } from '../runtime/clock.ts'
 import { accessTo, takesRegion } from '../runtime/env.ts'
 import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
+import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
 import { answerHeaders, requestHeaders } from './headers.ts'
-import { holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
+import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
+import { isInference, mayTellUsage } from './inference.ts'
 import { passing } from './passing.ts'
 import { readRoute } from './route.ts'
 import type { Route } from './route.ts'
+import { SUBSCRIPTION } from './seen-ends.ts'
 import { trusted } from './trust.ts'
+import { unreadBody, watching } from './watching.ts'
+import type { WatchPorts } from './watching.ts'
 
 /** What the gateway needs of the rest of the product. */
-export interface Ports {
-  vars: Vars
-  clock: Clock
-  /** Keeps the Worker running after the answer, for 30 s at most. */
-  waitUntil: (work: Promise<unknown>) => void
+export interface Ports extends WatchPorts {
   /** Whose key or token it is. Throws a `Failure` for a bad one, and any other error where the account cannot be asked. */
   verify: (presented: string) => Promise<string>
-  /** The stored credential of an account, as it is sent. Throws a `Failure`. */
-  secret: (account: string, access: Access, credential: string | null) => Promise<string>
+  /** The stored credential of an account, as it is sent, and its generation. Throws a `Failure`. */
+  secret: (account: string, access: Access, credential: string | null) => Promise<StoredSecret>
 }
 
-/** Header with the name of the account's credential; absent: `default`. */
-const CREDENTIAL = 'x-pilotlight-credential'
-
-/** Answer header that says what was done with a call. */
-export const DONE = 'x-pilotlight'
+export interface StoredSecret {
+  secret: string
+  /** Counts how often the account has replaced it. */
+  generation: number
+}
 
 /**
  * Sends a caller's own request to its provider, and the answer back: bytes as they came, piece by piece, with no retry and no time-out of ours.
@@ -67,7 +68,8 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
       'forbidden',
       "The deployment's own credential serves calls to models alone. Send a key of the provider, or store one.",
     )
-  const sent = keys.theirs ? headers : withSecret(headers, access.card, await secretOf(who, access, request, ports))
+  const stored = keys.theirs ? null : await secretOf(who, access, request, ports)
+  const sent = stored === null ? headers : withSecret(headers, access.card, stored.secret)
   const url = upstreamUrl(
     { template: access.card.baseUrl, baseUrl: access.baseUrl, version: wireOf(access.card).version },
     path + (keys.theirs ? query : withoutKey(query)),
@@ -79,7 +81,41 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
       'invalid_request',
       'A key of Pilotlight is where it would reach the provider; send it in x-pilotlight-key.',
     )
-  return passing(request, { url, headers: sent, send: network, waitUntil: ports.waitUntil, answerHeaders })
+  const onward = { url, headers: sent, send: network, waitUntil: ports.waitUntil, answerHeaders }
+  const why = unwatched(request, path, who)
+  if (why !== null || who === null)
+    return passing(request, { ...onward, watch: () => ({ watcher: null, why: why ?? '' }) })
+  const { bytes, watch, drop } = await watching(request, who, calledOf(route, path, request, stored, sent), ports)
+  try {
+    return await passing(request, { ...onward, body: bytes, watch })
+  } catch (thrown) {
+    drop()
+    throw thrown
+  }
+}
+
+/** Why the answer of a call is not watched; null: it is. */
+function unwatched({ method, headers }: Request, path: string, who: string | null): string | null {
+  if (!mayTellUsage(method, path)) return 'not a call to a model'
+  return who === null ? 'no account' : unreadBody(headers)
+}
+
+function calledOf(
+  { provider, region }: Route,
+  path: string,
+  request: Request,
+  stored: StoredSecret | null,
+  sent: Headers,
+): Parameters<typeof watching>[2] {
+  const name = request.headers.get(CREDENTIAL) ?? DEFAULT_USE.name
+  const own = isSubscription(sent) ? SUBSCRIPTION : DEFAULT_USE
+  const credential = stored === null ? own : { name, generation: stored.generation }
+  return { provider, region, model: modelIn(path), credential, isOwnKey: stored === null }
+}
+
+/** Tokens of subscriptions have caches of their own, which no key of an API reads. */
+function isSubscription(headers: Headers): boolean {
+  return /^bearer sk-ant-oat/i.test(headers.get('authorization') ?? '') || headers.has('chatgpt-account-id')
 }
 
 function queryOf(rest: string): string {
@@ -89,14 +125,6 @@ function queryOf(rest: string): string {
 
 function isOurs(key: string): boolean {
   return readAccountKey(key) !== null
-}
-
-/** Calls to models, in every format: nothing that lists, reads or deletes what other accounts keep at the provider under the same key. */
-const INFERENCE =
-  /\/(?:messages(?:\/count_tokens)?|responses(?:\/input_tokens)?|(?:chat\/)?completions|embeddings|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/
-
-function isInference(method: string, path: string): boolean {
-  return method === 'POST' && INFERENCE.test(path)
 }
 
 /** Who calls; null: anybody, of a provider that the administrator opened. */
@@ -151,7 +179,7 @@ function accessOf({ provider, region }: Route, vars: Vars): Access {
   return access
 }
 
-function secretOf(who: string | null, access: Access, request: Request, { secret }: Ports): Promise<string> {
+function secretOf(who: string | null, access: Access, request: Request, { secret }: Ports): Promise<StoredSecret> {
   if (who === null) throw new Failure('unauthenticated', "The provider's key is missing.")
   return secret(who, access, request.headers.get(CREDENTIAL))
 }

@@ -1,11 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { connectionOf } from '../../src/client/connection.ts'
 import type { FetchLike } from '../../src/client/connection.ts'
 import { observe } from '../../src/client/observe.ts'
 import type { Fetch } from '../../src/client/observe.ts'
-import { usageIn } from '../../src/client/usage.ts'
 
 /** Texts of the reports that the deployment got. */
 function deployment(answer: () => Response = () => Response.json({ data: [] })) {
@@ -89,22 +86,6 @@ it('reads nothing ahead of the reader, and holds nothing back', async () => {
   await reader?.cancel()
   await fetch.flush()
   expect(reports()).toMatchObject([{ provider: 'anthropic', usage: { uncached_input_tokens: null } }])
-})
-
-it('finds the usage of plain answers, of OpenAI’s and Gemini’s streams, and none in a page', () => {
-  expect(usageIn('{"usage":{"prompt_tokens":7}}', false)).toEqual({ prompt_tokens: 7 })
-  expect(usageIn('data: {"type":"response.completed","response":{"usage":{"input_tokens":7}}}\n\n', true)).toEqual({
-    input_tokens: 7,
-  })
-  expect(
-    usageIn('data: {"choices":[],"usage":null}\n\ndata: {"usage":{"prompt_tokens":7}}\n\ndata: [DONE]\n', true),
-  ).toEqual({
-    prompt_tokens: 7,
-  })
-  const parts =
-    'data: {"usageMetadata":{"promptTokenCount":7}}\r\n\r\ndata: {"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":2}}'
-  expect(usageIn(parts, true)).toEqual({ promptTokenCount: 7, candidatesTokenCount: 2 })
-  for (const nothing of ['<html>', '', 'null', '[]', '{"usage":3}']) expect(usageIn(nothing, false)).toBeNull()
 })
 
 it('names the model where it stands in the address alone', async () => {
@@ -300,59 +281,6 @@ it('reports the cache wishes and headers of the registration, where no id is giv
     if ('prefixId' in more) expect(Object.keys(report ?? {})).not.toContain('headers')
     else expect(report).toMatchObject(wishes)
   }
-})
-
-describe('the usage of a stream', () => {
-  const stream = (...events: object[]): string => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')
-
-  it('keeps what an earlier event told where a later one has null', () => {
-    const { message_start_usage: usage, message_delta_usage: later } = JSON.parse(
-      readFileSync(join(import.meta.dirname, '../cases/usage/stream-delta-null.json'), 'utf8'),
-    )
-    expect(
-      usageIn(stream({ type: 'message_start', message: { usage } }, { type: 'message_delta', usage: later }), true),
-    ).toEqual({ ...usage, output_tokens: 9 })
-  })
-
-  it.each([
-    ['a null', { cache_read_input_tokens: null }],
-    ['a zero', { cache_read_input_tokens: 0, input_tokens: 0 }],
-    ['an empty object', { cache_creation: {} }],
-    ['a zero inside', { cache_creation: { ephemeral_1h_input_tokens: 0 } }],
-  ])('keeps counts where a later event has %s', (_, later) => {
-    const usage = {
-      input_tokens: 50,
-      cache_read_input_tokens: 6300,
-      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 700 },
-    }
-    const text = stream({ message: { usage } }, { usage: { ...later, output_tokens: 3 } })
-    expect(usageIn(text, true)).toEqual({ ...usage, output_tokens: 3 })
-  })
-
-  it('takes larger counts of a later event, and a zero that is the first', () => {
-    const text = stream({ usage: { input_tokens: 50, cached: 0 } }, { usage: { input_tokens: 90, output_tokens: 0 } })
-    expect(usageIn(text, true)).toEqual({ input_tokens: 90, cached: 0, output_tokens: 0 })
-  })
-
-  it.each<[string, object, object]>([
-    ['Groq', { x_groq: { id: 'req', usage: { prompt_tokens: 7 } } }, { prompt_tokens: 7 }],
-    ['a choice', { choices: [{ usage: { prompt_tokens: 7 } }] }, { prompt_tokens: 7 }],
-    ['LangChain', { content: '', usage_metadata: { input_tokens: 7 } }, { input_tokens: 7 }],
-    [
-      'LangChain, a chunk of an event',
-      { data: { chunk: { usage_metadata: { input_tokens: 7 } } } },
-      { input_tokens: 7 },
-    ],
-    ['the AI SDK', { type: 'finish', usage: { inputTokens: { total: 7 } } }, { inputTokens: { total: 7 } }],
-    ['the AI SDK, of all steps', { type: 'finish', totalUsage: { inputTokens: 7 } }, { inputTokens: 7 }],
-    [
-      'llama.cpp',
-      { usage: { prompt_tokens: 7 }, timings: { cache_n: 5 } },
-      { prompt_tokens: 7, timings: { cache_n: 5 } },
-    ],
-  ])('is found where %s writes it', (_, event, usage) => {
-    expect(usageIn(stream({ choices: [] }, event), true)).toEqual(usage)
-  })
 })
 
 it('passes the provider’s own failure on as it came', async () => {

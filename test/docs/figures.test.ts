@@ -125,14 +125,10 @@ describe('docs/ledger.md', () => {
       const before = state
       if (what.startsWith('real request')) {
         const tokens = { ...usage(20_000, 0), uncachedTokens: 0 }
-        state = applyArrivals(
-          state,
-          [{ startedAt, usage: tokens, ttftMs: null }],
-          startedAt,
-          start,
-          [fiveMinutes],
+        state = applyArrivals(state, [{ startedAt, usage: tokens, ttftMs: null }], startedAt, start, {
+          offers: [fiveMinutes],
           price,
-        ).state
+        }).state
       } else {
         const purpose = what === 'first write' ? ('write' as const) : ('keep' as const)
         const [read, written] = purpose === 'write' ? [0, 20_000] : [20_000, 0]

@@ -11,6 +11,9 @@ const KEY = 'pilotlight-dev'
 const OWN_KEY = 'sk-of-the-caller'
 const STORED_KEY = 'sk-of-the-deployment'
 
+/** What makes a call one whose answer is read. */
+const OBSERVED = ['Content-Type: application/json']
+
 let worker: RawWorkerd
 let upstream: Provider
 /** What the provider does with the next calls. */
@@ -203,7 +206,7 @@ describe('an answer passes unharmed', () => {
       'request-id: req_1',
       'retry-after-ms: 6500',
       'retry-after: 7',
-      'x-pilotlight: pass',
+      'x-pilotlight: pass; reason="its body is not json"',
       'x-ratelimit-remaining-tokens: 12',
       'x-should-retry: true',
     ])
@@ -224,15 +227,29 @@ describe('an answer passes unharmed', () => {
     expect(upstream.calls).toHaveLength(1) // no retry, and no redirect followed
   })
 
-  test.each(['gzip', 'br', 'zstd', 'deflate'])('compressed with %s, byte for byte', async (encoding) => {
+  test.each(
+    ['gzip', 'br', 'zstd', 'deflate'].flatMap((encoding) => [
+      [encoding, 'pass', 'text/plain'],
+      [encoding, 'observed', 'application/json'],
+    ]),
+  )('compressed with %s, byte for byte: %s', async (encoding, done, type) => {
     const body = encoding === 'gzip' ? gzipSync(randomBytes(5_000)) : randomBytes(5_000)
-    answer = ({ socket }) => socket.end(answerOf('200 OK', [`content-encoding: ${encoding}`], body))
-    const got = await sent(post('/via/vllm/v1/messages', '{}', ['Accept-Encoding: gzip, br, zstd, deflate']), '{}')
-    expect(lines(got.head)).toContain(`content-encoding: ${encoding}`)
-    expect(got.body.includes(body.subarray(0, 4_000))).toBe(true)
+    const headers = [`content-encoding: ${encoding}`, `content-type: ${type}`]
+    answer = async (call) => {
+      await call.whole()
+      call.socket.end(answerOf('200 OK', headers, body))
+    }
+    const asked = ['Accept-Encoding: gzip, br, zstd, deflate', ...OBSERVED]
+    const got = await sent(post('/via/vllm/v1/messages', '{}', asked), '{}')
+    expect(lines(got.head)).toEqual(expect.arrayContaining([...headers, `content-length: ${body.byteLength}`]))
+    expect(lines(got.head).join('\n')).toContain(`x-pilotlight: ${done}; `)
+    expect(got.body.equals(body)).toBe(true)
   })
 
-  test('as a stream, each piece before the next one is written', async () => {
+  test.each([
+    ['passes', []],
+    ['is observed', OBSERVED],
+  ])('as a stream that %s, each piece before the next one is written', async (_, as) => {
     const go = Array.from({ length: 4 }, () => Promise.withResolvers<void>())
     answer = ({ socket }) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n')
@@ -244,7 +261,7 @@ describe('an answer passes unharmed', () => {
         socket.end()
       })()
     }
-    const client = caller(worker.base, `${post('/via/vllm/v1/messages', '{}')}\r\n\r\n{}`)
+    const client = caller(worker.base, `${post('/via/vllm/v1/messages', '{}', as)}\r\n\r\n{}`)
     for (const [index, next] of go.entries()) {
       await until(() => client.bytes().includes(`data: ${index}\n\n`))
       next.resolve()
@@ -253,11 +270,14 @@ describe('an answer passes unharmed', () => {
     expect(client.bytes().toString()).toContain('data: 3')
   })
 
-  test('with back-pressure: a caller who does not read stops the provider', async () => {
+  test.each([
+    ['passes', 'application/octet-stream'],
+    ['is observed', 'text/event-stream'],
+  ])('with back-pressure, where it %s: a caller who does not read stops the provider', async (_, type) => {
     const piece = Buffer.alloc(1_000_000, 'x')
     let written = 0
     answer = ({ socket }) => {
-      socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n')
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\nconnection: close\r\n\r\n`)
       const more = (): void => {
         while (written < 400) {
           written++
@@ -270,7 +290,7 @@ describe('an answer passes unharmed', () => {
       }
       more()
     }
-    const client = caller(worker.base, `${post('/via/vllm/v1/files/x/content', '{}')}\r\n\r\n{}`)
+    const client = caller(worker.base, `${post('/via/vllm/v1/messages', '{}', OBSERVED)}\r\n\r\n{}`)
     client.socket.pause()
     let before = -1
     // It stops: the same count in two looks that are far enough apart for many pieces.
@@ -289,7 +309,10 @@ describe('an answer passes unharmed', () => {
   })
 })
 
-describe('a caller who leaves ends the call', () => {
+describe.each([
+  ['passes', []],
+  ['is observed', OBSERVED],
+])('a caller who leaves ends a call that %s', (how, as) => {
   /** Starts a call whose provider sends its head, and then a piece every `everyMs`; 0: nothing more. */
   async function begun(everyMs: number | null, headers: readonly string[] = []) {
     let timer: NodeJS.Timeout | undefined
@@ -300,9 +323,12 @@ describe('a caller who leaves ends the call', () => {
       if (everyMs > 0) timer = setInterval(() => socket.write('data: more\n\n'), everyMs)
       socket.once('close', () => clearInterval(timer))
     }
-    const client = caller(worker.base, `${post('/via/vllm/v1/messages', '{}', headers)}\r\n\r\n{}`)
+    const client = caller(worker.base, `${post('/via/vllm/v1/messages', '{}', [...as, ...headers])}\r\n\r\n{}`)
     if (everyMs === null) await until(() => upstream.calls.length === 1)
-    else await until(() => client.bytes().includes('data: first'))
+    else {
+      await until(() => client.bytes().includes('data: first'))
+      expect(client.bytes().toString()).toContain(how === 'passes' ? 'pilotlight: pass;' : 'pilotlight: observed;')
+    }
     const [call] = upstream.calls
     if (call === undefined) throw new Error('no call')
     return { client, call }
@@ -341,7 +367,7 @@ describe('a caller who leaves ends the call', () => {
     }
     const client = caller(
       worker.base,
-      `${post('/via/vllm/v1/messages', '{}', ['X-Pilotlight-On-Disconnect: drain'])}\r\n\r\n{}`,
+      `${post('/via/vllm/v1/messages', '{}', [...as, 'X-Pilotlight-On-Disconnect: drain'])}\r\n\r\n{}`,
     )
     await until(() => client.bytes().includes('data: first'))
     const [call] = upstream.calls

@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
   'html',
   'stream_error',
   'stalls',
+  'drips',
   'missing_usage',
   'missing_cached',
   'wrong_usage',
@@ -47,7 +48,7 @@ export type FaultRequest = {
   probability?: number
   /** For `rate_limited` and `overloaded`; default 1,000. */
   retry_after_ms?: number
-  /** For `timeout` (default 600,000) and `slow_first_token` (default 5,000), in virtual ms. */
+  /** For `timeout` (default 600,000), `slow_first_token` (default 5,000) and `drips` (default 100), in virtual ms. */
   delay_ms?: number
   /** Another status than the usual one, for `server_error`, `overloaded` and `html`. */
   status?: number
@@ -134,7 +135,7 @@ export class FaultBoard {
   }
 }
 
-function isUsageTrouble(kind: FaultKind): boolean {
+export function isUsageTrouble(kind: FaultKind): boolean {
   return kind === 'missing_usage' || kind === 'missing_cached' || kind === 'wrong_usage'
 }
 

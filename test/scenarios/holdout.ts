@@ -134,7 +134,7 @@ function onePrefix(
     const hit = now < expiresAt
     expiresAt = now + fiveMinutes.ttlMs
     const used = { startedAt: now, usage: hit ? usage(tokens, 0) : usage(0, tokens), ttftMs: null }
-    const change = applyArrivals(state, [used], now, 0, facts.retentions, facts.price)
+    const change = applyArrivals(state, [used], now, 0, { offers: facts.retentions, price: facts.price })
     take(change.rows)
     state = replan(change.state, now)
   }

@@ -74,6 +74,7 @@ function configOf(folder: string, port: number, vars: Record<string, string>): s
   const bindings = [
     ...OBJECTS.map((name) => `(name = "${name.toUpperCase()}", durableObjectNamespace = "${name}")`),
     '(name = "PROBES", queue = "queue")',
+    '(name = "OBSERVATIONS", queue = "queue")',
     ...Object.entries(vars).map(([name, value]) => `(name = "${name}", text = ${JSON.stringify(value)})`),
   ]
   const objects = OBJECTS.map((name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`)

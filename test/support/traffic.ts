@@ -11,7 +11,7 @@ export function afterRequests(before: PrefixState, ...times: number[]): PrefixSt
   for (const startedAt of times) {
     const request = { startedAt, usage: usage(0, 10_000), ttftMs: null }
     const now = Math.max(startedAt, state.lastArrivalAt ?? 0)
-    state = applyArrivals(state, [request], now, 0, facts.retentions).state
+    state = applyArrivals(state, [request], now, 0, { offers: facts.retentions }).state
   }
   return state
 }

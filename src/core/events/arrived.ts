@@ -1,3 +1,4 @@
+import type { Lifetime } from '../../contract/lifetime.ts'
 import { retentionRows } from './retention-changed.ts'
 import { applyRealRequest } from './real-request.ts'
 import type { ArrivalFacts } from './real-request.ts'
@@ -8,6 +9,7 @@ import { MINUTE_MS } from '../time/time.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { Finding } from '../prefix/parts.ts'
+import { isOneShot } from '../prefix/lifetime.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
@@ -28,24 +30,35 @@ export interface Arrival {
   refers?: boolean
   /** It read the managed cache that the planner keeps the prefix in, and so neither read nor renewed the provider's own. */
   handle?: true
+  /** How long its session lives, where its caller says it. */
+  lifetime?: Lifetime
+  /** Its client sent it again after a failure: it is evidence, and no new demand. */
+  again?: true
+}
+
+/** What is known of the model and the prefix when a report arrives. */
+export interface ReportFacts {
+  offers: readonly RetentionOffer[]
+  /** Prices what the requests saved; absent or null: a saving is counted without a price. */
+  price?: Price | null
+  /** True where the planner chooses the retention, and follows the one that real requests write at. */
+  open?: boolean
+  /** True where no caller stated the retention; as `open` where absent. */
+  unmarked?: boolean
+  /** The estimated tokens of the prefix, and the block size of the cache. */
+  size?: ArrivalFacts['size']
 }
 
 /**
  * Applies the real requests of one report, in the order of their starts. They renew the entry, cancel what was planned before, and
- * start resting plans again. `price`: prices what they saved; null: a saving is counted without a price. `open`: the planner chooses
- * the retention, and follows the one that real requests write at. `unmarked`: no caller stated that one. `size`: the estimated tokens of
- * the prefix, and the block size of the cache.
+ * start resting plans again. No request began before `earliestAt`.
  */
 export function applyArrivals(
   before: PrefixState,
   arrivals: readonly Arrival[],
   now: number,
   earliestAt: number,
-  offers: readonly RetentionOffer[],
-  price: Price | null = null,
-  open = false,
-  unmarked = open,
-  size: ArrivalFacts['size'] = {},
+  { offers, price = null, open = false, unmarked = open, size = {} }: ReportFacts,
 ): Transition {
   if (arrivals.length === 0) return { state: before, rows: [] }
   let state: PrefixState = before
@@ -84,6 +97,7 @@ function isEndedByArrival(reason: StopReason, state: PrefixState, price: Price |
   if (reason === 'losing_money') return hasFaded(state, price, now)
   // The last requests of a session may be reported only after its end was.
   if (reason === 'session_over' && state.signal?.kind === 'end') return false
+  if (reason === 'one_shot' && isOneShot(state)) return false
   return stopReasonIs(reason, 'endedByArrival')
 }
 

@@ -1,3 +1,4 @@
+import type { Lifetime } from '../../contract/lifetime.ts'
 import { finding } from '../cache/lifetimes.ts'
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import { fitOf, standingOf } from '../cache/drift.ts'
@@ -15,6 +16,7 @@ import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
 import { addFirstToken } from '../prefix/first-token.ts'
 import type { FirstTokenTimes } from '../prefix/first-token.ts'
+import { lifetimeAfter } from '../prefix/lifetime.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
@@ -32,10 +34,11 @@ export interface RealRequest {
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
   first?: KeptDifference
-  /** See `Arrival`. */
+  /** For these see `Arrival`. */
   outOfReach?: true
-  /** See `Arrival`. */
   handle?: true
+  again?: true
+  lifetime?: Lifetime
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -103,7 +106,7 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
       ? effectOf(reading, before, request, facts)
       : { patch: kind === 'miss' ? { misses: before.misses + 1 } : {}, rows: [] }
   const ttft = standing === 'own' ? firstTokenAfter(before, kind, sent.ttftMs) : {}
-  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, ...ttft, tally }
+  const state: PrefixState = { ...measured.state, ...demandAfter(before, sent), ...effect.patch, ...ttft, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
   const found = standing === 'own' ? findingOf(before, reading, request) : null
@@ -111,7 +114,8 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
 }
 
 /** A request that read a managed cache is demand, and a hit there. It says nothing of the provider's own cache. */
-function ofHandle(before: PrefixState, { at, usage, ttftMs }: RealRequest, now: number): Entered {
+function ofHandle(before: PrefixState, sent: RealRequest, now: number): Entered {
+  const { at, usage, ttftMs } = sent
   const cachedTokens = usage.cacheReadTokens ?? 0
   const hit = cachedTokens > 0
   const measured = endMeasuredGap(before, hit, at)
@@ -119,7 +123,7 @@ function ofHandle(before: PrefixState, { at, usage, ttftMs }: RealRequest, now: 
   const kind: RequestKind = hit ? 'hit' : usage.cacheReadTokens === null ? 'silent' : 'miss'
   const state: PrefixState = {
     ...measured.state,
-    ...demandAfter(before, at),
+    ...demandAfter(before, sent),
     hits: hits + (hit ? 1 : 0),
     misses: misses + (kind === 'miss' ? 1 : 0),
     lastHit: hit && (lastHit === null || at >= lastHit.at) ? { at, cachedTokens, ttftMs } : lastHit,
@@ -181,10 +185,12 @@ function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transiti
 }
 
 /** Idle gaps, request rate and signal after one more request. */
-function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
+function demandAfter(before: PrefixState, { at, again, lifetime }: RealRequest): Partial<PrefixState> {
+  if (again === true) return {}
   const gaps = gapsAfterArrival(before.gaps ?? [], before.lastArrivalAt, at)
   return {
     requests: addRequests(before.requests ?? null, at),
+    ...lifetimeAfter(before.lifetime, lifetime),
     ...(gaps.length === 0 ? {} : { gaps }),
     lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
     ...(before.signal ? { signal: signalAfter(before, at) } : {}),

@@ -5,6 +5,7 @@ import type { AccountSettings } from '../../durable/registry/records/account.ts'
 import { botName } from '../../durable/registry/records/bot.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import { botAt } from '../../runtime/objects.ts'
+import { candidateJson } from '../candidates/routes.ts'
 import { poolJson } from '../gateways/routes.ts'
 import { sumJson } from '../ledger/routes.ts'
 import { cacheJson } from '../present/managed-cache.ts'
@@ -105,12 +106,13 @@ const PARTS: Record<Part, (c: Call, settings: AccountSettings, after: number | s
 /** Settings and small lists, numbered. */
 async function* accountLines(c: Call, settings: AccountSettings, after: number | string | null): AsyncGenerator<Line> {
   const registry = registryOf(c, settings.account)
-  const [keys, credentials, webhook, pools, days] = await Promise.all([
+  const [keys, credentials, webhook, pools, days, candidates] = await Promise.all([
     registry.keys(),
     registry.credentials(),
     registry.webhook(),
     registry.pools(),
     registry.totals(),
+    registry.candidates(),
   ])
   const values = [
     { type: 'account', account: settingsJson(settings) },
@@ -118,6 +120,7 @@ async function* accountLines(c: Call, settings: AccountSettings, after: number |
     ...credentials.map((credential) => ({ type: 'credential', credential: credentialJson(credential) })),
     ...(webhook === null ? [] : [{ type: 'webhook', webhook: webhookJson(webhook) }]),
     ...pools.map((pool) => ({ type: 'gateway', gateway: poolJson(pool, clockOf(c).now(), []) })),
+    ...candidates.all.map((one) => ({ type: 'candidate', candidate: candidateJson(one, candidates.now) })),
     ...days.map(({ day, totals }) => ({ type: 'ledger_day', day, ...sumJson([totals]) })),
   ]
   const shown = typeof after === 'number' ? after : 0
@@ -130,23 +133,18 @@ async function* prefixLines(
   after: number | string | null,
 ): AsyncGenerator<Line> {
   const registry = registryOf(c, name)
-  let from = typeof after === 'number' ? after : null
-  do {
-    // One at a time: the cursor behind it is its key.
-    const page = await registry.list({}, from, 1)
-    for (const view of page.views) {
-      const { id } = view.record
-      const [body, history] = await Promise.all([found(registry.body(id)), found(registry.history(id))])
-      const prefix = {
-        type: 'prefix',
-        prefix: prefixJson(view),
-        body: body.value === null ? null : unpack(body.value),
-        history: (history.value ?? []).map(historyJson),
-      }
-      yield { after: page.cursor ?? 0, value: { ...prefix, problem: body.problem } }
+  // One at a time: the cursor behind it is its key.
+  for await (const { view, next } of viewsAfter(after, (from) => registry.list({}, from, 1))) {
+    const { id } = view.record
+    const [body, history] = await Promise.all([found(registry.body(id)), found(registry.history(id))])
+    const prefix = {
+      type: 'prefix',
+      prefix: prefixJson(view),
+      body: body.value === null ? null : unpack(body.value),
+      history: (history.value ?? []).map(historyJson),
     }
-    from = page.cursor
-  } while (from !== null)
+    yield { after: next ?? 0, value: { ...prefix, problem: body.problem } }
+  }
 }
 
 async function* cacheLines(
@@ -155,15 +153,23 @@ async function* cacheLines(
   after: number | string | null,
 ): AsyncGenerator<Line> {
   const registry = registryOf(c, name)
+  for await (const { view } of viewsAfter(after, (from) => registry.handleList(null, from, AT_ONCE))) {
+    const { value, problem } = await found(registry.handleBody(view.k))
+    const contents = value === null ? null : unpack(value)
+    yield { after: view.k, value: { type: 'cache', cache: cacheJson(view), contents, problem } }
+  }
+}
+
+/** The views of every page behind `after`. `next`: where the page behind this one begins, null for the last. */
+async function* viewsAfter<View>(
+  after: number | string | null,
+  list: (from: number | null) => Promise<{ views: readonly View[]; cursor: number | null }>,
+): AsyncGenerator<{ view: View; next: number | null }> {
   let from = typeof after === 'number' ? after : null
   do {
-    const page = await registry.handleList(null, from, AT_ONCE)
-    for (const view of page.views) {
-      const { value, problem } = await found(registry.handleBody(view.k))
-      const contents = value === null ? null : unpack(value)
-      yield { after: view.k, value: { type: 'cache', cache: cacheJson(view), contents, problem } }
-    }
+    const page = await list(from)
     from = page.cursor
+    for (const view of page.views) yield { view, next: from }
   } while (from !== null)
 }
 

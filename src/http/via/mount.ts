@@ -3,7 +3,7 @@ import { DEFAULT_CREDENTIAL, secretFor } from '../../calls/credential.ts'
 import { Failure, FAILURES, failureValue, readFailure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
 import { viaGateway } from '../../gateway/proxy.ts'
-import type { Ports } from '../../gateway/proxy.ts'
+import type { Ports, StoredSecret } from '../../gateway/proxy.ts'
 import { PATIENCE_MS } from '../../gateway/trust.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { missingSecrets } from '../../runtime/env.ts'
@@ -34,6 +34,10 @@ export async function answerVia(request: Request, env: Environment, context: Exe
       clock,
       waitUntil: (work) => context.waitUntil(work),
       verify: (presented) => verify(env, presented, request.headers.get('cf-connecting-ip')),
+      report: (message) => env.OBSERVATIONS.send(message),
+      learningOrder: (account) => registryOf({ env }, account).learningOrder(),
+      registerByUse: (account, given) => registryOf({ env }, account).registerByUse(given),
+      refuseByUse: (account, why) => registryOf({ env }, account).refuseByUse(why),
       secret: (account, access, credential) => secretOf(env, account, access, credential),
     })
   } catch (thrown) {
@@ -49,14 +53,14 @@ const verify = async (env: Environment, presented: string, address: string | nul
   throw new Failure('forbidden', "The gateway needs an account's key, not the administrator's.")
 }
 
-async function secretOf(env: Environment, account: string, access: Access, name: string | null): Promise<string> {
+async function secretOf(env: Environment, account: string, access: Access, name: string | null): Promise<StoredSecret> {
   const credential = name ?? DEFAULT_CREDENTIAL
   const grants = await registryOf({ env }, account).grantsFor(credential)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   const generation = grants.credentials.find((one) => one.name === credential)?.generation
   const wanted = { credential, ...(generation === undefined ? {} : { credentialGeneration: generation }) }
   const secret = secretFor(wanted, access, grants.allowedSecrets, grants.credentials, env)
-  return bearerOf(access, secret, clockFrom(env))
+  return { secret: await bearerOf(access, secret, clockFrom(env)), generation: generation ?? 1 }
 }
 
 function refused(thrown: unknown): Response {

@@ -82,7 +82,7 @@ function product(times: readonly number[]): { state: PrefixState; rows: HistoryR
     reasoningTokens: null,
   }
   for (const startedAt of times) {
-    const arrived = applyArrivals(state, [{ startedAt, usage, ttftMs: null }], startedAt, 0, retentions)
+    const arrived = applyArrivals(state, [{ startedAt, usage, ttftMs: null }], startedAt, 0, { offers: retentions })
     const tally = flushTally(arrived.state, startedAt, arrived.rows.length > 0)
     rows.push(...tally.rows, ...arrived.rows)
     state = tally.state

@@ -95,7 +95,7 @@ describe('a belief by what is known of the model', () => {
       [{ startedAt: missedAt, usage: usage(0, 10_000), ttftMs: null }],
       missedAt,
       NOON,
-      [fiveMinutes, hour],
+      { offers: [fiveMinutes, hour] },
     ).state
     const soon = missedAt + MINUTE_MS
     // Where entries go after five minutes, that request wrote it again, and it is there for as long.

@@ -83,11 +83,13 @@ describe('a request of a longer prefix', () => {
     const own = applyAnswer(warmState(NOON), { ...keep(NOON, 0, 10_000), purpose: 'write' }, context(), 0).state
     const carried = renewed(own, NOON + 4 * MINUTE_MS)
     const hit = [{ startedAt: NOON + 8 * MINUTE_MS, usage: usage(10_000, 0), ttftMs: 200 }]
-    const used = applyArrivals(carried, hit, NOON + 8 * MINUTE_MS, NOON, [fiveMinutes], facts.price)
+    const used = applyArrivals(carried, hit, NOON + 8 * MINUTE_MS, NOON, { offers: [fiveMinutes], price: facts.price })
     expect(used.state).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
     // The same hit is a saving where its own keep-alive kept the entry.
     const kept = applyAnswer(own, keep(NOON + 4 * MINUTE_MS, 10_000, 0), context(), 0).state
-    expect(applyArrivals(kept, hit, NOON + 8 * MINUTE_MS, NOON, [fiveMinutes], facts.price).state.credits).toBe(1)
+    expect(
+      applyArrivals(kept, hit, NOON + 8 * MINUTE_MS, NOON, { offers: [fiveMinutes], price: facts.price }).state.credits,
+    ).toBe(1)
   })
 })
 
@@ -104,7 +106,10 @@ describe('an answer that finds the entry gone', () => {
 
   it('does the same when it answers a real request', () => {
     const miss = [{ startedAt: NOON + 12 * MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }]
-    const change = applyArrivals({ ...carried, hits: 3 }, miss, NOON + 12 * MINUTE_MS, NOON, [fiveMinutes], facts.price)
+    const change = applyArrivals({ ...carried, hits: 3 }, miss, NOON + 12 * MINUTE_MS, NOON, {
+      offers: [fiveMinutes],
+      price: facts.price,
+    })
     expect(change.rows).toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
     expect(change.state.retention).toEqual(carried.retention)
     expect(applyRenewedByLonger(change.state, { ...longer, at: NOON + 13 * MINUTE_MS })).toBeNull()

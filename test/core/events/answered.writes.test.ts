@@ -80,7 +80,8 @@ describe('a write that is claimed', () => {
 describe('a write that a real request claims', () => {
   const cold = { ...warmState(NOON - HOUR_MS), verdict: 'cold' as const }
   const after = (reported: Usage) =>
-    applyArrivals(cold, [{ startedAt: NOON, usage: reported, ttftMs: null }], NOON, 0, facts.retentions).state
+    applyArrivals(cold, [{ startedAt: NOON, usage: reported, ttftMs: null }], NOON, 0, { offers: facts.retentions })
+      .state
 
   it.each<[string, Usage]>([
     ['of more than its prompt has', usage(0, 12_000, { inputTokens: 10_000 })],

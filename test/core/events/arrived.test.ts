@@ -13,7 +13,7 @@ const request = (startedAt: number, reported: Usage): Arrival => ({ startedAt, u
 const hit = (startedAt: number) => request(startedAt, usage(10_000, 0))
 /** Applies requests of one report at `now`, to a prefix that was registered at noon. */
 const arrived = (before: PrefixState, requests: readonly Arrival[], now: number) =>
-  applyArrivals(before, requests, now, NOON, [fiveMinutes], facts.price)
+  applyArrivals(before, requests, now, NOON, { offers: [fiveMinutes], price: facts.price })
 
 describe('real requests', () => {
   it('renew the entry from their own start, and cancel the probe that was due', () => {
@@ -39,6 +39,14 @@ describe('real requests', () => {
     expect(state).toMatchObject({ anchorAt: NOON + 2 * MINUTE_MS, hits: 2 })
     const late = arrived(state, [hit(NOON + 90_000)], NOON + 4 * MINUTE_MS).state
     expect(late).toMatchObject({ anchorAt: NOON + 2 * MINUTE_MS, hits: 3, lastHit: { at: NOON + 2 * MINUTE_MS } })
+  })
+
+  it('are no new demand where their client sent them again, and renew the entry all the same', () => {
+    const before = arrived(warmState(NOON), [hit(NOON + MINUTE_MS)], NOON + 3 * MINUTE_MS).state
+    const { state } = arrived(before, [{ ...hit(NOON + 2 * MINUTE_MS), again: true }], NOON + 3 * MINUTE_MS)
+    expect(state).toMatchObject({ hits: 2, anchorAt: NOON + 2 * MINUTE_MS })
+    expect(state.requests).toEqual(before.requests)
+    expect(state.lastArrivalAt).toBe(before.lastArrivalAt)
   })
 
   it('count as misses if they read nothing, and make the entry warm if they wrote it', () => {
@@ -176,18 +184,18 @@ describe('a stated retention', () => {
   it('is narrowed by two early rewrites in a row if real requests are known to read the entry', () => {
     const missed = [wrote(NOON + 30 * MINUTE_MS, '1h'), wrote(NOON + 60 * MINUTE_MS, '1h')]
     const read = warmState(NOON, { hits: 4, everHit: true }, hour)
-    const { state, rows } = applyArrivals(read, missed, NOON + 60 * MINUTE_MS, NOON, offers)
+    const { state, rows } = applyArrivals(read, missed, NOON + 60 * MINUTE_MS, NOON, { offers })
     expect(state.retention?.ttlMs).toBe(5 * MINUTE_MS)
     expect(rows).toContainEqual(expect.objectContaining({ type: 'decision', decision: 'retention' }))
-    const neverRead = applyArrivals(warmState(NOON, {}, hour), missed, NOON + 60 * MINUTE_MS, NOON, offers).state
+    const neverRead = applyArrivals(warmState(NOON, {}, hour), missed, NOON + 60 * MINUTE_MS, NOON, { offers }).state
     expect(neverRead.retention?.ttlMs).toBe(HOUR_MS)
     const unproved = missed.map(({ bytes: _given, ...rest }) => rest)
-    expect(applyArrivals(read, unproved, NOON + HOUR_MS, NOON, offers).state.retention?.ttlMs).toBe(HOUR_MS)
+    expect(applyArrivals(read, unproved, NOON + HOUR_MS, NOON, { offers }).state.retention?.ttlMs).toBe(HOUR_MS)
   })
 
   it('is the one that a real request was granted for its own write', () => {
     const cold = warmState(NOON, { verdict: 'cold' }, hour)
-    const { state, rows } = applyArrivals(cold, [wrote(NOON + HOUR_MS, '5m')], NOON + HOUR_MS, NOON, offers)
+    const { state, rows } = applyArrivals(cold, [wrote(NOON + HOUR_MS, '5m')], NOON + HOUR_MS, NOON, { offers })
     expect(isWarm(state, NOON + HOUR_MS + 4 * MINUTE_MS)).toBe(true)
     expect(isWarm(state, NOON + HOUR_MS + 6 * MINUTE_MS)).toBe(false)
     expect(rows).toContainEqual(
@@ -200,17 +208,13 @@ describe('real requests that read a part', () => {
   const at = NOON + 9 * MINUTE_MS
   const known = warmState(NOON, {}, assumed)
   const read = (tokens: number, before = known, size = {}, body: Partial<Arrival> = {}) =>
-    applyArrivals(
-      before,
-      [{ ...request(at, usage(tokens, null, { inputTokens: 12_000 })), ...body }],
-      at,
-      NOON,
-      [assumed],
-      null,
-      false,
-      false,
+    applyArrivals(before, [{ ...request(at, usage(tokens, null, { inputTokens: 12_000 })), ...body }], at, NOON, {
+      offers: [assumed],
+      price: null,
+      open: false,
+      unmarked: false,
       size,
-    ).state
+    }).state
 
   it('are misses below a half, also before an answer has counted the prefix', () => {
     expect(read(22)).toMatchObject({ hits: 0, misses: 1, lastHit: null, anchorAt: NOON, retention: known.retention })
@@ -233,7 +237,9 @@ describe('real requests that read a part', () => {
     const before = { ...known, verdict: 'uncacheable' as const, stopped }
     expect(read(6_000, before)).toMatchObject({ verdict: 'uncacheable', stopped })
     expect(read(9_984, before)).toMatchObject({ verdict: 'warm', stopped: null })
-    const late = applyArrivals(before, [request(NOON - 1, usage(9_984, null))], at, NOON - MINUTE_MS, [assumed])
+    const late = applyArrivals(before, [request(NOON - 1, usage(9_984, null))], at, NOON - MINUTE_MS, {
+      offers: [assumed],
+    })
     expect(late.state).toMatchObject({ verdict: 'warm', stopped: null, anchorAt: NOON })
   })
 

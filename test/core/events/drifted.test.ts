@@ -48,7 +48,10 @@ class Story {
   real(at: number, used: Usage, body: Partial<Arrival> = {}): this {
     const arrival = { startedAt: at, usage: used, ttftMs: null, ...body }
     const { retentions, price } = this.#context.facts
-    const { state, rows } = applyArrivals(this.state, [arrival], at + SECOND_MS, NOON - HOUR_MS, retentions, price)
+    const { state, rows } = applyArrivals(this.state, [arrival], at + SECOND_MS, NOON - HOUR_MS, {
+      offers: retentions,
+      price,
+    })
     return this.#after(state, rows)
   }
 

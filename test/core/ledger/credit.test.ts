@@ -34,14 +34,10 @@ function probed(
 
 function used(state: PrefixState, at: number, read = 10_000, of: ModelFacts = facts, now = at) {
   const written = read > 0 ? 0 : 10_000
-  return applyArrivals(
-    state,
-    [{ startedAt: at, usage: usage(read, written), ttftMs: null }],
-    now,
-    0,
-    of.retentions,
-    of.price,
-  )
+  return applyArrivals(state, [{ startedAt: at, usage: usage(read, written), ttftMs: null }], now, 0, {
+    offers: of.retentions,
+    price: of.price,
+  })
 }
 
 /** Written at noon, kept by a keep-alive every 4.5 minutes. */
@@ -107,7 +103,12 @@ describe('a saving', () => {
     const said = (state: PrefixState, at: number, [read, by]: [number, Record<string, number>], unmarked: boolean) => {
       const total = Object.values(by).reduce((sum, tokens) => sum + tokens, 0)
       const one = { startedAt: at, usage: usage(read, total, { cacheWriteByRetention: by }), ttftMs: null }
-      return applyArrivals(state, [one], at, 0, both.retentions, both.price, unmarked, unmarked).state
+      return applyArrivals(state, [one], at, 0, {
+        offers: both.retentions,
+        price: both.price,
+        open: unmarked,
+        unmarked,
+      }).state
     }
     const heldLong = (state: PrefixState, at: number): PrefixState =>
       probed(probed(state, at, [0, 10_000], 'write', where), at + 50 * MINUTE_MS, [10_000, 0], 'keep', where)

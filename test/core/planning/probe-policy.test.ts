@@ -213,7 +213,7 @@ describe('plan auto', () => {
     for (let index = 0; index < 40; index++) {
       const startedAt = NOON + index * gapMs
       const arrival = { startedAt, usage: usage(0, 10_000), ttftMs: null }
-      state = applyArrivals(state, [arrival], startedAt, 0, facts.retentions).state
+      state = applyArrivals(state, [arrival], startedAt, 0, { offers: facts.retentions }).state
     }
     return { ...state, plannedAt: NOON }
   }

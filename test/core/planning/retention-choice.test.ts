@@ -168,7 +168,7 @@ describe('the retention that real requests write', () => {
     ttftMs: null,
   })
   const after = (state: PrefixState, by: Record<string, number>, open = true) =>
-    applyArrivals(state, [wrote(by)], NOON + 2 * HOUR_MS, NOON, both.retentions, both.price, open)
+    applyArrivals(state, [wrote(by)], NOON + 2 * HOUR_MS, NOON, { offers: both.retentions, price: both.price, open })
 
   it.each([
     ['5m', oneHour, { '5m': 12_000, '1h': 0 }],
@@ -203,9 +203,7 @@ describe('the retention that real requests write', () => {
       [{ ...wrote({ '1h': 12_000 }), startedAt: NOON + 5 * HOUR_MS }],
       NOON + 5 * HOUR_MS,
       NOON,
-      both.retentions,
-      both.price,
-      true,
+      { offers: both.retentions, price: both.price, open: true },
     )
     expect(later.state.retention?.name).toBe('1h')
   })

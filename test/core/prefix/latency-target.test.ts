@@ -25,7 +25,8 @@ const target = (ttft: FirstTokenTimes | undefined, ttftTargetMs = 800, ttftShare
 
 describe('times to the first token', () => {
   const arrive = (state: PrefixState, read: number, write: number, ttftMs: number | null, at: number) =>
-    applyArrivals(state, [{ startedAt: at, usage: usage(read, write), ttftMs }], at, 0, facts.retentions).state
+    applyArrivals(state, [{ startedAt: at, usage: usage(read, write), ttftMs }], at, 0, { offers: facts.retentions })
+      .state
 
   it('of real requests are warm where they read the prefix, and cold where they did not', () => {
     let state = arrive(warmState(NOON), 10_000, 0, 240, NOON + MINUTE_MS)

@@ -17,7 +17,7 @@ function observed(times: readonly number[]) {
   const knew = new Map<number, RequestRate>()
   for (const startedAt of times) {
     const arrival = { startedAt, usage: usage(10_000, 0), ttftMs: null }
-    const arrived = applyArrivals(state, [arrival], startedAt, 0, facts.retentions)
+    const arrived = applyArrivals(state, [arrival], startedAt, 0, { offers: facts.retentions })
     const flushed = flushTally(arrived.state, startedAt, arrived.rows.length > 0)
     rows.push(...flushed.rows, ...arrived.rows)
     state = flushed.state

@@ -40,22 +40,14 @@ describe('the signal end', () => {
   })
 
   it('ends with the next real request, not with a late report of an older one', () => {
-    const late = applyArrivals(
-      ended(),
-      [arrival(NOON + MINUTE_MS - 5_000)],
-      NOON + 2 * MINUTE_MS,
-      NOON,
-      facts.retentions,
-    )
+    const late = applyArrivals(ended(), [arrival(NOON + MINUTE_MS - 5_000)], NOON + 2 * MINUTE_MS, NOON, {
+      offers: facts.retentions,
+    })
     expect(late.state).toMatchObject({ signal: { kind: 'end' }, stopped: { reason: 'session_over' } })
     expect(late.rows).not.toContainEqual(expect.objectContaining({ decision: 'resume' }))
-    const next = applyArrivals(
-      late.state,
-      [arrival(NOON + 2 * MINUTE_MS)],
-      NOON + 2 * MINUTE_MS,
-      NOON,
-      facts.retentions,
-    )
+    const next = applyArrivals(late.state, [arrival(NOON + 2 * MINUTE_MS)], NOON + 2 * MINUTE_MS, NOON, {
+      offers: facts.retentions,
+    })
     expect(next.state).toMatchObject({ signal: null, stopped: null })
     expect(decide(next.state, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold' })
   })

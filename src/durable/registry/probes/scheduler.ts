@@ -140,7 +140,7 @@ export class ProbeScheduler {
       const { createdAt, estimatedTokens } = record
       const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
       const size = { estimatedTokens, ...(blockTokens === undefined ? {} : { blockTokens }) }
-      const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, open, unmarked, size)
+      const change = applyArrivals(state, arrivals, now, createdAt, { offers: retentions, price, open, unmarked, size })
       const learnt = this.#planning.lifetimes.after(k, record, change, now)
       this.#planning.lifetimes.save()
       const tally = flushTally(learnt, now, change.rows.length > 0)

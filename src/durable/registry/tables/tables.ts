@@ -2,6 +2,7 @@ import { KeyStore } from './keys.ts'
 import { BarrierStore } from './barriers.ts'
 import { BodyCredentialStore } from './body-credentials.ts'
 import { BotCallStore } from './bot-calls.ts'
+import { CandidateStore } from './candidates.ts'
 import { ClaimStore } from './claims.ts'
 import { CrewStore } from './crews.ts'
 import { FallbackStore } from './fallbacks.ts'
@@ -14,6 +15,7 @@ import { migrate } from '../../migrate.ts'
 import { ModelPoolStore } from './model-pools.ts'
 import { OutboxStore, addToOutbox } from './outbox.ts'
 import { PrefixStore } from './prefixes.ts'
+import { SeenMessageStore } from './seen-messages.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
@@ -33,6 +35,7 @@ export class RegistryStore {
   readonly prefixes: PrefixStore
   readonly lifetimes: LifetimeStore
   readonly lookups: LookupStore
+  readonly candidates: CandidateStore
   readonly bodyCredentials: BodyCredentialStore
   readonly slots: SlotStore
   readonly claims: ClaimStore
@@ -46,6 +49,7 @@ export class RegistryStore {
   readonly barriers: BarrierStore
   readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
+  readonly seenMessages: SeenMessageStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -57,6 +61,7 @@ export class RegistryStore {
     this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
     this.lifetimes = new LifetimeStore(sql)
     this.lookups = new LookupStore(sql)
+    this.candidates = new CandidateStore(sql)
     this.bodyCredentials = new BodyCredentialStore(sql)
     this.prefixes = new PrefixStore(sql, this.states, this.lookups, seals)
     this.slots = new SlotStore(sql)
@@ -70,6 +75,7 @@ export class RegistryStore {
     this.barriers = new BarrierStore(sql)
     this.botCalls = new BotCallStore(sql)
     this.outbox = new OutboxStore(sql)
+    this.seenMessages = new SeenMessageStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
@@ -85,6 +91,8 @@ export class RegistryStore {
       this.prefixes.clearCache()
       this.states.clearCache()
       this.claims.clearCache()
+      this.candidates.clearCache()
+      this.seenMessages.clearCache()
       for (const read of this.#copies) read()
       throw thrown
     }

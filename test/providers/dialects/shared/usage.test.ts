@@ -93,7 +93,7 @@ describe('counts of a request whose tools ran at the provider', () => {
     const at = NOON + 60_000
     const real = (reported: object) => {
       const arrival = { startedAt: at, usage: readAs(cold.provider, reported), ttftMs: null }
-      return applyArrivals(known, [arrival], at, NOON, [fiveMinutes]).state
+      return applyArrivals(known, [arrival], at, NOON, { offers: [fiveMinutes] }).state
     }
     expect(real(cold.usage)).toMatchObject({ hits: 0, anchorAt: NOON })
     const warm = { ...cold.usage, cache_creation_input_tokens: 900, cache_creation: {} }

@@ -1,0 +1,16 @@
+/** Calls to models, in every format: nothing that lists, reads or deletes what other accounts keep at the provider under the same key. */
+const INFERENCE =
+  /\/(?:messages(?:\/count_tokens)?|responses(?:\/input_tokens)?|(?:chat\/)?completions|embeddings|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/
+
+/** Those among them that use a cache of prompts: nothing that counts or embeds. */
+const CACHED =
+  /\/(?:messages|responses|(?:chat\/)?completions|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|rawPredict|streamRawPredict)$/
+
+export function isInference(method: string, path: string): boolean {
+  return method === 'POST' && INFERENCE.test(path)
+}
+
+/** Whether an answer may tell what a call read from a cache. */
+export function mayTellUsage(method: string, path: string): boolean {
+  return method === 'POST' && CACHED.test(path)
+}

@@ -1,0 +1,200 @@
+import type { Lifetime } from '../contract/lifetime.ts'
+import type { Lookup } from '../registration/lookup.ts'
+import type { Lesson } from '../registration/by-use/lesson.ts'
+import type { Usage } from '../core/model/usage.ts'
+
+/** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
+export interface Seen {
+  account: string
+  /** Id of the card that its body belongs to. */
+  provider: string
+  startedAt: number
+  usage: Usage
+  ttftMs: number | null
+  /** Places at which a registered prefix may end in its body, the longest first. */
+  ends: readonly SeenEnd[]
+  /** Hash of what its body says of the server that answers; absent: it says nothing. */
+  routing?: string
+  /** Name of the managed cache that its body refers to. */
+  handle?: string
+  /** A client sent it again after a failure: it is no new demand. */
+  again?: true
+  /** What it teaches where no prefix is registered for it; absent: nothing, as its account or its caller wishes. */
+  lesson?: SeenLesson
+  /** How long its session lives, by its header or its user agent; absent: not known. */
+  lifetime?: Lifetime
+}
+
+export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
+
+/** An end of a prefix that a body begins with. `far`: the call could not read an entry that ends there, whatever became of it. */
+export interface SeenEnd {
+  entry: Lookup
+  far?: true
+}
+
+/** A message of the queue of observations. Its members are stored words. */
+export interface ObservationMessage {
+  v: 1
+  /** Its own number: isolate and count. One that comes twice counts once. */
+  id: string
+  /** When it was sent, in epoch ms of the deployment's clock. */
+  at: number
+  groups: ObservationGroup[]
+}
+
+/** The calls of one account. `hashes`: every `entry` once. */
+export interface ObservationGroup {
+  account: string
+  hashes: Lookup[]
+  /** Estimated tokens up to each of `hashes`, where a lesson names it; 0: none does. Absent: there are no lessons. */
+  tokens?: number[]
+  calls: PackedCall[]
+}
+
+/** One call. `ends` and `far` are places in the group's `hashes`. Counts: as `COUNTS` orders them. */
+export interface PackedCall {
+  p: string
+  at: number
+  ttft?: number
+  counts: (number | null)[]
+  by?: Record<string, number>
+  summed?: true
+  ends: number[]
+  far?: number[]
+  routing?: string
+  handle?: string
+  again?: true
+  /** Its lesson: model, session, and places in the group's `hashes`, the last of them the whole body. */
+  learn?: [model: string, session: number, ends: number[], whole: number | null]
+  lives?: Lifetime
+}
+
+const COUNTS = [
+  'inputTokens',
+  'uncachedTokens',
+  'cacheReadTokens',
+  'cacheWriteTokens',
+  'outputTokens',
+  'reasoningTokens',
+] as const
+
+/** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
+export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
+  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime } = seen
+  const group = groups.get(account) ?? {
+    hashes: new Map<Lookup, number>(),
+    tokens: new Map<number, number>(),
+    calls: [],
+  }
+  groups.set(account, group)
+  const known = group.hashes.size
+  const placeOf = (entry: Lookup): number => {
+    const place = group.hashes.get(entry) ?? group.hashes.size
+    group.hashes.set(entry, place)
+    return place
+  }
+  const places = ends.map(({ entry }) => placeOf(entry))
+  const far = places.filter((_, index) => ends[index]?.far === true)
+  const call: PackedCall = {
+    p: provider,
+    at: startedAt,
+    ...(ttftMs === null ? {} : { ttft: ttftMs }),
+    counts: COUNTS.map((name) => usage[name]),
+    ...(Object.keys(usage.cacheWriteByRetention).length === 0 ? {} : { by: usage.cacheWriteByRetention }),
+    ...(usage.summed === true ? { summed: true } : {}),
+    ends: places,
+    ...(far.length === 0 ? {} : { far }),
+    ...(routing === undefined ? {} : { routing }),
+    ...(handle === undefined ? {} : { handle }),
+    ...(again === true ? { again } : {}),
+    ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
+    ...(lifetime === undefined ? {} : { lives: lifetime }),
+  }
+  group.calls.push(call)
+  return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
+}
+
+function packedLesson(
+  { model, session, ends, whole }: SeenLesson,
+  placeOf: (entry: Lookup) => number,
+  known: Map<number, number>,
+): NonNullable<PackedCall['learn']> {
+  const places = ends.map(({ entry, tokens }) => {
+    const place = placeOf(entry)
+    known.set(place, tokens)
+    return place
+  })
+  return [model, session, places, whole === null ? null : placeOf(whole)]
+}
+
+/** The group as it is sent. */
+export function packedGroup(account: string, { hashes, tokens, calls }: PackedGroup): ObservationGroup {
+  const all = [...hashes.keys()]
+  return {
+    account,
+    hashes: all,
+    ...(tokens.size === 0 ? {} : { tokens: all.map((_, at) => tokens.get(at) ?? 0) }),
+    calls,
+  }
+}
+
+/** A group that is being filled. */
+export interface PackedGroup {
+  hashes: Map<Lookup, number>
+  /** By place in `hashes`. */
+  tokens: Map<number, number>
+  calls: PackedCall[]
+}
+
+/** Quotes, comma and letter around the 22 characters of a hash, and its tokens. */
+const BYTES_OF_A_HASH = 34
+
+/** The calls of a group as they were seen. */
+export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
+  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives }) => ({
+    account,
+    provider: p,
+    startedAt: at,
+    ttftMs: ttft ?? null,
+    usage: {
+      inputTokens: counts[0] ?? null,
+      uncachedTokens: counts[1] ?? null,
+      cacheReadTokens: counts[2] ?? null,
+      cacheWriteTokens: counts[3] ?? null,
+      outputTokens: counts[4] ?? null,
+      reasoningTokens: counts[5] ?? null,
+      cacheWriteByRetention: by ?? {},
+      ...(summed === true ? { summed } : {}),
+    },
+    ends: ends.flatMap((place): SeenEnd[] => {
+      const entry = hashes[place]
+      return entry === undefined ? [] : [{ entry, ...(far.includes(place) ? { far: true } : {}) }]
+    }),
+    ...(routing === undefined ? {} : { routing }),
+    ...(handle === undefined ? {} : { handle }),
+    ...(again === true ? { again } : {}),
+    ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
+    ...(lives === undefined ? {} : { lifetime: lives }),
+  }))
+}
+
+function unpackedLesson(
+  [model, session, places, whole]: NonNullable<PackedCall['learn']>,
+  hashes: readonly Lookup[],
+  tokens: readonly number[],
+): SeenLesson {
+  const ends = places.flatMap((place) => {
+    const entry = hashes[place]
+    return entry === undefined ? [] : [{ entry, tokens: tokens[place] ?? 0 }]
+  })
+  return { model, session, ends, whole: whole === null ? null : (hashes[whole] ?? null) }
+}
+
+/** Reads a message of the queue; null: it is none of this version. */
+export function readObservations(body: unknown): ObservationMessage | null {
+  if (typeof body !== 'object' || body === null) return null
+  const { v, id, at, groups } = body as Partial<ObservationMessage>
+  if (v !== 1 || typeof id !== 'string' || typeof at !== 'number' || !Array.isArray(groups)) return null
+  return { v, id, at, groups }
+}

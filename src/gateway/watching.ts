@@ -1,0 +1,220 @@
+import { believable, NO_COUNTS } from '../core/model/usage.ts'
+import type { Usage } from '../core/model/usage.ts'
+import { readFailure } from '../contract/failure.ts'
+import { wireOf } from '../providers/registry.ts'
+import { usageOf } from '../registration/observation.ts'
+import { cardById } from '../runtime/cards.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { newId } from '../runtime/ids.ts'
+import { Ends } from '../usage/ends.ts'
+import { framingOf, usageIn } from '../usage/find.ts'
+import { decoding } from './decoding.ts'
+import type { ObservationMessage } from './observation.ts'
+import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
+import type { LearnPorts, Plan } from './learning/learner.ts'
+import { readCall } from './seen-ends.ts'
+import type { Body, Called } from './seen-ends.ts'
+import type { Onward } from './passing.ts'
+import { lifetimeOf } from './lifetime.ts'
+import { ObservationWindow, WINDOW_MS } from './window.ts'
+
+/** Longest body of a request that is read to find its prefix. */
+export const MOST_BODY_BYTES = 1024 * 1024
+/** Bodies that one isolate holds at once. Calls beyond it pass unread. */
+const MOST_HELD_BYTES = 24 * 1024 * 1024
+/** Real time that the reading of a body waits for the first byte of the answer, so that it is not in its way. */
+const READ_AFTER_MS = 50
+
+/** How providers tell a failure inside of a stream that began well. */
+const FAILED = /^event: *error|"type" *: *"error"|"error" *: *\{/m
+
+let held = 0
+let window: ObservationWindow | null = null
+
+/** What watching needs of the rest of the product. */
+export interface WatchPorts extends LearnPorts {
+  waitUntil: (work: Promise<unknown>) => void
+  /** Sends a message to the queue of observations. */
+  report: (message: ObservationMessage) => Promise<unknown>
+}
+
+/** Why the body of a request is not read; null: it is. */
+export function unreadBody(headers: Headers): string | null {
+  const length = Number(headers.get('content-length') ?? Number.NaN)
+  if (!/\bjson\b/i.test(headers.get('content-type') ?? '')) return 'its body is not JSON'
+  if (headers.has('content-encoding')) return 'its body is compressed'
+  if (Number.isNaN(length)) return 'its body has no stated length'
+  if (length > MOST_BODY_BYTES) return 'its body is too long'
+  return held + length > MOST_HELD_BYTES ? 'too many bodies are held' : null
+}
+
+/** A call whose answer is watched. `bytes`: its body. */
+export interface Watching {
+  bytes: Uint8Array
+  watch: Onward['watch']
+  /** The call was not answered. */
+  drop: () => void
+}
+
+/**
+ * Reads a body of at most `MOST_BODY_BYTES`, and watches the answer for its usage. What both show is added to the isolate's window once the answer
+ * has ended. The body is let go as soon as its hashes are made: after the first byte of the answer, or 50 ms.
+ */
+export async function watching(
+  request: Request,
+  account: string,
+  { isOwnKey, ...call }: Omit<Called, 'text' | 'headers'> & { isOwnKey: boolean },
+  ports: WatchPorts,
+): Promise<Watching> {
+  const { clock } = ports
+  const startedAt = clock.now()
+  const length = Number(request.headers.get('content-length'))
+  held += length
+  let bytes: Uint8Array | null
+  try {
+    bytes = new Uint8Array(await request.arrayBuffer())
+  } catch (thrown) {
+    held -= length
+    throw thrown
+  }
+  const sent = bytes
+  const first = Promise.withResolvers<void>()
+  const end = Promise.withResolvers<Ended | null>()
+  const drop = (): void => {
+    first.resolve()
+    end.resolve(null)
+  }
+  let prefix: string | null = null
+  const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
+    try {
+      let timer: ReturnType<typeof setTimeout> | undefined
+      // A body whose prefix may be known here is read at once, so that the answer can name it.
+      const afterMs = knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
+      await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
+      clearTimeout(timer)
+      const called = { ...call, headers: request.headers, text: new TextDecoder().decode(bytes ?? new Uint8Array()) }
+      bytes = null
+      const reading = readCall(called, ports.vars, startedAt)
+      if (reading === null) return null
+      const { body } = reading
+      prefix = knownPrefix(
+        account,
+        body.ends.map(({ entry }) => entry),
+        ports,
+      )
+      return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
+    } finally {
+      held -= length
+    }
+  }
+  const work = async (): Promise<void> => {
+    const seen = await read()
+    const ended = await end.promise
+    if (seen === null || ended === null) return
+    const { usage, ttftMs } = ended
+    const { lesson, register } = seen.plan
+    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const }
+    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival }, ports))) return
+    const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
+    await added(
+      {
+        account,
+        startedAt,
+        ...seen.body,
+        usage,
+        ttftMs,
+        ...(again ? { again: true as const } : {}),
+        ...lifetimeOf(request.headers),
+        ...(lesson === null || !ended.isWhole ? {} : { lesson }),
+      },
+      ports,
+    )
+  }
+  ports.waitUntil(work())
+  return {
+    bytes: sent,
+    drop,
+    watch: (answer) => {
+      const told = watched(answer, call.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
+      if (told.watcher === null) drop()
+      return prefix === null ? told : { ...told, prefix }
+    },
+  }
+}
+
+async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, report }: WatchPorts): Promise<void> {
+  window ??= new ObservationWindow(newId('iso').slice(4))
+  const { full, opened } = window.add(seen, clock.now(), clock.realAt(clock.now()))
+  if (full !== null) await report(full)
+  if (opened === null) return
+  // Isolates have no timers outside of a request: the one that opens a window keeps it.
+  await new Promise((resolve) => setTimeout(resolve, WINDOW_MS))
+  const message = window.close(opened, clock.now())
+  if (message !== null) await report(message)
+}
+
+/** How an answer ended. `isWhole`: it is known to have been one, and no failure inside of a stream. */
+interface Ended {
+  usage: Usage
+  ttftMs: number | null
+  isWhole: boolean
+}
+
+interface Told {
+  clock: Clock
+  startedAt: number
+  first: () => void
+  end: (ended: Ended | null) => void
+}
+
+function watched(
+  answer: Response,
+  provider: string,
+  { clock, startedAt, first, end }: Told,
+): ReturnType<Onward['watch']> {
+  const framing = framingOf(answer.headers.get('content-type') ?? '')
+  if (!answer.ok) return { watcher: null, why: 'the provider refused it' }
+  if (framing === null || answer.body === null) return { watcher: null, why: 'the answer holds no usage' }
+  const ends = new Ends()
+  const decoder = decoding(answer.headers.get('content-encoding'), (piece) => ends.add(piece))
+  if (decoder === null) return { watcher: null, why: 'the encoding of the answer is not known' }
+  let firstAt: number | null = null
+  return {
+    why: 'a call to a model',
+    watcher: {
+      piece: (bytes) => {
+        firstAt ??= clock.now()
+        first()
+        decoder.add(bytes)
+      },
+      ended: (left) => {
+        first()
+        const ttftMs = framing === 'json' || firstAt === null ? null : Math.max(0, firstAt - startedAt)
+        const told = (): void => {
+          const text = ends.text()
+          const usage = countsOf(provider, usageIn(text, framing), answer.headers)
+          const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
+          // What a stream that was left had written by then is no count of its output.
+          end({ usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
+        }
+        void decoder.end().then(told, told)
+      },
+    },
+  }
+}
+
+/** The counts of an answer. None: unknown, and never zero. */
+function countsOf(provider: string, raw: Record<string, unknown> | null, headers: Headers): Usage {
+  if (raw === null) return NO_COUNTS
+  try {
+    const usage = usageOf(provider, raw, 'usage')
+    const card = cardById(provider)
+    const header = card === undefined ? null : wireOf(card).cachedHeader
+    const read = header === null ? null : headers.get(header)
+    const cacheReadTokens = usage.cacheReadTokens ?? (read !== null && /^\d+$/.test(read) ? Number(read) : null)
+    return believable({ ...usage, cacheReadTokens })
+  } catch (thrown) {
+    if (readFailure(thrown) === null) throw thrown
+    return NO_COUNTS
+  }
+}

@@ -1,0 +1,117 @@
+import type { Arrival } from '../core/events/arrived.ts'
+import { readObservations, unpacked } from '../gateway/observation.ts'
+import type { ObservationMessage, Seen } from '../gateway/observation.ts'
+import type { Lesson } from '../registration/by-use/lesson.ts'
+import { shortHash } from '../providers/prefix/outline.ts'
+import { cardById } from '../runtime/cards.ts'
+import type { Environment } from '../runtime/env.ts'
+import { registryAt } from '../runtime/objects.ts'
+
+type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
+
+type Registered = Record<string, { provider: string; routing?: string }>
+
+/** Most hashes that one call looks up. */
+const LOOKED_UP = 20_000
+
+/**
+ * Consumes observations of calls through the gateway: what `POST /observations` takes, many to a message and without bodies. All messages of a
+ * batch are one write for each account. A message that comes twice is booked once.
+ */
+export async function consumeObservations(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
+  const read = batch.messages.map((message) => ({ message, content: readObservations(message.body) }))
+  for (const { message, content } of read) {
+    if (content !== null) continue
+    console.error('observation queue: a message in an unknown format was dropped')
+    message.ack()
+  }
+  const known = read.flatMap(({ message, content }) => (content === null ? [] : [{ message, content }]))
+  const accounts = [...new Set(known.flatMap(({ content }) => content.groups.map(({ account }) => account)))]
+  const failed = new Set<string>()
+  await Promise.all(
+    accounts.map(async (account) => {
+      try {
+        await book(
+          account,
+          known.map(({ content }) => content),
+          env,
+        )
+      } catch (thrown) {
+        console.error('observation queue: an account failed', thrown instanceof Error ? thrown.name : 'unknown')
+        failed.add(account)
+      }
+    }),
+  )
+  for (const { message, content } of known) {
+    // The accounts that have it know its number.
+    if (content.groups.some(({ account }) => failed.has(account))) message.retry({ delaySeconds: 10 })
+    else message.ack()
+  }
+}
+
+/** Books what the messages say of one account. */
+async function book(account: string, messages: readonly ObservationMessage[], env: Environment): Promise<void> {
+  const registry = registryAt(env, account)
+  const parts = messages.flatMap(({ id, groups }) =>
+    groups.filter((group) => group.account === account).map((group) => ({ message: id, calls: unpacked(group) })),
+  )
+  const calls = parts.flatMap((part) => part.calls)
+  const [found, handles] = await Promise.all([prefixesOf(registry, calls), prefixesOfHandles(registry, calls)])
+  const ids = [...new Set([...found.values(), ...Object.values(handles)])]
+  const registered: Registered = ids.length === 0 ? {} : await registry.providersOf(ids)
+  const observed = parts.map(({ message, calls: own }) => {
+    const arrivals = new Map<string, Arrival[]>()
+    const lessons: Lesson[] = []
+    for (const call of own) {
+      const end = call.ends.find(({ entry }) => found.has(entry))
+      const handled = handles[call.handle ?? '']
+      const id = handled ?? found.get(end?.entry ?? '')
+      const { provider, routing } = registered[id ?? ''] ?? {}
+      if (id === undefined) lessons.push(...lessonOf(call))
+      if (id === undefined || provider === undefined || cardById(provider) === undefined) continue
+      const elsewhere = routing !== undefined && call.routing !== undefined && shortHash(routing) !== call.routing
+      const far = (end?.far === true || elsewhere) && handled === undefined
+      const all = arrivals.get(id) ?? []
+      all.push(arrivalOf(call, handled !== undefined, far))
+      arrivals.set(id, all)
+    }
+    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons }
+  })
+  // Nothing is written, not even the number, where nothing is known of what was called.
+  const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0)
+  if (booked.length > 0) await registry.observeOnce(booked)
+}
+
+/** What a call teaches that belongs to no prefix. A repeated one is no demand. */
+function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[] {
+  if (lesson === undefined || again === true) return []
+  return [{ ...lesson, provider, at: startedAt, usage }]
+}
+
+function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {
+  return {
+    startedAt,
+    usage,
+    ttftMs,
+    ...(handled ? { refers: true } : { bytes: 'same' as const }),
+    ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
+    ...(again === true ? { again } : {}),
+    ...(lifetime === undefined ? {} : { lifetime }),
+  }
+}
+
+/** Registered prefixes by lookup. */
+async function prefixesOf(registry: RegistryStub, calls: readonly Seen[]): Promise<Map<string, string>> {
+  const hashes = [...new Set(calls.flatMap(({ ends }) => ends.map(({ entry }) => entry)))]
+  const found = new Map<string, string>()
+  for (let from = 0; from < hashes.length; from += LOOKED_UP) {
+    const { ids } = await registry.findByLookup(hashes.slice(from, from + LOOKED_UP))
+    for (const [hash, id] of Object.entries(ids)) found.set(hash, id)
+  }
+  return found
+}
+
+async function prefixesOfHandles(registry: RegistryStub, calls: readonly Seen[]): Promise<Record<string, string>> {
+  const names = [...new Set(calls.flatMap(({ handle }) => handle ?? []))]
+  return names.length === 0 ? {} : registry.prefixesOfHandles(names)
+}

@@ -1,0 +1,107 @@
+import { exports } from 'cloudflare:workers'
+import { expect, it } from 'vitest'
+import { NO_COUNTS } from '../../src/core/model/usage.ts'
+import { ObservationWindow } from '../../src/gateway/window.ts'
+import type { ObservationMessage, Seen } from '../../src/gateway/observation.ts'
+import { bodySeen } from '../../src/gateway/seen-ends.ts'
+import { anthropicBody, bindings, get, useLab, warmedId } from '../http/support.ts'
+
+useLab()
+
+interface Handled {
+  outcome: string
+  retryMessages: unknown[]
+  explicitAcks: string[]
+}
+
+const worker = exports.default as unknown as {
+  queue: (name: string, messages: unknown[]) => Promise<Handled>
+}
+
+/** Delivers messages as the queue does, each with an id of the platform. */
+const delivered = (bodies: readonly unknown[], attempts = 1): Promise<Handled> =>
+  worker.queue(
+    'pilotlight-observations',
+    bodies.map((body, index) => ({ id: `m${index}-${attempts}`, timestamp: new Date(), attempts, body })),
+  )
+
+/** What a call with this body shows, sent without any registration's headers. */
+function seen(body: object, more: Partial<Seen> = {}): Seen {
+  const called = {
+    provider: 'anthropic',
+    region: null,
+    model: null,
+    headers: new Headers({ 'anthropic-version': '2023-06-01' }),
+    text: JSON.stringify(body),
+    credential: { name: 'default', generation: 1 },
+  }
+  const read = bodySeen(called, bindings, Date.now())
+  if (read === null) throw new Error('the body was not read')
+  const usage = { ...NO_COUNTS, inputTokens: 3_320, uncachedTokens: 20, cacheReadTokens: 3_300, cacheWriteTokens: 0 }
+  return { account: 'dev', startedAt: Date.now(), usage, ttftMs: 40, ...read, ...more }
+}
+
+let isolates = 0
+function packed(calls: readonly Seen[]): ObservationMessage {
+  const window = new ObservationWindow(`test${isolates++}`)
+  for (const call of calls) window.add(call, Date.now(), 0)
+  const message = window.close(1, Date.now())
+  if (message === null) throw new Error('the window was empty')
+  return message
+}
+
+const counted = async (id: string): Promise<[hits: unknown, misses: unknown]> => {
+  const { hits, misses } = (await get(`/prefixes/${id}`)).json
+  return [hits, misses]
+}
+
+it('calls of many messages are booked at once, and a message that comes twice is booked once', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  const asked = (n: number) => ({ ...body, messages: [{ role: 'user', content: `Question ${n}` }] })
+  const miss = { ...NO_COUNTS, inputTokens: 3_320, uncachedTokens: 3_320, cacheReadTokens: 0, cacheWriteTokens: 0 }
+  const messages = [
+    packed([seen(asked(1)), seen(asked(2), { usage: miss }), seen(anthropicBody())]),
+    packed([seen(asked(3)), seen(asked(4), { usage: NO_COUNTS })]),
+  ]
+  expect(await delivered([...messages, messages[0]])).toMatchObject({ outcome: 'ok', retryMessages: [] })
+  expect(await counted(id)).toEqual([2, 1])
+  await delivered([messages[1]], 2)
+  await Promise.all([delivered([messages[0]], 3), delivered([messages[0]], 4)])
+  expect(await counted(id)).toEqual([2, 1])
+  await delivered([packed([seen(asked(5))])])
+  expect(await counted(id)).toEqual([3, 1])
+})
+
+it('a late message moves no clock back', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  await delivered([packed([seen(body)])])
+  const before = (await get(`/prefixes/${id}`)).json['warmth']
+  await delivered([packed([seen(body, { startedAt: Date.now() - 3_600_000 })])])
+  const after = (await get(`/prefixes/${id}`)).json['warmth']
+  expect(await counted(id)).toEqual([2, 0])
+  expect(after).toMatchObject({ state: 'warm', warm_until: (before as { warm_until: string }).warm_until })
+})
+
+it('a call with another key, model or credential belongs to no prefix of this one', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  const other = seen({ ...body, model: 'claude-haiku-4-5' })
+  const called = {
+    provider: 'anthropic',
+    region: null,
+    model: null,
+    headers: new Headers(),
+    text: JSON.stringify(body),
+  }
+  const token = bodySeen({ ...called, credential: { name: 'subscription', generation: 0 } }, bindings, Date.now())
+  await delivered([packed([other, seen(body, { ends: token?.ends ?? [] })])])
+  expect(token?.ends.length).toBeGreaterThan(0)
+  expect(await counted(id)).toEqual([0, 0])
+})
+
+it('a message of another version is dropped, and one for an account that is gone is none', async () => {
+  const gone = packed([seen(anthropicBody(), { account: 'never-made' })])
+  expect(await delivered([{ v: 9 }, 'x', null, gone])).toMatchObject({ outcome: 'ok', retryMessages: [] })
+})
