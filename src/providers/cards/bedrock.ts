@@ -12,6 +12,7 @@ import {
   stated,
 } from './build.ts'
 import type { ClaudeTraits } from './build.ts'
+import { BEDROCK_TOKENS } from './tokens.ts'
 import { openai } from './openai.ts'
 import { bedrockConverse } from '../dialects/bedrock-converse/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
@@ -117,6 +118,7 @@ export const bedrock: Card = {
     nova('lite', { input: 0.06, read: 0.015, output: 0.24 }),
     nova('micro', { input: 0.035, read: 0.00875, output: 0.14 }),
   ],
+  tokens: BEDROCK_TOKENS,
   facts: facts(DOCS, {
     mechanism:
       'Explicit cache points in tools, system and messages, four at most, the longer lifetime first; a best-effort implicit cache besides.',

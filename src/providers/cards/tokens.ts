@@ -24,6 +24,15 @@ export const CLAUDE_COUNTED: CardTokens = {
   source: 'https://platform.claude.com/docs/en/build-with-claude/token-counting',
 }
 
+/** Claude and Nova on Bedrock: what Claude adds for having tools, and what known chat templates add. */
+export const BEDROCK_TOKENS: CardTokens = {
+  added: { ...CLAUDE_TOKENS.added, request: 256 },
+  parts: { server_tool: 4_096, mcp_server: 16_384 },
+  says: 'No tokenizer is public: a byte may be a token. Assumed: chat templates add at most 256 tokens to a request, 16 to a message, 1,024 for having tools, as those of Claude do. Images and documents have no limit.',
+  source: 'https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview',
+  checked: CHECKED_TOKENS,
+}
+
 /** Names of models whose vocabulary is o200k. Sources: `model.py` of tiktoken; the models of npm gpt-tokenizer 4.0.0 for GPT-5.1 to 5.6. */
 const O200K_MODELS = ['gpt-4o*', 'gpt-4.1*', 'chatgpt-4o-*', 'gpt-5', 'gpt-5-*', 'gpt-5.*', 'o1*', 'o3*', 'o4-mini*']
 

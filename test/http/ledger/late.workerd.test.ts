@@ -107,7 +107,7 @@ it('a call in flight is charged at the price of its sending, and the next at the
   expect(next).toBeCloseTo(billedUsd(12) - before, 9)
 })
 
-it('a slow call at midnight counts on the day on which it was sent, for its prefix and its account', async () => {
+it('a slow call at midnight counts on the day of its sending, for its prefix and its account', async () => {
   await price(4)
   const midnight = (Math.floor(Date.now() / DAY_MS) + 2) * DAY_MS
   const { id, key } = await newAccount()

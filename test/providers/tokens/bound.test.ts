@@ -47,6 +47,15 @@ describe('boundOf', () => {
     })
   })
 
+  it('adds for tools on Bedrock what Claude adds at its own API', () => {
+    const addedBy = (id: string, bare: object, tooled: object): number => {
+      const [without, most] = [bare, tooled].map((body) => boundOf(cardById(id), 'm', JSON.stringify(body)).most ?? 0)
+      return (most ?? 0) - (without ?? 0)
+    }
+    const tools = { toolConfig: { tools: [{ toolSpec: { name: 'find', inputSchema: { json: {} } } }] } }
+    expect(addedBy('bedrock', { messages: [] }, { messages: [], ...tools })).toBeGreaterThan(1_024)
+  })
+
   it('takes the most that the card states for images and tools of the provider', () => {
     const image = part({ type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } })
     expect(boundOf(cardById('anthropic'), 'm', image).most).toBeGreaterThan(8_464)

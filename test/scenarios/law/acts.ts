@@ -458,16 +458,28 @@ export class LawRun {
     }
   }
 
+  /** Each prefix tells whether a call cost more than was reserved for it. None may where providers bill within the bound. */
+  async #readAdvice(): Promise<void> {
+    const { accountant } = this.world
+    const listed = (await this.world.ask('GET', '/prefixes?limit=100')).json['data'] as { id: string }[]
+    for (const { id } of listed) {
+      const seen = (await this.world.ask('GET', `/prefixes/${id}`)).json
+      const advice = (seen['advice'] ?? []) as { cause: string; message: string }[]
+      for (const { cause, message } of advice) {
+        if (cause !== 'bound_exceeded') continue
+        this.told += 1
+        if (this.#terms.counting !== 'hostile') accountant.broken.push(`${id} of ${String(seen['model'])}: ${message}`)
+      }
+    }
+  }
+
   /** Ends everything, and compares the books with the transcript. */
   async finish(): Promise<void> {
     const { world } = this
     world.losing = 0
     world.lab.faults.clear()
     await world.release()
-    for (const id of this.#ids.values()) {
-      const advice = (await world.ask('GET', `/prefixes/${id}`)).json['advice'] as { cause: string }[] | undefined
-      if (advice?.some(({ cause }) => cause === 'bound_exceeded') === true) this.told += 1
-    }
+    await this.#readAdvice()
     await world.admin('PATCH', `/accounts/${world.account}`, { kill_switch: true })
     for (const hours of [0.2, 2, 2]) {
       world.later(hours * 3_600_000)

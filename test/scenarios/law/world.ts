@@ -22,7 +22,7 @@ let inForce: number | null = null
 
 export type Counting = 'usual' | 'bound' | 'hostile'
 
-/** What the cards state, and docs/providers.md prints, for chat templates; a test holds this table to that page. */
+/** What cards state for chat templates. The accountant finds a card that states less than its model adds. */
 export const ADDED = {
   anthropic: { request: 64, message: 16, tool: 32, any_tool: 1_024 },
   gemini: { request: 64, message: 16, tool: 32, any_tool: 512 },
