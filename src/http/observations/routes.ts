@@ -22,6 +22,8 @@ import { handleOf, hasNoCacheCount, observedBody, usageOf, wrongCount } from '..
 import type { ObservedBody } from '../../registration/observation.ts'
 import type { Lookup } from '../../registration/lookup.ts'
 import { whyUnread } from './reach.ts'
+import { forgetRegistered, registeredOf, registrations } from './registered.ts'
+import type { FoundByLookup, RegisteredPrefix } from '../../durable/registry/records/prefix-view.ts'
 import { unmatchedReasons } from './unmatched.ts'
 import type { UnmatchedReason } from './unmatched.ts'
 
@@ -53,14 +55,14 @@ export const observations = router().post('/observations', account, idempotent, 
       })
     }),
   )
-  const found = await prefixesOf(c, bodies)
+  const { found, told } = await prefixesOf(c, bodies)
   const ids = [
     ...new Set([
       ...found.flatMap(({ id }) => id ?? []),
       ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
     ]),
   ]
-  const registered = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)).map(asRegistered))
+  const registered = await registeredOf(c, ids, told)
 
   const readings = given.map((one, index): ReadObservation => {
     const body = bodies[index] ?? null
@@ -114,10 +116,14 @@ export const observations = router().post('/observations', account, idempotent, 
   readings.forEach(({ prefixId, arrival }, index) => {
     const changed = reasons[index] === undefined ? null : changedFrom(reasons[index], given[index]?.started_at ?? now)
     const [id, one] = arrival === null ? [changed?.id ?? null, changed?.arrival ?? null] : [prefixId, arrival]
-    if (id !== null && one !== null) groups.set(id, [...(groups.get(id) ?? []), one])
+    if (id === null || one === null) return
+    const arrivals = groups.get(id)
+    if (arrivals === undefined) groups.set(id, [one])
+    else arrivals.push(one)
   })
-  const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals }))
+  const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals, provider: registered.get(id)?.provider }))
   const known = observed.length === 0 ? [] : await registry.observe(observed)
+  for (const [index, { id }] of observed.entries()) if (known[index] !== true) forgetRegistered(c, id)
   const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
   return c.json({
     data: readings.map(({ prefixId, refused: failure, arrival, advice = [] }, index) => ({
@@ -154,20 +160,10 @@ async function withoutHandles(c: Call, given: Given): Promise<{ given: Given; ha
   return { given: plain, handles }
 }
 
-interface Registered {
-  provider: string
-  routing?: string
-}
-
-/** An object of the version before answers the provider's name alone. */
-function asRegistered([id, one]: [string, Registered | string]): [string, Registered] {
-  return [id, typeof one === 'string' ? { provider: one } : one]
-}
-
 type Body = ReturnType<typeof observedBody> | FailureValue
 
 /** An object of the version before finds prefixes by fingerprint alone. */
-const NO_LOOKUPS: { ids: Record<string, string>; isWhole: boolean } = { ids: {}, isWhole: false }
+const NO_LOOKUPS: FoundByLookup = { ids: {}, isWhole: false }
 
 /** The longest registered prefix that a body begins with. `entry`: the lookup that found it; null: another name of it did. */
 interface Found {
@@ -176,20 +172,27 @@ interface Found {
 }
 
 /** The longest registered prefix that each body begins with. An id of null: it begins with none, or names its prefix. */
-async function prefixesOf(c: Call, bodies: readonly Body[]): Promise<Found[]> {
+async function prefixesOf(
+  c: Call,
+  bodies: readonly Body[],
+): Promise<{ found: Found[]; told: ReadonlyMap<string, RegisteredPrefix> }> {
   const registry = registryOf(c)
   const observed = bodies.map((body) => (body === null || 'kind' in body ? null : body))
   const hashes = [...new Set(observed.flatMap((body) => body?.entries ?? []))]
-  if (hashes.length === 0) return bodies.map(() => ({ id: null, entry: null }))
-  const { ids, isWhole } = await orOlder('findByLookup', registry.findByLookup(hashes), NO_LOOKUPS)
+  if (hashes.length === 0) return { found: bodies.map(() => ({ id: null, entry: null })), told: new Map() }
+  const { ids, isWhole, registered = {} } = await orOlder('findByLookup', registry.findByLookup(hashes), NO_LOOKUPS)
   const found = observed.map((body): Found => {
     const entry = body?.entries.find((hash) => ids[hash] !== undefined)
     return entry === undefined ? { id: null, entry: null } : { id: ids[entry] ?? null, entry }
   })
-  if (isWhole) return found
+  const told = new Map(registrations(registered))
+  if (isWhole) return { found, told }
   const fingerprints = observed.map((body, index) => (found[index]?.id == null ? (body?.fingerprint() ?? null) : null))
   const known = await registry.idsOf([...new Set(fingerprints.filter((one) => one !== null))])
-  return found.map(({ id, entry }, index) => ({ id: id ?? known[fingerprints[index] ?? ''] ?? null, entry }))
+  return {
+    found: found.map(({ id, entry }, index) => ({ id: id ?? known[fingerprints[index] ?? ''] ?? null, entry })),
+    told,
+  }
 }
 
 /** Why each body belongs to no prefix; null where there is nothing to say. Counts them. */

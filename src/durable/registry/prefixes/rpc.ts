@@ -8,7 +8,8 @@ import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { FollowedTurn } from '../records/bot-call.ts'
-import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
+import { registeredPrefix } from '../records/prefix-view.ts'
+import type { FoundByLookup, Observed, PrefixFilter, PrefixView, RegisteredPrefix } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
@@ -160,17 +161,19 @@ export class PrefixRpc {
 
   /**
    * Prefix ids by lookup. Hashes of no prefix are left out. `isWhole` false: prefixes of an older version are not all found by lookups
-   * yet, but by their fingerprints.
+   * yet, but by their fingerprints. `registered`: what `providersOf` says of them.
    */
-  async findByLookup(hashes: string[]): Promise<{ ids: Record<string, string>; isWhole: boolean }> {
+  async findByLookup(hashes: string[]): Promise<FoundByLookup> {
     if (!this.#ports.lookup.isWhole) await this.#isKeyHere()
     this.#ports.lookup.make(this.#clock.now())
-    const ids: Record<string, string> = {}
+    const [ids, registered]: [FoundByLookup['ids'], Record<string, RegisteredPrefix>] = [{}, {}]
     for (const [hash, k] of this.#ports.lookup.newest(hashes)) {
       const record = this.#store.prefixes.record(k)
-      if (record !== null) ids[hash] = record.id
+      if (record === null) continue
+      ids[hash] = record.id
+      registered[record.id] = registeredPrefix(record)
     }
-    return { ids, isWhole: this.#ports.lookup.isWhole }
+    return { ids, isWhole: this.#ports.lookup.isWhole, registered }
   }
 
   /** Prefix ids by fingerprint. Fingerprints that are not registered are left out. */
@@ -202,20 +205,18 @@ export class PrefixRpc {
    * Providers by prefix id: their usage shape is the one that real answers have. With what the body says of the server that answers, where that
    * is known. Ids that are not registered are left out.
    */
-  providersOf(ids: string[]): Record<string, { provider: string; routing?: string }> {
-    const found: Record<string, { provider: string; routing?: string }> = {}
+  providersOf(ids: string[]): Record<string, RegisteredPrefix> {
+    const found: Record<string, RegisteredPrefix> = {}
     for (const id of ids) {
       const k = this.#store.prefixes.keyOf('id', id)
       const record = k === null ? null : this.#store.prefixes.record(k)
-      if (record === null) continue
-      const { provider, routing } = record
-      found[id] = { provider, ...(routing === undefined ? {} : { routing }) }
+      if (record !== null) found[id] = registeredPrefix(record)
     }
     return found
   }
 
-  /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered. */
-  async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
+  /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered, at the provider that is given. */
+  async observe(observed: Observed[]): Promise<boolean[]> {
     const isReadable = await this.#isKeyHere()
     const known = this.#book(observed, isReadable)
     await this.#ports.rearm()
@@ -254,13 +255,14 @@ export class PrefixRpc {
     return booked
   }
 
-  #book(observed: readonly { id: string; arrivals: Arrival[] }[], isReadable: boolean): boolean[] {
+  #book(observed: readonly Observed[], isReadable: boolean): boolean[] {
     const { chosen, scheduler } = this.#ports
     const now = this.#clock.now()
-    return observed.map(({ id, arrivals }) => {
+    return observed.map(({ id, arrivals, provider }) => {
       const k = this.#store.prefixes.keyOf('id', id)
       const before = k === null ? null : this.#store.states.load(k)
       if (k === null) return false
+      if (provider !== undefined && this.#store.prefixes.record(k)?.provider !== provider) return false
       const kept = isReadable ? sealedArrivals(arrivals, k, this.#ports.seals) : withoutDifferences(arrivals)
       if (!scheduler.observe(k, chosen.withHandles(k, kept, now), now)) return false
       if (before !== null) chosen.observed(k, before, arrivals, isReadable, now)

@@ -1,4 +1,5 @@
 import type { Belief } from '../../../core/cache/belief.ts'
+import type { Arrival } from '../../../core/events/arrived.ts'
 import { needsSomebody } from '../../../core/prefix/alert.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -44,4 +45,28 @@ export function matches({ record, state, belief }: PrefixView, filter: PrefixFil
   if (filter.needsSomebody !== undefined && needsSomebody(state) !== filter.needsSomebody) return false
   if (filter.drifted !== undefined && (state.drift?.shown !== undefined) !== filter.drifted) return false
   return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
+}
+
+/** What a report about a prefix is read by. `routing`: what the body says of the server that answers. */
+export interface RegisteredPrefix {
+  provider: string
+  routing?: string
+}
+
+export function registeredPrefix({ provider, routing }: PrefixRecord): RegisteredPrefix {
+  return { provider, ...(routing === undefined ? {} : { routing }) }
+}
+
+/** Prefixes by hash. Objects of the version before do not say what they know of them. */
+export interface FoundByLookup {
+  ids: Record<string, string>
+  isWhole: boolean
+  registered?: Record<string, RegisteredPrefix>
+}
+
+/** Real requests of one prefix. `provider`: the one by which their usage was read. */
+export interface Observed {
+  id: string
+  arrivals: Arrival[]
+  provider?: string | undefined
 }

@@ -71,7 +71,7 @@ it.each<[string, PrefixFilter, () => number]>([
   expect(read).toBe(1)
 })
 
-it('a list of the prefixes that need somebody reads these alone, and forgets those that were mended', () => {
+it('a list of what needs somebody reads these alone, and forgets those that were mended', () => {
   const k = register('f'.repeat(24), { name: 'broken' })
   stop(k, 'uncacheable')
   account.evict()
@@ -82,7 +82,7 @@ it('a list of the prefixes that need somebody reads these alone, and forgets tho
   expect(listed({ needsSomebody: true })).toEqual([])
 })
 
-it('a list by name shows the versions that held it, the newest first, and one that holds it beside another', () => {
+it('a list by name shows the versions that held it, and one that holds it beside another', () => {
   const first = register('a'.repeat(24), { name: 'release' })
   const second = register('b'.repeat(24), { name: 'release' })
   register('b'.repeat(24), { name: 'stable' })
@@ -90,7 +90,7 @@ it('a list by name shows the versions that held it, the newest first, and one th
   expect(listed({ name: 'stable' })).toEqual([second])
 })
 
-it('a list without a filter gives every prefix once, and a page reads no more than it shows', () => {
+it('a list without a filter gives every prefix once; a page reads no more than it shows', () => {
   account.registrar.list({}, null, 50, NOON)
   expect(read).toBe(50)
   expect(new Set(listed({})).size).toBe(MANY)
