@@ -7,6 +7,7 @@ import { accounts } from './accounts/routes.ts'
 import { configured } from './server/auth.ts'
 import { bots } from './bots/routes.ts'
 import { caches } from './caches/routes.ts'
+import { candidates } from './candidates/routes.ts'
 import { clockOf, directoryOf, router } from './server/context.ts'
 import { answerFailure, answerThrown } from './server/errors.ts'
 import { socketOrigin } from './server/access/origin.ts'
@@ -65,6 +66,7 @@ for (const resource of [
   prefixes,
   signals,
   observations,
+  candidates,
   jobs,
   caches,
   bots,

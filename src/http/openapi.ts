@@ -2,6 +2,7 @@ import { router } from './server/context.ts'
 import { accounts } from './accounts/openapi.ts'
 import { bots } from './bots/openapi.ts'
 import { caches } from './caches/openapi.ts'
+import { candidates } from './candidates/openapi.ts'
 import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
@@ -17,6 +18,7 @@ export const operations: readonly Operation[] = [
   ...deployment,
   ...warm,
   ...prefixes,
+  ...candidates,
   ...caches,
   ...bots,
   ...providers,

@@ -84,7 +84,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const probes = buildableProbes(dialectOf(card), asked, facts, maxOutputTokens)
   const prefix = atChosenRetention(
     asked,
-    { keepWarm, facts, bound, outputFloor: probes.outputFloors[0] ?? 0, now },
+    { keepWarm, facts, bound, outputFloor: probes.outputFloors[0] ?? 0, lifetime: body.lifetime, now },
     (retention) => cut(card, source.native({ ...NO_WISH, ...source.cache, retention }), now, body.base_model),
   )
   const policy = options.anySize === true ? shownOnly(body.lint) : lintPolicy(body.lint, options.lint ?? null)
@@ -122,6 +122,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       ...breakpointsOf(source.cache),
       ...opennessOf(card, body.cache),
       required,
+      ...(body.lifetime === undefined ? {} : { lifetime: body.lifetime }),
       keepWarm: body.keep_warm === undefined ? null : keepWarm,
     },
   }

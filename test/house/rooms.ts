@@ -74,6 +74,7 @@ export const buildings: Building[] = [
       ],
       [
         room('lint', 'what in a prompt makes requests miss the cache'),
+        room('candidates', 'beginnings that recur in calls, and whether they are worth registering'),
         room('conversation', 'a conversation: window, turns, breakpoints, life cycle'),
         room(
           'managed-cache',
@@ -159,6 +160,7 @@ export const buildings: Building[] = [
       ],
       [
         room('warming', 'single flight, barriers, crews'),
+        room('learning', 'what calls through the gateway teach: candidates, registration by use'),
         room('account', 'settings, keys, credentials, webhook and its outbox'),
       ],
       [room('daily-maintenance', 'roll-ups and expiry')],
@@ -175,6 +177,7 @@ export const buildings: Building[] = [
       [
         room('bots'),
         room('caches'),
+        room('candidates', 'what recurs in calls through the gateway'),
         room('deployment', 'health, metrics, kill switch'),
         room('gateways', 'model pools, under their public name'),
         room('ledger'),
