@@ -17,8 +17,8 @@ for (const [title, command, args] of gate) {
 }
 if (!(await step('Bundle, types and tests', process.execPath, ['scripts/test.ts'], { show: true })))
   failed.push('Bundle, types and tests')
-// Two minutes of storm: with its start, its kills and the calm behind it, less than five.
-const storm = ['bench/main.ts', 'storm', '--minutes', '2', '--prefixes', '60']
+// A minute of storm: with its start, its kills and the calm behind it, less than five.
+const storm = ['bench/main.ts', 'storm', '--minutes', '1', '--prefixes', '50']
 if (!(await step('A storm over the real runtime', process.execPath, storm, { show: true })))
   failed.push('A storm over the real runtime')
 

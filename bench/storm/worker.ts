@@ -6,6 +6,7 @@ import type { DurableObject } from 'cloudflare:workers'
 import type { Lease } from '../../src/calls/lease.ts'
 import type { StoredPrefix } from '../../src/registration/record.ts'
 import type { Environment } from '../../src/runtime/env.ts'
+import { throwingHere } from '../../src/runtime/answered.ts'
 import type { Answered } from '../../src/runtime/answered.ts'
 import { directoryAt, registryAt } from '../../src/runtime/objects.ts'
 import product, { Bot, Directory, Egress, Registry } from '../../src/worker.ts'
@@ -71,7 +72,7 @@ function objectOf(env: Environment, kind: string, name: string): Ending {
         ? directoryAt(env)
         : kind === 'Egress'
           ? env.EGRESS.getByName(name)
-          : env.BOT.getByName(name)
+          : throwingHere(env.BOT.getByName(name))
   return found as unknown as Ending
 }
 

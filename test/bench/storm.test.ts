@@ -185,7 +185,7 @@ describe('ledger minus transcript', () => {
     },
   )
 
-  it('gives the one worst case to the call that was billed, not to one that was refused beside it', () => {
+  it('gives the one worst case to the call that was billed, not to a refused one beside it', () => {
     const refused = call({ seq: 2, at: NOW + 1_000, status: 429, usage: null, told: null })
     const bookings = [booking({ at: NOW + 1_000, costNanos: 30_000_000 })]
     expect(judged({ calls: [call(), refused], bookings, cutBetween: () => true })).toMatchObject({
@@ -266,7 +266,7 @@ describe('flat', () => {
 })
 
 describe('the plan of a storm', () => {
-  it('has ten kills, three bundles and four jumps in twenty hours, and some of each however short it is', () => {
+  it('has ten kills, three bundles and four jumps in twenty hours, and some of each in minutes', () => {
     const counted = (hours: number): Record<string, number> => {
       const counts: Record<string, number> = {}
       for (const event of stormPlan(1, hours * 3_600_000, 2_000)) counts[event.do] = (counts[event.do] ?? 0) + 1

@@ -48,6 +48,25 @@ describe('the transcript', () => {
     expect([at(json, 'data.0.status'), at(json, 'data.1.status')]).toEqual([400, 401])
   })
 
+  it('names the tag of a call, the entries that it touched, and what a fault made of its usage', async () => {
+    const { send, fault } = caller()
+    const headers = { 'x-api-key': 'key', 'anthropic-version': '2023-06-01', 'x-lab-tag': 'lease 7' }
+    await send('POST', '/anthropic/v1/messages', body, headers)
+    await fault({ kind: 'wrong_usage', how: 'zeros', times: 1 })
+    await send('POST', '/anthropic/v1/messages', body, headers)
+    await fault({ kind: 'missing_usage', times: 1 })
+    await send('POST', '/anthropic/v1/messages', body, headers)
+    const { json } = await send('GET', '/_lab/transcript?chars=10', undefined)
+    const held = (await send('GET', '/_lab/caches', undefined)).json
+    expect(at(json, 'data.0')).toMatchObject({ tag: 'lease 7', entries: [at(held, 'entries.0.hash')] })
+    expect(at(json, 'data.0')).not.toHaveProperty('told')
+    expect(at(json, 'data.0.body')).toHaveLength(10)
+    expect([at(json, 'data.1.usage.cache_read_input_tokens'), at(json, 'data.1.told.cache_read_input_tokens')]).toEqual(
+      [2000, 0],
+    )
+    expect(at(json, 'data.2.told')).toBeNull()
+  })
+
   it('keeps a key given in the query out of it', async () => {
     const { send } = caller()
     await send('GET', '/gemini/v1beta/cachedContents?key=secret-key-2', undefined)
