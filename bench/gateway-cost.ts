@@ -29,7 +29,10 @@ export const LOADS: Load[] = [
 export function millionCalls({ perSecond, isolates, cpuMs }: Load): Record<string, number> {
   const seconds = 1e6 / perSecond
   // A window ends when it is full, and after five seconds; it opens with a call.
-  const messages = Math.min(1e6, Math.max(1e6 / MOST_SEEN, Math.min(isolates, perSecond * 5) * (seconds / (WINDOW_MS / 1e3))))
+  const messages = Math.min(
+    1e6,
+    Math.max(1e6 / MOST_SEEN, Math.min(isolates, perSecond * 5) * (seconds / (WINDOW_MS / 1e3))),
+  )
   const batches = Math.min(messages, Math.max(seconds, messages / MOST_MESSAGES))
   return {
     requests: 1e6 * PRICES.workerRequest,

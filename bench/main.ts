@@ -39,7 +39,7 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     load: async () => (await import('./cpu/report.ts')).cpuBench,
   },
   'gateway-cost': {
-    about: "what a million calls through the gateway cost at Cloudflare, computed from its prices (at once)",
+    about: 'what a million calls through the gateway cost at Cloudflare, computed from its prices (at once)',
     load: async () => (await import('./gateway-cost.ts')).gatewayCost,
   },
   lint: {
