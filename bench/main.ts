@@ -3,7 +3,9 @@ import type { Figure, Report } from './figure.ts'
 import { say } from './figure.ts'
 import { botBench } from './bot/report.ts'
 import { beliefBench } from './belief/report.ts'
+import { diagnoseBench } from './diagnose/report.ts'
 import { policyBench } from './policy/report.ts'
+import { stormBench } from './storm/report.ts'
 
 type Bench = () => Promise<{ figures: Figure[]; notes: string[] }>
 
@@ -55,6 +57,8 @@ ${Object.entries(benches)
   .join('\n')}
   bot            a bot's conversation of 200 turns beside Blazen's rules: tokens read from the cache (seconds; --help)
   belief         p_warm beside what a simulated provider really keeps, by family: Brier scores (seconds; --help)
+  storm          the real runtime under every fault, kill and jump of the clock: what is lost, untrue or booked wrongly (--help)
+  diagnose       why requests miss, on labelled cases: right, abstained, wrong, beside two baselines (seconds; --help)
   policy         the planner beside other rules and an optimal one, on traces or on generated traffic (seconds; --help)
 
   --json   one JSON object on stdout and nothing else; progress goes to stderr
@@ -63,7 +67,9 @@ ${Object.entries(benches)
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'bot') return botBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'belief') return beliefBench(args.slice(1), (text) => process.stdout.write(text))
+  if (args[0] === 'diagnose') return diagnoseBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'policy') return policyBench(args.slice(1), (text) => process.stdout.write(text))
+  if (args[0] === 'storm') return stormBench(args.slice(1), (text) => process.stdout.write(text))
   const names = args.filter((arg) => !arg.startsWith('-'))
   const unknown = args.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))
   if (args.includes('--help') || args.includes('-h')) {

@@ -110,7 +110,7 @@ function calledOf(
   const name = request.headers.get(CREDENTIAL) ?? DEFAULT_USE.name
   const own = isSubscription(sent) ? SUBSCRIPTION : DEFAULT_USE
   const credential = stored === null ? own : { name, generation: stored.generation }
-  return { provider, region, model: modelIn(path), credential }
+  return { provider, region, model: modelIn(path), credential, isOwnKey: stored === null }
 }
 
 /** Tokens of subscriptions have caches of their own, which no key of an API reads. */

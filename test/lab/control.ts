@@ -8,6 +8,7 @@ import { changedSettings, engineChange } from './engines/control.ts'
 import { ENGINES } from './engines/engines.ts'
 import type { Engines } from './engines/engines.ts'
 import type { PrefixCache } from './cache-model.ts'
+import { MAX_BODY_CHARS } from './transcript.ts'
 import type { Transcript } from './transcript.ts'
 
 const faultRequest = z.strictObject({
@@ -76,7 +77,8 @@ export async function control(lab: Controlled, request: Request, url: URL): Prom
     case 'GET transcript': {
       const since = Number(url.searchParams.get('since') ?? 0)
       const limit = Number(url.searchParams.get('limit') ?? 2000)
-      return jsonResponse(200, { data: lab.transcript.list(since, limit), next_cursor: null })
+      const chars = Number(url.searchParams.get('chars') ?? MAX_BODY_CHARS)
+      return jsonResponse(200, { data: lab.transcript.list(since, limit, chars), next_cursor: null })
     }
     case 'DELETE transcript':
       lab.clearTranscript()

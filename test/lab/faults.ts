@@ -130,7 +130,7 @@ export class FaultBoard {
   }
 }
 
-function isUsageTrouble(kind: FaultKind): boolean {
+export function isUsageTrouble(kind: FaultKind): boolean {
   return kind === 'missing_usage' || kind === 'missing_cached' || kind === 'wrong_usage'
 }
 

@@ -11,7 +11,7 @@ import { bedrock } from './bedrock.ts'
 import { engineDialect } from './engines/chat.ts'
 import { ENGINES, Engines, isEngine } from './engines/engines.ts'
 import type { EngineName, EngineSettings } from './engines/engines.ts'
-import { cacheFaultsOf, FaultBoard, isRefusalKind } from './faults.ts'
+import { cacheFaultsOf, FaultBoard, isRefusalKind, isUsageTrouble } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { gemini } from './gemini.ts'
 import { exchange } from './google-token.ts'
@@ -21,6 +21,7 @@ import { memoryStore } from './store.ts'
 import type { LabStore } from './store.ts'
 import { MAX_BODY_CHARS, Transcript } from './transcript.ts'
 import type { TranscriptRow } from './transcript.ts'
+import { toldUsage } from './usage-faults.ts'
 import { vertex } from './vertex.ts'
 
 export type LabOptions = {
@@ -166,7 +167,9 @@ export class Lab {
     const answer = dialect.answer(call, opened, this.#world(faults))
     row.usage = answer.usage
     row.answer_begun_at = answer.begunAt
-    this.#saveCache(call.at)
+    if (faults.some(({ kind }) => isUsageTrouble(kind))) row.told = toldUsage(answer.usage, faults)
+    const touched = this.#saveCache(call.at)
+    if (touched.length > 0) row.entries = touched
     if (timeout !== undefined) return this.#silence(timeout, row)
     let ended = false
     const finish = (): void => {
@@ -241,6 +244,8 @@ export class Lab {
       answer_begun_at: null,
       finished_at: null,
     }
+    const tag = call.headers.get('x-lab-tag')
+    if (tag !== null) row.tag = tag
     const dropped = this.transcript.add(row)
     if (dropped.length > 0)
       this.#store.remove(
@@ -257,7 +262,8 @@ export class Lab {
     this.#store.put('transcript', [[String(row.seq), JSON.stringify(row)]])
   }
 
-  #saveCache(now: number): void {
+  /** Returns the hashes of the entries that were written or renewed since the last time. */
+  #saveCache(now: number): string[] {
     if (this.#seq % SWEEP_EVERY === 0) this.cache.sweep(now)
     const changes = this.cache.takeChanges()
     const kept: [string, string][] = []
@@ -268,6 +274,7 @@ export class Lab {
     }
     if (kept.length > 0) this.#store.put('entry', kept)
     if (gone.length > 0) this.#store.remove('entry', gone)
+    return kept.map(([key]) => key.slice(key.lastIndexOf('/') + 1))
   }
 
   saveHandle(id: string): void {

@@ -39,6 +39,11 @@ export function retold(json: unknown, faults: readonly Fault[]): unknown {
   return wrong === undefined ? told : eachUsage(told, (usage) => wronged(usage, wrong.how ?? 'above_input'))
 }
 
+/** A provider's usage object as these faults tell it; null: they tell nothing. */
+export function toldUsage(usage: unknown, faults: readonly Fault[]): unknown {
+  return (retold({ usage }, faults) as Fields)['usage'] ?? null
+}
+
 /** A frame of a stream, likewise. */
 export function retoldFrame(frame: string, faults: readonly Fault[]): string {
   return frame.replace(
