@@ -21,6 +21,8 @@ export type TranscriptRow = {
   started_at: number
   answer_begun_at: number | null
   finished_at: number | null
+  /** The work was done, and billed, although the answer was an error. */
+  done_despite?: true
   /** The client left before the last byte. */
   client_left?: true
   /** The header `x-lab-tag` of the request: whoever sends it marks calls with it. */

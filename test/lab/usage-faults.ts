@@ -86,6 +86,10 @@ function wronged(usage: Fields, how: WrongUsage): Fields {
       return eachCount(usage, () => 0)
     case 'huge':
       return eachCount(usage, (name, count) => (INPUT.has(name) || CACHED.has(name) || TOTAL.has(name) ? HUGE : count))
+    case 'negative':
+      return eachCount(usage, (_, count) => -1 - count)
+    case 'fraction':
+      return eachCount(usage, (name, count) => (INPUT.has(name) || TOTAL.has(name) ? count + 0.5 : count))
     case 'above_input':
       return eachCount(usage, (name, count) => (CACHED.has(name) ? input * 3 + 1000 : count))
     case 'disagree':
