@@ -39,7 +39,13 @@ const AGENTS: Record<string, Agent> = {
     env: () => ({ ANTHROPIC_API_KEY: 'lab', PI_OFFLINE: '1' }),
     command: () => [
       join(modules, '.bin/pi'),
-      ...['--provider', 'anthropic', '--model', 'claude-sonnet-4-5', '--no-session', '-p', QUESTION],
+      '--provider',
+      'anthropic',
+      '--model',
+      'claude-sonnet-4-5',
+      '--no-session',
+      '-p',
+      QUESTION,
     ],
   },
   opencode: {
@@ -56,7 +62,10 @@ const AGENTS: Record<string, Agent> = {
     // Its own launcher is put in place by a script of its package, which is not run here.
     command: () => [
       globSync('opencode-*/bin/opencode*', { cwd: modules }).map((path) => join(modules, path))[0] ?? 'opencode',
-      ...['run', '-m', 'anthropic/claude-sonnet-4-5', QUESTION],
+      'run',
+      '-m',
+      'anthropic/claude-sonnet-4-5',
+      QUESTION,
     ],
   },
   gemini: {
@@ -148,8 +157,8 @@ async function tried(chosen: string[]): Promise<boolean> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   try {
-    const ended = runtimes.map(async (one) =>
-      Promise.reject(new Error(`${one.name} ${await one.ended}\n${tail(one.log)}`)),
+    const ended = runtimes.map(async (runtime) =>
+      Promise.reject(new Error(`${runtime.name} ${await runtime.ended}\n${tail(runtime.log)}`)),
     )
     const work = (async () => {
       for (const runtime of runtimes) await untilReady(runtime, stop.signal)
