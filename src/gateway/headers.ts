@@ -52,6 +52,16 @@ export function requestHeaders(given: Headers): Headers {
   return kept
 }
 
+/**
+ * What encodings the caller takes. Cloudflare puts its own wish into the header and keeps the caller's beside it, and the runtime wishes for a
+ * compressed answer where nothing is said: a caller that asked for none could not read it. Source:
+ * developers.cloudflare.com/workers/runtime-apis/request (clientAcceptEncoding), checked 2026-12-01.
+ */
+export function acceptedEncodings(given: Headers, asked: unknown): string {
+  const wanted = typeof asked === 'string' ? asked : (given.get('accept-encoding') ?? '')
+  return wanted.trim() === '' ? 'identity' : wanted
+}
+
 /** Headers that go back to the caller. */
 export function answerHeaders(given: Headers): Headers {
   const kept = new Headers(given)

@@ -9,7 +9,7 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
-import { answerHeaders, requestHeaders } from './headers.ts'
+import { acceptedEncodings, answerHeaders, requestHeaders } from './headers.ts'
 import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { isInference, mayTellUsage } from './inference.ts'
 import { passing } from './passing.ts'
@@ -59,6 +59,7 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') return webSocketRefused()
   const path = route.rest.slice(0, route.rest.length - query.length)
   const headers = requestHeaders(request.headers)
+  headers.set('accept-encoding', acceptedEncodings(request.headers, request.cf?.['clientAcceptEncoding']))
   if (
     !keys.theirs &&
     (request.headers.get(CREDENTIAL) ?? 'default') === 'default' &&

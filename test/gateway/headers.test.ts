@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { answerHeaders, requestHeaders } from '../../src/gateway/headers.ts'
+import { acceptedEncodings, answerHeaders, requestHeaders } from '../../src/gateway/headers.ts'
 
 describe('headers', () => {
   test('that a Connection header names stay behind, but no key and nothing that describes the body', () => {
@@ -33,6 +33,15 @@ describe('headers', () => {
     const page = answerHeaders(new Headers({ 'content-type': 'text/html', 'clear-site-data': '"*"', refresh: '0' }))
     expect([...page.keys()]).toEqual(['content-security-policy', 'content-type', 'x-content-type-options'])
     expect([...answerHeaders(new Headers({ 'content-type': 'application/json' })).keys()]).toEqual(['content-type'])
+  })
+
+  test.each([
+    ['what it sent', 'gzip', undefined, 'gzip'],
+    ['what it sent, where Cloudflare put its own wish in place', 'br, gzip', 'deflate', 'deflate'],
+    ['nothing, where Cloudflare put its own wish in place', 'br, gzip', '', 'identity'],
+    ['nothing', null, undefined, 'identity'],
+  ])('ask for encodings that the caller takes: %s', (_, sent, asked, expected) => {
+    expect(acceptedEncodings(new Headers(sent === null ? {} : { 'accept-encoding': sent }), asked)).toBe(expected)
   })
 
   test('leave what was given as it was', () => {
