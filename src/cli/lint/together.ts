@@ -9,6 +9,7 @@ import { isEnvelope, prepared } from './file.ts'
 import type { Asked, FileFinding } from './file.ts'
 import { MIN_SHARED, partingOf, wordStart } from './parting.ts'
 import type { Parting } from './parting.ts'
+import { printable } from '../shell.ts'
 import { placeInFile } from './place.ts'
 
 interface GivenFile {
@@ -27,9 +28,49 @@ export function lintTogether(files: readonly GivenFile[], asked: Asked): FileFin
     const root = jsonOf(text)
     return root === null ? [] : [{ file, text, root }]
   })
-  const orders = toolOrders(bodies)
+  const orders = [...toolOrders(bodies), ...toolSets(bodies)]
   const told = new Set(orders.map(({ file }) => file))
   return [...orders, ...differences(bodies, asked).filter(({ file }) => !told.has(file))]
+}
+
+/** Of agents with other tools more than these differ, and they are not one application's. */
+const MOST_TOOLS_APART = 2
+
+/** Finds lists of tools that differ by a tool or two: one application that adds or removes tools. */
+function toolSets(bodies: readonly Body[]): FileFinding[] {
+  const seen: { file: string; names: Set<string>; model: string }[] = []
+  return bodies.flatMap(({ file, text, root }) => {
+    const wrapped = member(root, 'request')
+    const body = wrapped?.type === 'object' ? wrapped : root
+    const names = new Set(toolNames(root).filter((name) => name !== null))
+    const model = stringMember(body, 'model') ?? ''
+    if (names.size === 0) return []
+    const near = seen.find((one) => one.model === model && isNear(one.names, names))
+    if (!seen.some((one) => one.model === model && apart(one.names, names) === 0)) seen.push({ file, names, model })
+    if (near === undefined) return []
+    const changed = [...names.symmetricDifference(near.names)].map((name) => `"${printable(name)}"`).join(', ')
+    const at = wrapped?.type === 'object' ? '/request/tools' : '/tools'
+    return [
+      {
+        file,
+        ...placeInFile(text, root, at, {}),
+        severity: 'warning' as const,
+        cause: 'tools_differ',
+        message: `${near.file} has other tools (${changed}), so neither request reads the entries of the other.`,
+        fix: 'Send all tools in each request, and choose among them with tool_choice or allowed_tools.',
+        pointer: at,
+      },
+    ]
+  })
+}
+
+function isNear(one: Set<string>, other: Set<string>): boolean {
+  const count = apart(one, other)
+  return count > 0 && count <= MOST_TOOLS_APART && one.intersection(other).size >= count
+}
+
+function apart(one: Set<string>, other: Set<string>): number {
+  return one.symmetricDifference(other).size
 }
 
 /** Finds the same tools in another order. */

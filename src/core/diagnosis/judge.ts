@@ -217,7 +217,7 @@ function witnessesOf(given: Case, { expected, read }: Reading): Witness[] {
       says:
         first === undefined
           ? `The later request begins with the same ${Math.round(bytes.sharedShare * 100)} % of the earlier prompt; nothing that was to be read differs.`
-          : `The first difference stands at ${first.path}, behind about ${Math.floor(bytes.promptTokens * first.share)} of ${bytes.promptTokens} tokens.`,
+          : `The first difference stands ${first.path === '' ? 'in the order of the body' : `at ${first.path}`}, behind about ${Math.floor(bytes.promptTokens * first.share)} of ${bytes.promptTokens} tokens.`,
     })
     for (const says of bytes.ignored) said.push({ kind: 'bytes', says })
   }

@@ -191,3 +191,38 @@ describe('two bodies of one application', () => {
     expect(await together(file(body(), 2), file(body()))).toEqual([])
   })
 })
+
+describe('two bodies of one application that differ by a tool', () => {
+  const body = (...names: string[]) => ({
+    model: 'claude-opus-5',
+    tools: names.map((name) => ({ name, input_schema: { type: 'object' } })),
+    system: 'Be brief.',
+    messages: [{ role: 'user', content: 'Hello' }],
+  })
+  const file = (name: string, value: unknown): string => {
+    const path = join(folder, name)
+    writeFileSync(path, JSON.stringify(value))
+    return path
+  }
+  const causes = async (...bodies: unknown[]) =>
+    (await findings(...bodies.map((one, index) => file(`tools-${index}.json`, one)))).map(
+      ({ cause, pointer }) => `${cause} ${pointer}`,
+    )
+
+  it('are a warning that names the tool', async () => {
+    const found = await findings(
+      file('more.json', body('find', 'price', 'ship')),
+      file('less.json', body('find', 'price')),
+    )
+    const [warning] = found.filter(({ cause }) => cause === 'tools_differ')
+    expect(warning).toMatchObject({ severity: 'warning', pointer: '/tools' })
+    expect(warning?.message).toContain('"ship"')
+  })
+
+  it('are none where the tools are those of another agent', async () => {
+    expect(await causes(body('find', 'price', 'ship'), body('search', 'mail', 'note'))).not.toContain(
+      'tools_differ /tools',
+    )
+    expect(await causes(body('find', 'price'), body('find', 'price'))).not.toContain('tools_differ /tools')
+  })
+})
