@@ -173,7 +173,7 @@ describe('ledger minus transcript', () => {
   })
 
   it.each([['timeout'], ['malformed'], ['missing_usage'], ['wrong_usage']])(
-    'takes the worst case for a call under %s, which is at least its true cost and at most a token a byte',
+    'takes the worst case under %s: at least its true cost, at most a token a byte',
     (fault) => {
       const calls = [call({ faults: [fault], told: null })]
       expect(judged({ calls, bookings: [booking({ costNanos: 30_000_000 })] })).toMatchObject({
