@@ -3,7 +3,9 @@ import type { Figure, Report } from './figure.ts'
 import { say } from './figure.ts'
 import { botBench } from './bot/report.ts'
 import { beliefBench } from './belief/report.ts'
+import { diagnoseBench } from './diagnose/report.ts'
 import { policyBench } from './policy/report.ts'
+import { stormBench } from './storm/report.ts'
 
 /** Sizes that the command line sets; absent: those of the bench. */
 export type Sizes = Partial<Record<'prefixes' | 'accounts', number>>
@@ -48,6 +50,10 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
     about: 'CPU of hostile bodies, from their text to what would be stored, one figure each (under a minute)',
     load: async () => (await import('./cpu/report.ts')).cpuBench,
   },
+  'gateway-cost': {
+    about: 'what a million calls through the gateway cost at Cloudflare, computed from its prices (at once)',
+    load: async () => (await import('./gateway-cost.ts')).gatewayCost,
+  },
   lint: {
     about: 'false findings of lint in clean prompts, and the share of planted faults that it finds (seconds)',
     load: async () => (await import('./lint.ts')).lintBench,
@@ -61,6 +67,8 @@ ${Object.entries(benches)
   .join('\n')}
   bot            a bot's conversation of 200 turns beside Blazen's rules: tokens read from the cache (seconds; --help)
   belief         p_warm beside what a simulated provider really keeps, by family: Brier scores (seconds; --help)
+  storm          the real runtime under every fault, kill and jump of the clock: what is lost, untrue or booked wrongly (--help)
+  diagnose       why requests miss, on labelled cases: right, abstained, wrong, beside two baselines (seconds; --help)
   policy         the planner beside other rules and an optimal one, on traces or on generated traffic (seconds; --help)
 
   --json                        one JSON object on stdout and nothing else; progress goes to stderr
@@ -70,7 +78,9 @@ ${Object.entries(benches)
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'bot') return botBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'belief') return beliefBench(args.slice(1), (text) => process.stdout.write(text))
+  if (args[0] === 'diagnose') return diagnoseBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'policy') return policyBench(args.slice(1), (text) => process.stdout.write(text))
+  if (args[0] === 'storm') return stormBench(args.slice(1), (text) => process.stdout.write(text))
   const { sizes, rest, wrong: wrongSize } = sizesIn(args)
   const names = rest.filter((arg) => !arg.startsWith('-'))
   const unknown = rest.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))

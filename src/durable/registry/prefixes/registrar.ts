@@ -6,6 +6,7 @@ import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
 import { restart } from '../../../core/events/restarted.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { applySignal } from '../../../core/prefix/signal.ts'
+import { lifetimeAfter } from '../../../core/prefix/lifetime.ts'
 import { newState } from '../../../core/prefix/state.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
@@ -75,7 +76,7 @@ export class Registrar {
   }
 
   #create(registration: Registration, now: number): number {
-    const { body, keepWarm, required = null, credentials, pool: _, ...given } = registration
+    const { body, keepWarm, required = null, credentials, pool: _, lifetime, ...given } = registration
     if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
       throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
     }
@@ -92,12 +93,16 @@ export class Registrar {
     const offer = facts.retentions.find((one) => one.name === record.retention)
     const state = {
       ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
+      ...lifetimeAfter(undefined, lifetime),
       spentNanos: this.#store.prefixes.departed.take(given.fingerprint, dayOf(now)),
     }
     const k = this.#store.prefixes.insert(record, state, body)
     if (credentials !== undefined) this.#content.credentials.put(k, record, credentials)
     this.#versions.assign(k, given.name, now)
-    this.#scheduler.applyTransition(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
+    this.#scheduler.applyTransition(k, now, (fresh) => ({
+      state: fresh,
+      rows: firstRetentionRows(record, facts, now, fresh),
+    }))
     return k
   }
 

@@ -11,6 +11,7 @@ import type { FollowedTurn } from '../records/bot-call.ts'
 import { registeredPrefix } from '../records/prefix-view.ts'
 import type { FoundByLookup, Observed, PrefixFilter, PrefixView, RegisteredPrefix } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
@@ -39,6 +40,8 @@ export interface PrefixRpcPorts {
   requireStorage: () => void
   /** Size of the account's database. */
   storedBytes: () => number
+  /** Counts what calls began with that belong to no prefix. */
+  learn: (lessons: readonly Lesson[], now: number) => void
   /** Lets the callers at a prefix's barrier check again. */
   wakeBarrier: (k: number) => void
   /** Starts what crews may start now. */
@@ -221,15 +224,19 @@ export class PrefixRpc {
   }
 
   /** The same for messages that may come twice: each is booked once. Returns how many were. */
-  async observeOnce(given: { message: string; observed: { id: string; arrivals: Arrival[] }[] }[]): Promise<number> {
+  async observeOnce(
+    given: { message: string; observed: { id: string; arrivals: Arrival[] }[]; lessons?: Lesson[] }[],
+  ): Promise<number> {
     const isReadable = await this.#isKeyHere()
     const { seenMessages } = this.#store
     const booked = this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
       const left = new Set(fresh)
       const arrivals = new Map<string, Arrival[]>()
-      for (const { message, observed } of given) {
+      const lessons: Lesson[] = []
+      for (const { message, observed, lessons: taught = [] } of given) {
         if (!left.delete(message)) continue
+        lessons.push(...taught)
         for (const one of observed) {
           const all = arrivals.get(one.id)
           if (all === undefined) arrivals.set(one.id, [...one.arrivals])
@@ -240,6 +247,7 @@ export class PrefixRpc {
         [...arrivals].map(([id, all]) => ({ id, arrivals: all })),
         isReadable,
       )
+      this.#ports.learn(lessons, this.#clock.now())
       seenMessages.add(fresh, this.#clock.now())
       return fresh.length
     })
