@@ -66,15 +66,15 @@ export async function watching(
   const { clock } = ports
   const startedAt = clock.now()
   const length = Number(request.headers.get('content-length'))
+  let isHeld = true
   held += length
-  let bytes: Uint8Array | null
-  try {
-    bytes = new Uint8Array(await request.arrayBuffer())
-  } catch (thrown) {
-    held -= length
-    throw thrown
+  const release = (): void => {
+    if (isHeld) held -= length
+    isHeld = false
   }
-  const sent = bytes
+  // A caller who leaves in the middle of its upload ends the reading without a word, unless work is announced.
+  request.signal.addEventListener('abort', release, { once: true })
+  let whole: Promise<ArrayBuffer> | null = request.arrayBuffer()
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<{ usage: Usage; ttftMs: number | null } | null>()
   const drop = (): void => {
@@ -82,13 +82,15 @@ export async function watching(
     end.resolve(null)
   }
   const work = async (): Promise<void> => {
+    if ((await whole?.catch(() => null)) === null) return release()
     let timer: ReturnType<typeof setTimeout> | undefined
     await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, READ_AFTER_MS)))])
     clearTimeout(timer)
-    const text = new TextDecoder().decode(bytes ?? new Uint8Array())
-    bytes = null
-    held -= length
+    const text = new TextDecoder().decode((await whole) ?? undefined)
+    // An answer may go on for minutes, and must not keep the body so long.
+    whole = null
     const body = bodySeen({ ...called, headers: request.headers, text }, ports.vars, startedAt)
+    release()
     const ended = await end.promise
     if (body === null || ended === null) return
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
@@ -96,6 +98,7 @@ export async function watching(
     await added(seen, ports)
   }
   ports.waitUntil(work())
+  const sent = new Uint8Array(await whole)
   return {
     bytes: sent,
     drop,

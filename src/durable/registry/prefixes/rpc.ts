@@ -12,6 +12,9 @@ import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
+import { GroupCommit } from '../../group-commit.ts'
+import { arrivalsOf } from './observed-message.ts'
+import type { ObservedMessage } from './observed-message.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
 import type { ChosenCaches } from './chosen-caches.ts'
@@ -20,6 +23,9 @@ import { hasSealedDrift, openedDrift, sealedArrivals, withoutDifferences } from 
 
 /** What a caller is told whose prefix has no body any more. */
 const BODY_GONE = 'The body of this prefix was erased. Register it anew with POST /warm.'
+
+/** Real time between two writes of what messages say. */
+const BOOKED_EVERY_MS = 1_000
 
 /** Collaborators that `PrefixRpc` needs. */
 export interface PrefixRpcPorts {
@@ -50,12 +56,20 @@ export class PrefixRpc {
   readonly #store: RegistryStore
   readonly #registrar: Registrar
   readonly #clock: Clock
+  readonly #messages: GroupCommit<ObservedMessage>
+  /** Whether the key of bodies was here when a message last came. */
+  #isReadable = false
 
   constructor(ports: PrefixRpcPorts) {
     this.#ports = ports
     this.#store = ports.store
     this.#registrar = ports.registrar
     this.#clock = ports.clock
+    this.#messages = new GroupCommit(
+      (given) => this.#bookMessages(given),
+      BOOKED_EVERY_MS * ports.clock.rate,
+      ports.clock,
+    )
   }
 
   async view(id: string): Promise<PrefixView> {
@@ -219,31 +233,20 @@ export class PrefixRpc {
     return known
   }
 
-  /** The same for messages that may come twice: each is booked once. Returns how many were. */
-  async observeOnce(given: { message: string; observed: { id: string; arrivals: Arrival[] }[] }[]): Promise<number> {
-    const isReadable = await this.#isKeyHere()
-    const { seenMessages } = this.#store
-    const booked = this.#store.transaction(() => {
-      const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const left = new Set(fresh)
-      const arrivals = new Map<string, Arrival[]>()
-      for (const { message, observed } of given) {
-        if (!left.delete(message)) continue
-        for (const one of observed) {
-          const all = arrivals.get(one.id)
-          if (all === undefined) arrivals.set(one.id, [...one.arrivals])
-          else all.push(...one.arrivals)
-        }
-      }
-      this.#book(
-        [...arrivals].map(([id, all]) => ({ id, arrivals: all })),
-        isReadable,
-      )
-      seenMessages.add(fresh, this.#clock.now())
-      return fresh.length
-    })
+  /** The same for messages that may come twice: each is booked once. Many calls within a second are one write. */
+  async observeOnce(given: ObservedMessage[]): Promise<void> {
+    this.#isReadable = await this.#isKeyHere()
+    await this.#messages.add(given)
     await this.#ports.rearm()
-    return booked
+  }
+
+  #bookMessages(given: readonly ObservedMessage[]): void {
+    const { seenMessages } = this.#store
+    this.#store.transaction(() => {
+      const fresh = seenMessages.unknown(given.map(({ message }) => message))
+      this.#book(arrivalsOf(given, new Set(fresh)), this.#isReadable)
+      seenMessages.add(fresh, this.#clock.now())
+    })
   }
 
   #book(observed: readonly { id: string; arrivals: Arrival[] }[], isReadable: boolean): boolean[] {
