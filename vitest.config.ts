@@ -108,6 +108,11 @@ export default defineConfig({
         test: {
           name: 'workerd',
           ...sharedRuntime,
+          // How long, and from which seed, test/scenarios/law.workerd.test.ts plays beside its fixed seeds.
+          provide: {
+            lawSeconds: Number(process.env['LAW_SECONDS'] ?? 15),
+            lawSeed: Number(process.env['LAW_SEED'] ?? 0),
+          },
           include: ['test/**/*.workerd.test.ts'],
           exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
           testTimeout: 90_000,

@@ -3,11 +3,17 @@ import type { Figure, Report } from './figure.ts'
 import { say } from './figure.ts'
 import { botBench } from './bot/report.ts'
 import { beliefBench } from './belief/report.ts'
+import { diagnoseBench } from './diagnose/report.ts'
 import { policyBench } from './policy/report.ts'
+import { stormBench } from './storm/report.ts'
 
-type Bench = () => Promise<{ figures: Figure[]; notes: string[] }>
+/** Sizes that the command line sets; absent: those of the bench. */
+export type Sizes = Partial<Record<'prefixes' | 'accounts', number>>
+type Bench = (sizes: Sizes) => Promise<{ figures: Figure[]; notes: string[] }>
 
-const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
+const SIZE_OPTIONS = ['prefixes', 'accounts'] as const
+
+const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[]; load: () => Promise<Bench> }> = {
   spine: {
     about: 'the cost of a warm prefix on the platform, and the limits of one account (about two minutes)',
     load: async () => (await import('./spine.ts')).spine,
@@ -34,9 +40,19 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,
   },
+  scale: {
+    about:
+      '20,000 prefixes in one account and 10,000 accounts, in the real runtime: what grows with size (ten minutes)',
+    sizes: ['prefixes', 'accounts'],
+    load: async () => (await import('./scale/report.ts')).scaleBench,
+  },
   cpu: {
     about: 'CPU of hostile bodies, from their text to what would be stored, one figure each (under a minute)',
     load: async () => (await import('./cpu/report.ts')).cpuBench,
+  },
+  'gateway-cost': {
+    about: 'what a million calls through the gateway cost at Cloudflare, computed from its prices (at once)',
+    load: async () => (await import('./gateway-cost.ts')).gatewayCost,
   },
   lint: {
     about: 'false findings of lint in clean prompts, and the share of planted faults that it finds (seconds)',
@@ -51,22 +67,37 @@ ${Object.entries(benches)
   .join('\n')}
   bot            a bot's conversation of 200 turns beside Blazen's rules: tokens read from the cache (seconds; --help)
   belief         p_warm beside what a simulated provider really keeps, by family: Brier scores (seconds; --help)
+  storm          the real runtime under every fault, kill and jump of the clock: what is lost, untrue or booked wrongly (--help)
+  diagnose       why requests miss, on labelled cases: right, abstained, wrong, beside two baselines (seconds; --help)
   policy         the planner beside other rules and an optimal one, on traces or on generated traffic (seconds; --help)
 
-  --json   one JSON object on stdout and nothing else; progress goes to stderr
+  --json                        one JSON object on stdout and nothing else; progress goes to stderr
+  --prefixes N, --accounts N    smaller sizes, for scale and kill-switch
 `
 
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'bot') return botBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'belief') return beliefBench(args.slice(1), (text) => process.stdout.write(text))
+  if (args[0] === 'diagnose') return diagnoseBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'policy') return policyBench(args.slice(1), (text) => process.stdout.write(text))
-  const names = args.filter((arg) => !arg.startsWith('-'))
-  const unknown = args.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))
+  if (args[0] === 'storm') return stormBench(args.slice(1), (text) => process.stdout.write(text))
+  const { sizes, rest, wrong: wrongSize } = sizesIn(args)
+  const names = rest.filter((arg) => !arg.startsWith('-'))
+  const unknown = rest.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(HELP)
     return 0
   }
   const bench = benches[names[0] ?? '']
+  unknown.push(
+    ...Object.keys(sizes)
+      .filter((name) => bench?.sizes?.includes(name as keyof Sizes) !== true)
+      .map((name) => `--${name}`),
+  )
+  if (wrongSize !== null) {
+    say(`--${wrongSize} takes a whole number from 1 on.`)
+    return 2
+  }
   if (names.length !== 1 || unknown.length > 0 || bench === undefined) {
     const wrong = unknown[0] ?? (names.length > 1 ? names[1] : names[0])
     say(
@@ -82,7 +113,7 @@ async function main(args: string[]): Promise<number> {
   process.stdout.write = ((text: string | Uint8Array) =>
     String(text).startsWith('[wrangler:info]') || process.stderr.write(text)) as typeof process.stdout.write
   const startedAt = new Date()
-  const { figures, notes } = await (await bench.load())()
+  const { figures, notes } = await (await bench.load())(sizes)
   const report: Report = {
     bench: names[0] ?? '',
     machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Node ${process.versions.node}, ${process.platform}`,
@@ -93,6 +124,22 @@ async function main(args: string[]): Promise<number> {
   }
   print(args.includes('--json') ? `${JSON.stringify(report)}\n` : tableOf(report))
   return 0
+}
+
+/** Takes `--prefixes N` and `--accounts N` out of the arguments. `wrong`: one that has no such number; null: none. */
+function sizesIn(args: readonly string[]): { sizes: Sizes; rest: string[]; wrong: string | null } {
+  const [sizes, rest]: [Sizes, string[]] = [{}, []]
+  let wrong: string | null = null
+  for (let at = 0; at < args.length; at++) {
+    const name = SIZE_OPTIONS.find((one) => args[at] === `--${one}`)
+    if (name === undefined) rest.push(args[at] ?? '')
+    else {
+      const value = Number(args[++at])
+      if (Number.isInteger(value) && value >= 1) sizes[name] = value
+      else wrong = name
+    }
+  }
+  return { sizes, rest, wrong }
 }
 
 function tableOf({ bench, machine, startedAt, tookS, figures, notes }: Report): string {

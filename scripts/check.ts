@@ -1,6 +1,6 @@
 /**
- * npm run check: the gate. It checks generated files, types, lint and format, then runs `npm test`. It goes on after a failure, so
- * that one run shows all failures.
+ * npm run check: the gate. It checks generated files, types, lint and format, runs `npm test`, and then a short storm over the real runtime.
+ * It goes on after a failure, so that one run shows all failures.
  */
 import { step } from './step.ts'
 import { typesArguments } from './types.ts'
@@ -17,6 +17,10 @@ for (const [title, command, args] of gate) {
 }
 if (!(await step('Bundle, types and tests', process.execPath, ['scripts/test.ts'], { show: true })))
   failed.push('Bundle, types and tests')
+// Two minutes of storm: with its start, its kills and the calm behind it, less than five.
+const storm = ['bench/main.ts', 'storm', '--minutes', '2', '--prefixes', '60']
+if (!(await step('A storm over the real runtime', process.execPath, storm, { show: true })))
+  failed.push('A storm over the real runtime')
 
 console.log(
   failed.length === 0 ? 'The gate is open: everything passed.' : `The gate is shut. Failed: ${failed.join('; ')}.`,

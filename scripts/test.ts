@@ -6,6 +6,7 @@
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { install } from './install.ts'
 import { stopSignal } from './start/signals.ts'
 import { root, run, step } from './step.ts'
 import { changedFiles, choose, type Times } from './test/changed.ts'
@@ -47,11 +48,27 @@ if ('problem' in parsed) {
 
 async function everything(until: AbortSignal): Promise<number> {
   const bundle = ['deploy', '--dry-run', '--outdir', '.state/build']
-  const [bundled, typed] = await Promise.all([
+  const [bundled, typed, installed] = await Promise.all([
     step('Production bundle', 'wrangler', bundle, { until }),
     step('Types', 'tsc', ['-p', '.'], { until }),
+    clients(),
   ])
-  return tests([], until, [...(bundled ? [] : ['bundle']), ...(typed ? [] : ['types'])])
+  return tests([], until, [
+    ...(bundled ? [] : ['bundle']),
+    ...(typed ? [] : ['types']),
+    ...(installed ? [] : ['clients']),
+  ])
+}
+
+/** Installs the clients of others that are tested through the gateway. */
+async function clients(): Promise<boolean> {
+  try {
+    await install('test/clients')
+    return true
+  } catch (error) {
+    console.log(error instanceof Error ? error.message : String(error))
+    return false
+  }
 }
 
 async function changed(ref: string, more: string[], until: AbortSignal): Promise<number> {
@@ -138,6 +155,8 @@ function times(): Times {
 }
 
 function textsOfTests(): Map<string, string> {
-  const paths = globSync('test/**/*.ts', { cwd: root }).map((path) => path.replaceAll('\\', '/'))
+  const paths = globSync('test/**/*.ts', { cwd: root, exclude: ['**/node_modules/**'] }).map((path) =>
+    path.replaceAll('\\', '/'),
+  )
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]))
 }

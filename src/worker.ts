@@ -1,6 +1,4 @@
 import type { Overrides } from './core/model/overrides.ts'
-import { reconcileManagedCaches } from './cron/reconcile.ts'
-import { rollUpDaily } from './cron/roll-up.ts'
 import { sweep } from './cron/sweep.ts'
 import { serve } from './http/serve.ts'
 import { consumeObservations } from './queue/observations.ts'
@@ -20,8 +18,6 @@ export default {
   async scheduled(_controller, env) {
     await freshOverrides(clockFrom(env), async () => (await directoryAt(env).overrides()) as Overrides)
     await sweep(env)
-    await rollUpDaily(env)
-    await reconcileManagedCaches(env)
   },
   async queue(batch, env, context) {
     if (batch.queue.includes('observations')) await consumeObservations(batch, env)

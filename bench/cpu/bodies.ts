@@ -1,42 +1,6 @@
-/** Bodies that ask for more computing than their bytes look like. None is larger than a route accepts. */
-export interface HostileBody {
-  name: string
-  /** The body of `POST /warm`. */
-  text: string
-}
-
-const MB = 1024 * 1024
-const WORDS = 'The mill grinds what the farmers bring, and the miller keeps a sixteenth of it for his work. '
-
-const claude = (change: Record<string, unknown>) => ({
-  model: 'claude-opus-4-8',
-  max_tokens: 64,
-  system: [{ type: 'text', text: WORDS.repeat(400), cache_control: { type: 'ephemeral' } }],
-  messages: [{ role: 'user', content: 'How much rye?' }],
-  ...change,
-})
-const gpt = (change: Record<string, unknown>) => ({
-  model: 'gpt-5.6-sol',
-  input: [{ role: 'developer', content: [{ type: 'input_text', text: WORDS.repeat(400) }] }],
-  ...change,
-})
-const gemini = (change: Record<string, unknown>) => ({
-  model: 'gemini-3.5-flash',
-  systemInstruction: { parts: [{ text: WORDS.repeat(400) }] },
-  contents: [{ role: 'user', parts: [{ text: 'How much rye?' }] }],
-  ...change,
-})
-
-/** `of` repeated and cut to `bytes`. */
-export function filledWith(of: string, bytes: number): string {
-  return of.repeat(Math.ceil(bytes / of.length)).slice(0, bytes)
-}
-
-const numbered = (count: number, one: (n: number) => unknown) => Array.from({ length: count }, (_, n) => one(n))
-const keyed = (count: number, value: unknown) => Object.fromEntries(numbered(count, (n) => [`k${n}`, value]) as never)
-
-/** One tool whose schema is `schema`. */
-const tool = (schema: unknown) => [{ name: 'weigh', description: 'Weighs sacks.', input_schema: schema }]
+import { elsewhere, nearLimits, withDepth } from './more-bodies.ts'
+import { claude, filledWith, gemini, gpt, keyed, MB, numbered, tool, WORDS } from './parts.ts'
+import type { HostileBody } from './parts.ts'
 
 /** A schema of `depth` levels with one member each. */
 function nested(depth: number): unknown {
@@ -145,9 +109,9 @@ const native: Record<string, { provider: string; request: unknown; more?: Record
       messages: [{ role: 'user', content: numbered(95_000, () => ({ type: 'text', text: 'ja' })) }],
     }),
   },
-  'a template of 20,000 outputs': {
+  'a template of 3,900 outputs': {
     provider: 'anthropic',
-    request: system(filledWith('{{ a }} ', 8 * 9_000)),
+    request: system(filledWith('{{ a }} ', 8 * 3_900)),
     more: { vars: { a: 'rye' } },
   },
   'a template of nested loops': {
@@ -202,10 +166,14 @@ const neutral: Record<string, Record<string, unknown>> = {
   'neutral: 300,000 windows': { system: WORDS, keep_warm: { windows: numbered(300_000, () => 1) } },
 }
 
-/** All of them, with the shortest names first written. They take a second to make, and 200 MB. */
+/** All of them. They take seconds to make, and 200 MB. */
 export function* hostileBodies(): Generator<HostileBody> {
+  const warm = (name: string, text: string): HostileBody => ({ name, route: 'warm', text })
   for (const [name, { provider, request, more }] of Object.entries(native))
-    yield { name, text: JSON.stringify({ provider, request, ...more }) }
+    yield warm(name, JSON.stringify({ provider, request, ...more }))
   for (const [name, body] of Object.entries(neutral))
-    yield { name, text: JSON.stringify({ provider: 'anthropic', model: 'claude-opus-4-8', ...body }) }
+    yield warm(name, JSON.stringify({ provider: 'anthropic', model: 'claude-opus-4-8', ...body }))
+  for (const [name, { provider, request, more }] of Object.entries(nearLimits()))
+    yield warm(name, withDepth(JSON.stringify({ provider, request, ...more })))
+  yield* elsewhere()
 }

@@ -12,6 +12,9 @@ import { oracleOutcome, fixedProbes, pilotlight, play, randomised } from './simu
 import type { Outcome } from './simulate.ts'
 import { readTraces, TraceError } from './traces.ts'
 import type { Stream } from './traces.ts'
+import { tableOf } from './table.ts'
+import { readTold, withTold } from './told.ts'
+import type { Told } from './told.ts'
 
 export interface Score {
   excess: number
@@ -28,6 +31,8 @@ export interface Score {
 export interface PolicyReport {
   prices: string
   latency_value: number
+  /** Shares of sessions whose end, and of one-shots whose kind, is told. Simulated from what they did; absent: nothing is. */
+  told?: { ends: number; one_shots: number; how: string }
   streams: number
   gaps: number
   decisions: number
@@ -38,6 +43,8 @@ export interface PolicyReport {
 
 const RESAMPLES = 200
 
+const SIMULATED = 'simulated: told from what the sessions of these traces did later; nobody told it then'
+
 /** Replays all policies on all streams. `pilotlight` is the shipped planner of src/core. */
 export function compare(
   streams: readonly Stream[],
@@ -45,6 +52,7 @@ export function compare(
   latencyValue: number,
   only?: string,
   folds = 1,
+  told?: Told,
 ): PolicyReport {
   const all = priceRows[prices]
   if (all === undefined)
@@ -98,6 +106,15 @@ export function compare(
     for (const holding of row.holdings) run(`clairvoyant-${holding.name}`, known([holding]))
   }
   run('clairvoyant', known(row.holdings))
+  if (told !== undefined) {
+    const random = seeded(7)
+    const draws = streams.map((): [number, number] => [random(), random()])
+    run('pilotlight-told', (stream, index) => {
+      const player = pilotlight(row, latencyValue, models[index])
+      const draw = draws[index] ?? [1, 1]
+      return play(stream, withTold(stream, player, told, { holdings: row.holdings, draw }), latencyValue)
+    })
+  }
   const zero = runs.get(`nothing-${row.holdings[0]?.name}`) ?? []
   const floor = runs.get('clairvoyant') ?? []
   const families = new Map<string, number[]>()
@@ -138,7 +155,7 @@ export function compare(
   }
   const withInterval = (name: string, groups: readonly number[][]): Score => {
     const score = scoreOf(name, groups)
-    if (name !== 'pilotlight') return score
+    if (name !== 'pilotlight' && name !== 'pilotlight-told') return score
     const random = seeded(4)
     const draws = Array.from({ length: RESAMPLES }, () =>
       scoreOf(
@@ -162,6 +179,7 @@ export function compare(
   return {
     prices,
     latency_value: latencyValue,
+    ...(told === undefined ? {} : { told: { ends: told.ends, one_shots: told.oneShots, how: SIMULATED } }),
     streams: streams.length,
     gaps: zero.reduce((sum, { gaps }) => sum + gaps, 0),
     decisions,
@@ -207,13 +225,15 @@ export function seeded(seed: number): () => number {
   }
 }
 
-export const POLICY_HELP = `npm run -s bench -- policy [--traces DIR] [--prices NAME] [--latency-value L] [--class NAME] [--folds N] [--json]
+export const POLICY_HELP = `npm run -s bench -- policy [--traces DIR] [--prices NAME] [--latency-value L] [--class NAME] [--folds N] [--told ENDS,ONESHOTS] [--json]
 
   --traces DIR        folder of *.csv or *.csv.gz (stream,t,d,n); without it: traffic made from seeds
   --prices NAME       ${Object.keys(priceRows).join(', ')}
   --latency-value L   value of one avoided cold start, in base price × prefix tokens
   --folds N           judge the planner on streams that its numbers were not learned from: N-fold cross-validation
   --class NAME        one retention only, for example 5m
+  --told E,O          adds pilotlight-told: the end is told of a share E of sessions, and of a share O of one-shots that they are one
+                      (families with "session" in their name); simulated from what they did
 `
 
 /** Runs the command and returns its exit code. */
@@ -227,6 +247,7 @@ export function policyBench(args: string[], print: (text: string) => void): numb
         'latency-value': { type: 'string', default: '0' },
         class: { type: 'string' },
         folds: { type: 'string', default: '1' },
+        told: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false, short: 'h' },
       },
@@ -236,9 +257,10 @@ export function policyBench(args: string[], print: (text: string) => void): numb
       return 0
     }
     const latency = values['latency-value'].trim() === '' ? Number.NaN : Number(values['latency-value'])
+    const told = values.told === undefined ? undefined : readTold(values.told)
     const streams = values.traces === undefined ? synthetic(20261121) : readTraces(values.traces)
     say(`${streams.length} streams …\n`)
-    const report = compare(streams, values.prices, latency, values.class, Number(values.folds))
+    const report = compare(streams, values.prices, latency, values.class, Number(values.folds), told)
     print(values.json ? `${JSON.stringify(report)}\n` : tableOf(report))
     return 0
   } catch (error) {
@@ -249,38 +271,4 @@ export function policyBench(args: string[], print: (text: string) => void): numb
     say(`${error.message}\n`)
     return 2
   }
-}
-
-function tableOf(report: PolicyReport): string {
-  const line = (name: string, score: Score): string => {
-    const count = (value: number): string => value.toFixed(3).padStart(10)
-    const cells = [
-      score.excess.toFixed(2),
-      `${(score.capture * 100).toFixed(0)} %`,
-      score.mean_cost_ratio.toFixed(2),
-      score.worst_cost_ratio.toFixed(2),
-    ]
-    return `${name.padEnd(18)}${cells.map((cell) => cell.padStart(10)).join('')}${count(score.cold_per_gap)}${count(score.probes_per_gap)}`
-  }
-  const head = `${'policy'.padEnd(18)}${['excess', 'capture', 'mean', 'worst', 'cold/gap', 'probes'].map((cell) => cell.padStart(10)).join('')}`
-  const own = report.policies['pilotlight']
-  const interval = (pair: [number, number] | undefined, scale: number, digits: number): string =>
-    (pair ?? []).map((value) => (value * scale).toFixed(digits)).join(' to ')
-  const families = Object.entries(report.families).map(([family, { policies }]) => {
-    const score = policies['pilotlight']
-    return score === undefined ? '' : line(family, score)
-  })
-  return `prices ${report.prices}, latency value ${report.latency_value}: ${report.streams} streams, ${report.gaps} idle gaps over 300 s
-${report.microseconds_per_decision.toFixed(1)} microseconds per decision
-
-${head}
-${Object.entries(report.policies)
-  .map(([name, score]) => line(name, score))
-  .join('\n')}
-
-pilotlight, 90 % interval over streams: excess ${interval(own?.excess_interval, 1, 2)}, capture ${interval(own?.capture_interval, 100, 0)} %
-
-pilotlight by family
-${families.join('\n')}
-`
 }

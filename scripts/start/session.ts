@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Api, type Prefix } from './api.ts'
 import { keepClock } from './clock.ts'
 import { Cron } from './cron.ts'
+import { firstUse } from './first-use.ts'
 import type { Options } from './options.ts'
 import { loadSamples, missing, quote, register } from './samples.ts'
 import type { Screen } from './screen.ts'
@@ -86,6 +87,9 @@ export class Session {
     )
     if (!pretend && this.#options.speed !== null)
       say('              (--speed is left aside: a real provider knows real time only)')
+    const line = firstUse({ base: `http://localhost:${this.#options.port}`, ...keys })
+    if (line !== null)
+      say(`\n  A real request through the gateway, from this folder in another terminal:\n\n  ${line}\n`)
     say('  Ctrl-C stops everything.\n')
   }
 

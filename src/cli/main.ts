@@ -14,6 +14,10 @@ const commands: Record<string, { about: string; load: () => Promise<Command> }> 
     about: 'shows what each plan would have cost and saved on a log of your requests',
     load: async () => (await import('./simulate/command.ts')).simulate,
   },
+  why: {
+    about: 'says why a request missed the prompt cache that an earlier one had filled',
+    load: async () => (await import('./why/command.ts')).why,
+  },
 }
 
 const HELP = `pilotlight COMMAND [options]

@@ -1,9 +1,12 @@
+import type { Lifetime } from '../contract/lifetime.ts'
 import { modelIn } from '../usage/address.ts'
 import { Ends } from '../usage/ends.ts'
 import type { KeptText } from '../usage/ends.ts'
 import { framingOf, usageIn } from '../usage/find.ts'
 import type { UsageObject } from '../usage/find.ts'
+import { ask } from './connection.ts'
 import type { Connection } from './connection.ts'
+import { beforeExit, hostOf, lifetimeOf } from './lifetime.ts'
 import { Reports } from './reports.ts'
 import type { Observation } from './reports.ts'
 import { bodyOf, isRequest, STREAM } from './request-body.ts'
@@ -23,6 +26,16 @@ export interface ObserveOptions {
   headers?: Record<string, string>
   /** Name of the account's credential with which the prefix was registered. Absent: `default`. */
   credential?: string
+  /**
+   * How long the sessions of this process live. Absent: as the process shows it (`docs/client.md`); `unknown`: nothing is told. One-shots buy
+   * the short retention and no keep-alives.
+   */
+  lifetime?: Lifetime | 'unknown'
+  /**
+   * Whether the end of this process is the end of its sessions, which is then reported. Absent: yes, where the lifetime is known. Set it to
+   * false where processes share a prefix.
+   */
+  endsWithProcess?: boolean
   /** Keeps a Worker running until reports are sent: `ctx.waitUntil.bind(ctx)`. */
   waitUntil?: (work: Promise<unknown>) => void
   /**
@@ -34,12 +47,17 @@ export interface ObserveOptions {
   now?: () => number
 }
 
+/** Longest time that the end of a process waits for its last reports. */
+const END_WITHIN_MS = 1_000
+
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
 /** A `fetch` for the official SDKs that reports usage. */
 export interface ObservingFetch extends Fetch {
   /** Sends the waiting reports; resolves when each is sent or has failed. Call it at the end of a process. */
   flush(): Promise<void>
+  /** Sends the waiting reports, and reports that the session is over. Waits a second at most, and never fails. */
+  end(): Promise<void>
 }
 
 /**
@@ -51,6 +69,9 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
   const now = options.now ?? (() => Date.now())
   const { provider, cache, headers } = options
   const named = { provider, ...(cache === undefined ? {} : { cache }), ...(headers === undefined ? {} : { headers }) }
+  const host = hostOf()
+  const told = options.lifetime ?? lifetimeOf(host)
+  const lifetime = told === 'unknown' ? undefined : told
   const unread = new Set<Promise<void>>()
   const refuseStream = once(() =>
     (options.onError ?? console.warn)(
@@ -78,6 +99,7 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
         // Without usage the report still counts: it says that a real request came.
         usage: usage ?? { uncached_input_tokens: null },
         started_at: startedAt,
+        ...(lifetime === undefined ? {} : { lifetime }),
         ...(ttftMs === null ? {} : { ttft_ms: ttftMs }),
       })
     }
@@ -102,7 +124,26 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
     await Promise.all(unread)
     await reports.flush()
   }
-  return Object.assign(observing, { flush })
+  const end = async (): Promise<void> => {
+    const tooLong = AbortSignal.timeout(END_WITHIN_MS)
+    try {
+      const late = new Promise<never>((_, reject) =>
+        tooLong.addEventListener('abort', () => reject(tooLong.reason as Error)),
+      )
+      await Promise.race([Promise.all([...unread, reports.flush(tooLong)]), late])
+      await Promise.all(reports.matched.map((id) => signalEnd(connection, id, tooLong)))
+    } catch (thrown) {
+      options.onError?.(thrown)
+    }
+  }
+  if (host !== null && (options.endsWithProcess ?? lifetime !== undefined)) beforeExit(host, () => void end())
+  return Object.assign(observing, { flush, end })
+}
+
+/** Tells that nobody returns to a prefix; one that was deleted meanwhile is no failure. */
+async function signalEnd(connection: Connection, id: string, signal: AbortSignal): Promise<void> {
+  const path = `/prefixes/${encodeURIComponent(id)}/signals`
+  await ask({ ...connection, retries: 0 }, 'POST', path, { body: { kind: 'end' }, signal })
 }
 
 function once(work: () => void): () => void {

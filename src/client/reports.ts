@@ -13,6 +13,8 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
 /** Most reports and bytes that wait while the deployment is unreachable. Beyond that the oldest report is dropped. */
 const MAX_WAITING = 1_000
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
+/** Prefixes whose session can end with a process. */
+const MOST_MATCHED = 16
 /** Time after the first waiting report until they are sent. */
 const SEND_AFTER_MS = 1_000
 
@@ -26,6 +28,7 @@ export class Reports {
   readonly #onError: ((error: unknown) => void) | undefined
   readonly #waitUntil: ((work: Promise<unknown>) => void) | undefined
   #waiting: Waiting[] = []
+  readonly #matched = new Set<string>()
   #bytes = 0
   #timer: Promise<void> | null = null
   #sending: Promise<void> = Promise.resolve()
@@ -37,6 +40,11 @@ export class Reports {
     this.#connection = connection
     this.#onError = onError
     this.#waitUntil = waitUntil
+  }
+
+  /** The prefixes that the latest reports belong to, by the deployment's answers. */
+  get matched(): string[] {
+    return [...this.#matched]
   }
 
   add({ request, ...rest }: Observation): void {
@@ -53,15 +61,26 @@ export class Reports {
     this.#waitUntil?.(this.#timer)
   }
 
-  /** Sends all waiting reports, one call after the other, so that they keep their order. */
-  flush(): Promise<void> {
+  /** Sends all waiting reports, one call after the other, so that they keep their order. `signal` ends the calls. */
+  flush(signal?: AbortSignal): Promise<void> {
     this.#timer = null
-    this.#sending = this.#sending.then(() => this.#send())
+    this.#sending = this.#sending.then(() => this.#send(signal))
     return this.#sending
   }
 
-  async #send(): Promise<void> {
+  #remember(data: Answered['data']): void {
+    for (const { prefix_id: id, matched } of data ?? []) {
+      if (typeof id !== 'string' || matched !== true) continue
+      this.#matched.delete(id)
+      this.#matched.add(id)
+      const oldest = this.#matched.size > MOST_MATCHED ? this.#matched.values().next().value : undefined
+      if (oldest !== undefined) this.#matched.delete(oldest)
+    }
+  }
+
+  async #send(signal?: AbortSignal): Promise<void> {
     while (this.#waiting.length > 0) {
+      if (signal?.aborted === true) return
       const some: string[] = []
       let bytes = 0
       for (const { text } of this.#waiting) {
@@ -72,12 +91,22 @@ export class Reports {
       this.#waiting.splice(0, some.length)
       this.#bytes -= bytes
       try {
-        await ask(this.#connection, 'POST', '/observations', { text: `[${some.join(',')}]` })
+        const text = `[${some.join(',')}]`
+        const answer = await ask<Answered>(this.#connection, 'POST', '/observations', {
+          text,
+          ...(signal === undefined ? {} : { signal }),
+        })
+        this.#remember(answer.data)
       } catch (thrown) {
         this.#onError?.(thrown)
       }
     }
   }
+}
+
+/** What of the answer of `POST /observations` is read. */
+interface Answered {
+  data?: { prefix_id?: string | null; matched?: boolean }[]
 }
 
 /** Waits without keeping a process alive that has nothing else to do. */

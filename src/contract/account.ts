@@ -8,6 +8,11 @@ export const LINT_SETTINGS = ['off', 'advise', 'refuse'] as const
 /** What an account does with lint findings; null: it lists them, and refuses secrets. */
 export type LintSetting = (typeof LINT_SETTINGS)[number] | null
 
+export const LEARN_SETTINGS = ['off', 'observe', 'register'] as const
+
+/** What an account lets its calls through the gateway teach. */
+export type LearnSetting = (typeof LEARN_SETTINGS)[number]
+
 const settings = {
   budget_usd_per_day: dollars
     .nullable()
@@ -21,6 +26,10 @@ const settings = {
   lint: z.enum(LINT_SETTINGS, { error: 'must be "off", "advise" or "refuse", or null' }).nullable().optional().meta({
     description:
       'What happens with lint findings: `advise` lists them, `refuse` refuses warnings, `off` looks for none. null: lists them, and refuses secrets. A body may ask for more.',
+  }),
+  learn: z.enum(LEARN_SETTINGS, { error: 'must be "off", "observe" or "register"' }).optional().meta({
+    description:
+      'What calls through the gateway teach: `observe` counts what recurs by keyed hashes, `register` registers the prefix of each body, `off` neither. Default: `observe`.',
   }),
   kill_switch: z.boolean({ error: 'must be true or false' }).optional(),
 }
@@ -73,6 +82,7 @@ export const accountAnswer = z.strictObject({
   budget_usd_per_day: usd,
   allowed_secrets: z.array(z.string()),
   lint: z.enum(LINT_SETTINGS).nullable(),
+  learn: z.enum(LEARN_SETTINGS),
   kill_switch: z.boolean(),
   global_kill_switch: z.boolean(),
   deleting_since: at

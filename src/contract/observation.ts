@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
 import { headers } from './headers.ts'
+import { lifetime } from './lifetime.ts'
 import { rawJson } from './raw-json.ts'
 import { instantOrMs, region, UNIT_MS } from './scalars.ts'
 import { model } from './warm.ts'
@@ -25,6 +26,7 @@ export const observation = z.strictObject({
     .record(z.string(), z.unknown(), { error: "must be the provider's usage object" })
     .meta({ description: 'Usage object of the provider, or the normalised one.' }),
   started_at: instantOrMs,
+  lifetime: lifetime.optional(),
   ttft_ms: z.number().min(0).max(UNIT_MS.d).nullish(),
 })
 

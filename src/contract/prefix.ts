@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { primitive, receiptAnswer } from './receipt.ts'
 import { at, usd } from './values.ts'
+import { lifetime } from './lifetime.ts'
 import { failureAnswer } from './failure-answer.ts'
 import { advice, keepWarmAnswer, plan } from './keep-warm.ts'
 
@@ -72,6 +73,7 @@ export const prefixAnswer = z.strictObject({
   warmth,
   plan,
   keep_warm: keepWarmAnswer,
+  lifetime: lifetime.optional(),
   signal: z
     .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
     .nullable()

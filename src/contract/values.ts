@@ -17,6 +17,13 @@ export function listOf<Item extends z.ZodType>(item: Item) {
   return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
 }
 
+/** How far work is that is done for every account. */
+const work = z.strictObject({
+  running: z.boolean(),
+  pending: z.int().meta({ description: 'Accounts that wait for it.' }),
+  failed: z.int().meta({ description: 'Of these: could not be reached, and are tried again every 5 seconds.' }),
+})
+
 export const healthAnswer = z.strictObject({
   status: z.enum(['ok', 'late', 'not_configured']),
   now: at,
@@ -24,6 +31,7 @@ export const healthAnswer = z.strictObject({
   last_sweep_at: at.nullable(),
   oldest_overdue_ms: z.number(),
   queue_backlog: z.int().nullable(),
+  work: z.strictObject({ deployment_state: work, roll_up: work, reconciliation: work }),
   development: z.boolean(),
   version: z.string(),
 })

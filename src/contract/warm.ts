@@ -4,6 +4,7 @@ import { headers } from './headers.ts'
 import { neutralSettings } from './neutral-settings.ts'
 import { keepWarm, plan, advice, planName, keepWarmAnswer } from './keep-warm.ts'
 import { rawJson } from './raw-json.ts'
+import { lifetime } from './lifetime.ts'
 import { label, region } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { receiptAnswer, primitive } from './receipt.ts'
@@ -98,6 +99,7 @@ export const warmBody = z.strictObject({
   cache: cache.optional(),
   headers: headers.optional(),
   keep_warm: keepWarm.optional(),
+  lifetime: lifetime.optional(),
   background: z.boolean({ error: 'must be true or false' }).optional(),
   max_output_tokens: z.int({ error: 'must be a whole number from 0 to 4096' }).min(0).max(4096).optional(),
   credential: z

@@ -6,6 +6,17 @@ const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key']
 /** The header with the account's key, for clients that can add one. */
 export const ACCOUNT_KEY = 'x-pilotlight-key'
 
+/** The header with the name of the account's credential; absent: `default`. */
+export const CREDENTIAL = 'x-pilotlight-credential'
+
+/**
+ * A signature of AWS. It covers the address that the caller signed for, so it is a key of theirs only where that is AWS's own; a call that names a
+ * stored credential goes on with that instead. Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, checked
+ * 2026-12-01.
+ */
+const AWS_SIGNATURE = /^aws4-/i
+const OF_AWS_SIGNATURE = ['x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256']
+
 /** Keys that a call carries. */
 export interface Keys {
   /** What says who calls: the token in the path, or an account's key; null: nothing does. */
@@ -24,7 +35,8 @@ export function keysOf(
 ): Keys {
   const given = KEY_HEADERS.flatMap((name) => {
     const value = headers.get(name)
-    return value === null ? [] : [value.replace(/^bearer +/i, '').trim()]
+    if (value === null || (AWS_SIGNATURE.test(value) && headers.has(CREDENTIAL))) return []
+    return [value.replace(/^bearer +/i, '').trim()]
   })
   const inQuery = new URLSearchParams(query).get('key') // an account key there is one that may stand in a URL, or it is refused
   const all = [...given, ...(inQuery === null ? [] : [inQuery])].filter((key) => key !== '')
@@ -35,7 +47,7 @@ export function keysOf(
 /** Puts the stored secret where the provider looks for it, and takes every other key out. */
 export function withSecret(headers: Headers, { auth }: Pick<Card, 'auth'>, secret: string): Headers {
   const set = new Headers(headers)
-  for (const name of KEY_HEADERS) set.delete(name)
+  for (const name of [...KEY_HEADERS, ...OF_AWS_SIGNATURE]) set.delete(name)
   if (auth.header === 'authorization-bearer') set.set('authorization', `Bearer ${secret}`)
   else set.set(auth.header, [auth.scheme, secret].filter(Boolean).join(' '))
   return set

@@ -1,4 +1,6 @@
+import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
+import type { Lesson } from '../registration/by-use/lesson.ts'
 import type { Usage } from '../core/model/usage.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
@@ -17,7 +19,13 @@ export interface Seen {
   handle?: string
   /** A client sent it again after a failure: it is no new demand. */
   again?: true
+  /** What it teaches where no prefix is registered for it; absent: nothing, as its account or its caller wishes. */
+  lesson?: SeenLesson
+  /** How long its session lives, by its header or its user agent; absent: not known. */
+  lifetime?: Lifetime
 }
+
+export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
 
 /** An end of a prefix that a body begins with. `far`: the call could not read an entry that ends there, whatever became of it. */
 export interface SeenEnd {
@@ -39,6 +47,8 @@ export interface ObservationMessage {
 export interface ObservationGroup {
   account: string
   hashes: Lookup[]
+  /** Estimated tokens up to each of `hashes`, where a lesson names it; 0: none does. Absent: there are no lessons. */
+  tokens?: number[]
   calls: PackedCall[]
 }
 
@@ -55,6 +65,9 @@ export interface PackedCall {
   routing?: string
   handle?: string
   again?: true
+  /** Its lesson: model, session, and places in the group's `hashes`, the last of them the whole body. */
+  learn?: [model: string, session: number, ends: number[], whole: number | null]
+  lives?: Lifetime
 }
 
 const COUNTS = [
@@ -68,15 +81,20 @@ const COUNTS = [
 
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
-  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again } = seen
-  const group = groups.get(account) ?? { hashes: new Map<Lookup, number>(), calls: [] }
+  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime } = seen
+  const group = groups.get(account) ?? {
+    hashes: new Map<Lookup, number>(),
+    tokens: new Map<number, number>(),
+    calls: [],
+  }
   groups.set(account, group)
   const known = group.hashes.size
-  const places = ends.map(({ entry }) => {
+  const placeOf = (entry: Lookup): number => {
     const place = group.hashes.get(entry) ?? group.hashes.size
     group.hashes.set(entry, place)
     return place
-  })
+  }
+  const places = ends.map(({ entry }) => placeOf(entry))
   const far = places.filter((_, index) => ends[index]?.far === true)
   const call: PackedCall = {
     p: provider,
@@ -90,23 +108,51 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(routing === undefined ? {} : { routing }),
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
+    ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
+    ...(lifetime === undefined ? {} : { lives: lifetime }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
 }
 
+function packedLesson(
+  { model, session, ends, whole }: SeenLesson,
+  placeOf: (entry: Lookup) => number,
+  known: Map<number, number>,
+): NonNullable<PackedCall['learn']> {
+  const places = ends.map(({ entry, tokens }) => {
+    const place = placeOf(entry)
+    known.set(place, tokens)
+    return place
+  })
+  return [model, session, places, whole === null ? null : placeOf(whole)]
+}
+
+/** The group as it is sent. */
+export function packedGroup(account: string, { hashes, tokens, calls }: PackedGroup): ObservationGroup {
+  const all = [...hashes.keys()]
+  return {
+    account,
+    hashes: all,
+    ...(tokens.size === 0 ? {} : { tokens: all.map((_, at) => tokens.get(at) ?? 0) }),
+    calls,
+  }
+}
+
 /** A group that is being filled. */
 export interface PackedGroup {
   hashes: Map<Lookup, number>
+  /** By place in `hashes`. */
+  tokens: Map<number, number>
   calls: PackedCall[]
 }
 
-/** Quotes, comma and letter around the 22 characters of a hash. */
-const BYTES_OF_A_HASH = 26
+/** Quotes, comma and letter around the 22 characters of a hash, and its tokens. */
+const BYTES_OF_A_HASH = 34
 
 /** The calls of a group as they were seen. */
-export function unpacked({ account, hashes, calls }: ObservationGroup): Seen[] {
-  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again }) => ({
+export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
+  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives }) => ({
     account,
     provider: p,
     startedAt: at,
@@ -128,7 +174,21 @@ export function unpacked({ account, hashes, calls }: ObservationGroup): Seen[] {
     ...(routing === undefined ? {} : { routing }),
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
+    ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
+    ...(lives === undefined ? {} : { lifetime: lives }),
   }))
+}
+
+function unpackedLesson(
+  [model, session, places, whole]: NonNullable<PackedCall['learn']>,
+  hashes: readonly Lookup[],
+  tokens: readonly number[],
+): SeenLesson {
+  const ends = places.flatMap((place) => {
+    const entry = hashes[place]
+    return entry === undefined ? [] : [{ entry, tokens: tokens[place] ?? 0 }]
+  })
+  return { model, session, ends, whole: whole === null ? null : (hashes[whole] ?? null) }
 }
 
 /** Reads a message of the queue; null: it is none of this version. */

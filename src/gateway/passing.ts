@@ -8,6 +8,9 @@ export const ON_DISCONNECT = 'x-pilotlight-on-disconnect'
 /** Answer header that says what was done with a call. */
 export const DONE = 'x-pilotlight'
 
+/** Answer header with the registered prefix that a call began with, where that is known in time. */
+export const PREFIX = 'x-pilotlight-prefix'
+
 /** Where a call goes, and how. */
 export interface Onward {
   url: string
@@ -18,7 +21,7 @@ export interface Onward {
   waitUntil: (work: Promise<unknown>) => void
   answerHeaders: (given: Headers) => Headers
   /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
-  watch: (answer: Response) => { watcher: Watcher | null; why: string }
+  watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string }
 }
 
 /** Calls are never answered from a cache of the platform, whatever their path looks like. */
@@ -31,9 +34,10 @@ const NOT_CACHED = { cacheTtlByStatus: { '100-599': -1 } }
 export async function passing(request: Request, onward: Onward): Promise<Response> {
   const drains = request.headers.get(ON_DISCONNECT) === 'drain'
   const answer = await sent(request, onward, drains ? null : own(request.signal))
-  const { watcher, why } = onward.watch(answer)
+  const { watcher, why, prefix } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
   headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${why}"`)
+  if (prefix !== undefined) headers.set(PREFIX, prefix)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
   if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)
   const { readable, done } = pumped(answer.body, {

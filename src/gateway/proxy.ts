@@ -10,7 +10,7 @@ import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
 import { answerHeaders, requestHeaders } from './headers.ts'
-import { holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
+import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { isInference, mayTellUsage } from './inference.ts'
 import { passing } from './passing.ts'
 import { readRoute } from './route.ts'
@@ -33,9 +33,6 @@ export interface StoredSecret {
   /** Counts how often the account has replaced it. */
   generation: number
 }
-
-/** Header with the name of the account's credential; absent: `default`. */
-const CREDENTIAL = 'x-pilotlight-credential'
 
 /**
  * Sends a caller's own request to its provider, and the answer back: bytes as they came, piece by piece, with no retry and no time-out of ours.
@@ -113,7 +110,7 @@ function calledOf(
   const name = request.headers.get(CREDENTIAL) ?? DEFAULT_USE.name
   const own = isSubscription(sent) ? SUBSCRIPTION : DEFAULT_USE
   const credential = stored === null ? own : { name, generation: stored.generation }
-  return { provider, region, model: modelIn(path), credential }
+  return { provider, region, model: modelIn(path), credential, isOwnKey: stored === null }
 }
 
 /** Tokens of subscriptions have caches of their own, which no key of an API reads. */

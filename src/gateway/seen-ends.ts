@@ -11,6 +11,7 @@ import { factsOf } from '../runtime/facts.ts'
 import type { CredentialUse } from '../registration/credential-use.ts'
 import { identityOf } from '../registration/identity.ts'
 import { entryLookup } from '../registration/lookup.ts'
+import type { Lookup } from '../registration/lookup.ts'
 import { cardOf } from '../registration/native.ts'
 import type { Seen, SeenEnd } from './observation.ts'
 
@@ -29,14 +30,30 @@ export interface Called {
 /** What the body of a call shows: whose it is, and where a registered prefix may end in it. */
 export type Body = Pick<Seen, 'provider' | 'ends' | 'routing' | 'handle'>
 
+/** A body as it was read. */
+export interface Reading {
+  body: Body
+  card: Card
+  outline: Outline
+  /** Headers of the call that decide about its entry; absent: none. */
+  headers?: Record<string, string>
+  /** Lookup of the prefix that ends with a block, by its place among the blocks. */
+  entryAt: (index: number) => Lookup
+}
+
 /** Most ends of one call that are looked up. */
 const MOST_ENDS = 20
 /** Blocks at the beginning and at the end of the turns that are among them. */
 const FIRST_TURNS = 8
 const LAST_TURNS = 8
 
-/** Reads the body of a call. Null: it is no body of that provider. */
+/** What the body of a call shows. Null: it is no body of that provider. */
 export function bodySeen(called: Called, vars: Vars, now: number): Body | null {
+  return readCall(called, vars, now)?.body ?? null
+}
+
+/** Reads the body of a call. Null: it is no body of that provider. */
+export function readCall(called: Called, vars: Vars, now: number): Reading | null {
   try {
     const card = cardOf({ provider: called.provider, request: new RawJson(called.text) }, 'provider')
     const native = { text: called.text, ...(called.model === null ? {} : { model: called.model }) }
@@ -48,20 +65,22 @@ export function bodySeen(called: Called, vars: Vars, now: number): Body | null {
     const headers = compared(card, called.headers)
     const exact = identityOf(card, headers, destination)
     const plain = exact.headers === null ? null : identityOf(card, undefined, destination)
+    const entryAt = (index: number): Lookup => entryLookup(exact.entryFor(outline.heads[index] ?? '', outline))
     const ends = chosen(outline).flatMap((index): SeenEnd[] => {
       const head = outline.heads[index] ?? ''
       const far = outOfReach(outline, index) === null ? {} : { far: true as const }
-      const entry = { entry: entryLookup(exact.entryFor(head, outline)), ...far }
+      const entry = { entry: entryAt(index), ...far }
       // Prefixes are mostly registered without headers. That such a call reads nothing may come from what it sends beside.
       return plain === null ? [entry] : [{ entry: entryLookup(plain.entryFor(head, outline)), far: true }, entry]
     })
     const handle = cardById(called.provider)?.managedCaches?.references.handleIn(called.text) ?? null
-    return {
+    const body = {
       provider: card.id,
       ends: ends.toReversed(),
       ...(outline.routing === undefined ? {} : { routing: shortHash(outline.routing) }),
       ...(handle === null ? {} : { handle }),
     }
+    return { body, card, outline, entryAt, ...(headers === undefined ? {} : { headers }) }
   } catch (thrown) {
     if (readFailure(thrown) === null) throw thrown
     return null

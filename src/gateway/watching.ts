@@ -5,15 +5,17 @@ import { wireOf } from '../providers/registry.ts'
 import { usageOf } from '../registration/observation.ts'
 import { cardById } from '../runtime/cards.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { Vars } from '../runtime/env.ts'
 import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
 import { framingOf, usageIn } from '../usage/find.ts'
 import { decoding } from './decoding.ts'
 import type { ObservationMessage } from './observation.ts'
-import { bodySeen } from './seen-ends.ts'
-import type { Called } from './seen-ends.ts'
+import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
+import type { LearnPorts, Plan } from './learning/learner.ts'
+import { readCall } from './seen-ends.ts'
+import type { Body, Called } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
+import { lifetimeOf } from './lifetime.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
 
 /** Longest body of a request that is read to find its prefix. */
@@ -23,13 +25,14 @@ const MOST_HELD_BYTES = 24 * 1024 * 1024
 /** Real time that the reading of a body waits for the first byte of the answer, so that it is not in its way. */
 const READ_AFTER_MS = 50
 
+/** How providers tell a failure inside of a stream that began well. */
+const FAILED = /^event: *error|"type" *: *"error"|"error" *: *\{/m
+
 let held = 0
 let window: ObservationWindow | null = null
 
 /** What watching needs of the rest of the product. */
-export interface WatchPorts {
-  vars: Vars
-  clock: Clock
+export interface WatchPorts extends LearnPorts {
   waitUntil: (work: Promise<unknown>) => void
   /** Sends a message to the queue of observations. */
   report: (message: ObservationMessage) => Promise<unknown>
@@ -60,7 +63,7 @@ export interface Watching {
 export async function watching(
   request: Request,
   account: string,
-  called: Omit<Called, 'text' | 'headers'>,
+  { isOwnKey, ...call }: Omit<Called, 'text' | 'headers'> & { isOwnKey: boolean },
   ports: WatchPorts,
 ): Promise<Watching> {
   const { clock } = ports
@@ -76,26 +79,58 @@ export async function watching(
   request.signal.addEventListener('abort', release, { once: true })
   let whole: Promise<ArrayBuffer> | null = request.arrayBuffer()
   const first = Promise.withResolvers<void>()
-  const end = Promise.withResolvers<{ usage: Usage; ttftMs: number | null } | null>()
+  const end = Promise.withResolvers<Ended | null>()
   const drop = (): void => {
     first.resolve()
     end.resolve(null)
   }
+  let prefix: string | null = null
+  const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
+    try {
+      if ((await whole?.catch(() => null)) === null) return null
+      let timer: ReturnType<typeof setTimeout> | undefined
+      // A body whose prefix may be known here is read at once, so that the answer can name it.
+      const afterMs = knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
+      await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
+      clearTimeout(timer)
+      const called = { ...call, headers: request.headers, text: new TextDecoder().decode((await whole) ?? undefined) }
+      // An answer may go on for minutes, and must not keep the body so long.
+      whole = null
+      const reading = readCall(called, ports.vars, startedAt)
+      if (reading === null) return null
+      const { body } = reading
+      prefix = knownPrefix(
+        account,
+        body.ends.map(({ entry }) => entry),
+        ports,
+      )
+      return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
+    } finally {
+      release()
+    }
+  }
   const work = async (): Promise<void> => {
-    if ((await whole?.catch(() => null)) === null) return release()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, READ_AFTER_MS)))])
-    clearTimeout(timer)
-    const text = new TextDecoder().decode((await whole) ?? undefined)
-    // An answer may go on for minutes, and must not keep the body so long.
-    whole = null
-    const body = bodySeen({ ...called, headers: request.headers, text }, ports.vars, startedAt)
-    release()
+    const seen = await read()
     const ended = await end.promise
-    if (body === null || ended === null) return
+    if (seen === null || ended === null) return
+    const { usage, ttftMs } = ended
+    const { lesson, register } = seen.plan
+    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const }
+    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival }, ports))) return
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
-    const seen = { account, startedAt, ...body, ...ended, ...(again ? { again: true as const } : {}) }
-    await added(seen, ports)
+    await added(
+      {
+        account,
+        startedAt,
+        ...seen.body,
+        usage,
+        ttftMs,
+        ...(again ? { again: true as const } : {}),
+        ...lifetimeOf(request.headers),
+        ...(lesson === null || !ended.isWhole ? {} : { lesson }),
+      },
+      ports,
+    )
   }
   ports.waitUntil(work())
   const sent = new Uint8Array(await whole)
@@ -103,9 +138,9 @@ export async function watching(
     bytes: sent,
     drop,
     watch: (answer) => {
-      const told = watched(answer, called.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
+      const told = watched(answer, call.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
       if (told.watcher === null) drop()
-      return told
+      return prefix === null ? told : { ...told, prefix }
     },
   }
 }
@@ -121,11 +156,18 @@ async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, rep
   if (message !== null) await report(message)
 }
 
+/** How an answer ended. `isWhole`: it is known to have been one, and no failure inside of a stream. */
+interface Ended {
+  usage: Usage
+  ttftMs: number | null
+  isWhole: boolean
+}
+
 interface Told {
   clock: Clock
   startedAt: number
   first: () => void
-  end: (ended: { usage: Usage; ttftMs: number | null } | null) => void
+  end: (ended: Ended | null) => void
 }
 
 function watched(
@@ -152,9 +194,11 @@ function watched(
         first()
         const ttftMs = framing === 'json' || firstAt === null ? null : Math.max(0, firstAt - startedAt)
         const told = (): void => {
-          const usage = countsOf(provider, usageIn(ends.text(), framing), answer.headers)
+          const text = ends.text()
+          const usage = countsOf(provider, usageIn(text, framing), answer.headers)
+          const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
           // What a stream that was left had written by then is no count of its output.
-          end({ usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs })
+          end({ usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
         }
         void decoder.end().then(told, told)
       },

@@ -1,4 +1,4 @@
-import { pack } from './observation.ts'
+import { pack, packedGroup } from './observation.ts'
 import type { ObservationMessage, PackedGroup, Seen } from './observation.ts'
 
 /** Real time after its first observation at which a window is sent. */
@@ -61,11 +61,7 @@ export class ObservationWindow {
   }
 
   #message(now: number): ObservationMessage {
-    const groups = [...this.#groups].map(([account, { hashes, calls }]) => ({
-      account,
-      hashes: [...hashes.keys()],
-      calls,
-    }))
+    const groups = [...this.#groups].map(([account, group]) => packedGroup(account, group))
     this.#groups = new Map()
     this.#seen = 0
     this.#bytes = 0

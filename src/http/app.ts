@@ -7,6 +7,7 @@ import { accounts } from './accounts/routes.ts'
 import { configured } from './server/auth.ts'
 import { bots } from './bots/routes.ts'
 import { caches } from './caches/routes.ts'
+import { candidates } from './candidates/routes.ts'
 import { clockOf, directoryOf, router } from './server/context.ts'
 import { answerFailure, answerThrown } from './server/errors.ts'
 import { socketOrigin } from './server/access/origin.ts'
@@ -21,6 +22,7 @@ import { lifetimes } from './lifetimes/routes.ts'
 import { metrics } from './deployment/metrics.ts'
 import { observations } from './observations/routes.ts'
 import { openapi } from './openapi.ts'
+import { diagnosis } from './diagnosis/routes.ts'
 import { factOverrides } from './providers/overrides.ts'
 import { preload } from './preload/routes.ts'
 import { prefixes } from './prefixes/routes.ts'
@@ -64,6 +66,7 @@ for (const resource of [
   prefixes,
   signals,
   observations,
+  candidates,
   jobs,
   caches,
   bots,
@@ -72,6 +75,7 @@ for (const resource of [
   metrics,
   ledger,
   lifetimes,
+  diagnosis,
   accounts,
   prompts,
   accountExport,

@@ -2,9 +2,11 @@ import { router } from './server/context.ts'
 import { accounts } from './accounts/openapi.ts'
 import { bots } from './bots/openapi.ts'
 import { caches } from './caches/openapi.ts'
+import { candidates } from './candidates/openapi.ts'
 import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
+import { diagnosis } from './diagnosis/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
@@ -16,11 +18,13 @@ export const operations: readonly Operation[] = [
   ...deployment,
   ...warm,
   ...prefixes,
+  ...candidates,
   ...caches,
   ...bots,
   ...providers,
   ...ledger,
   ...lifetimes,
+  ...diagnosis,
   ...accounts,
 ]
 

@@ -83,6 +83,10 @@ export interface Card {
   sameModels?: Readonly<Record<string, string>>
   /** Members, objects in a body, that only this provider has: a body without a named provider is recognised by them. */
   ownMembers?: readonly string[]
+  /** What in a body's text the provider leaves out when it compares prompts. Absent: nothing is known. */
+  notCompared?: readonly RegExp[]
+  /** True: the order of a body's members is compared. Absent: it is not. */
+  comparesMemberOrder?: true
   /** Other names of this provider in request logs, in lower case. */
   aliases?: readonly string[]
   /** Its name in the GenAI conventions of OpenTelemetry (`gen_ai.provider.name`). Absent: its id. */

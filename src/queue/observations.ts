@@ -1,6 +1,7 @@
 import type { Arrival } from '../core/events/arrived.ts'
 import { readObservations, unpacked } from '../gateway/observation.ts'
 import type { ObservationMessage, Seen } from '../gateway/observation.ts'
+import type { Lesson } from '../registration/by-use/lesson.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
 import { cardById } from '../runtime/cards.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -60,11 +61,13 @@ async function book(account: string, messages: readonly ObservationMessage[], en
   const registered: Registered = ids.length === 0 ? {} : await registry.providersOf(ids)
   const observed = parts.map(({ message, calls: own }) => {
     const arrivals = new Map<string, Arrival[]>()
+    const lessons: Lesson[] = []
     for (const call of own) {
       const end = call.ends.find(({ entry }) => found.has(entry))
       const handled = handles[call.handle ?? '']
       const id = handled ?? found.get(end?.entry ?? '')
       const { provider, routing } = registered[id ?? ''] ?? {}
+      if (id === undefined) lessons.push(...lessonOf(call))
       if (id === undefined || provider === undefined || cardById(provider) === undefined) continue
       const elsewhere = routing !== undefined && call.routing !== undefined && shortHash(routing) !== call.routing
       const far = (end?.far === true || elsewhere) && handled === undefined
@@ -72,14 +75,20 @@ async function book(account: string, messages: readonly ObservationMessage[], en
       all.push(arrivalOf(call, handled !== undefined, far))
       arrivals.set(id, all)
     }
-    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })) }
+    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons }
   })
   // Nothing is written, not even the number, where nothing is known of what was called.
-  const booked = observed.filter((part) => part.observed.length > 0)
+  const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0)
   if (booked.length > 0) await registry.observeOnce(booked)
 }
 
-function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, far: boolean): Arrival {
+/** What a call teaches that belongs to no prefix. A repeated one is no demand. */
+function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[] {
+  if (lesson === undefined || again === true) return []
+  return [{ ...lesson, provider, at: startedAt, usage }]
+}
+
+function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {
   return {
     startedAt,
     usage,
@@ -87,6 +96,7 @@ function arrivalOf({ startedAt, usage, ttftMs, again }: Seen, handled: boolean, 
     ...(handled ? { refers: true } : { bytes: 'same' as const }),
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
+    ...(lifetime === undefined ? {} : { lifetime }),
   }
 }
 

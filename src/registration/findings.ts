@@ -28,9 +28,9 @@ export function findingsOf(
   facts: ModelFacts,
   neutral: NeutralRequest | null,
 ): readonly Finding[] {
-  const key = [card.id, prefix.model, neutral === null, facts.minimumTokens, prefix.cacheKey, sha256(prefix.text)].join(
-    ' ',
-  )
+  // Of the neutral form it reads what the caller wrote, however that is cut into blocks.
+  const read = neutral === null ? prefix.text : JSON.stringify([neutral.system, neutral.tools, neutral.messages])
+  const key = [card.id, prefix.model, neutral === null, facts.minimumTokens, prefix.cacheKey, sha256(read)].join(' ')
   const known = recent.get(key)
   if (known !== undefined) return known
   const found = neutral === null ? lintPrefix(card, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)

@@ -1,4 +1,5 @@
 import type { TokenBound } from '../core/prompt/token-bound.ts'
+import type { Lifetime } from '../contract/lifetime.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import { firstRetention } from '../core/planning/retention-choice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
@@ -17,12 +18,27 @@ export function atChosenRetention(
     facts,
     bound,
     outputFloor,
+    lifetime,
     now,
-  }: { keepWarm: KeepWarm; facts: ModelFacts; bound: TokenBound; outputFloor: number; now: number },
+  }: {
+    keepWarm: KeepWarm
+    facts: ModelFacts
+    bound: TokenBound
+    outputFloor: number
+    lifetime: Lifetime | undefined
+    now: number
+  },
   prepare: (retention: string) => PreparedPrefix,
 ): PreparedPrefix {
   if (prefix.retentionOpen !== true || facts.retentions.length < 2) return prefix
-  const context = { keepWarm, facts, estimatedTokens: prefix.estimatedTokens, bound, outputFloor }
+  const context = {
+    keepWarm,
+    facts,
+    estimatedTokens: prefix.estimatedTokens,
+    bound,
+    outputFloor,
+    ...(lifetime === undefined ? {} : { lifetime }),
+  }
   const chosen = firstRetention(context, now)
   if (chosen === null || chosen === prefix.retention) return prefix
   return { ...prepare(chosen), retentionOpen: true }

@@ -7,8 +7,8 @@ import { RawJson } from '../contract/raw-json.ts'
 
 export const MAX_PREFIX_BYTES = 4 * 1024 * 1024
 
-/** JSON values in one body. Many short values take far more memory, and computing, than their bytes look like. */
-export const MAX_VALUES = 100_000
+/** JSON values and keys in one body. Many short ones take far more memory, and computing, than their bytes look like. */
+export const MAX_VALUES = 80_000
 
 export function tooLargeFailure(what: string, limit: number, field: string): Failure {
   return new Failure('payload_too_large', `${what} is larger than ${limit} bytes.`, { field, limit_bytes: limit })
@@ -52,7 +52,7 @@ function valueOf(
   return JSON.parse(text.slice(node.start, node.end))
 }
 
-/** Counts values by their separators, before any of them takes memory. The failure names the member of the body that has one too many. */
+/** Counts values and keys by their separators, before any of them takes memory. The failure names the member of the body that has one too many. */
 function limitValues(text: string): void {
   let count = 1
   let depth = 0
@@ -74,7 +74,7 @@ function limitValues(text: string): void {
       depth++
       count++
     } else if (code === 93 || code === 125) depth--
-    else if (code === 44) count++
+    else if (code === 44 || code === 58) count++
     if (count > MAX_VALUES) throw tooMany(depth > 1 ? fieldPath([key]) : '')
   }
 }
@@ -84,7 +84,7 @@ const LONGEST_NAME = 64
 function tooMany(field: string): Failure {
   return new Failure(
     'payload_too_large',
-    `${field === '' ? 'The body' : field}: holds more than ${MAX_VALUES} JSON values.`,
+    `${field === '' ? 'The body' : field}: holds more than ${MAX_VALUES} JSON values and keys.`,
     {
       field,
       limit_values: MAX_VALUES,

@@ -1,3 +1,4 @@
+import type { TemplateWork } from '../core/prompt/template.ts'
 import type { CacheInput } from '../contract/cache.ts'
 import { cacheValue } from '../contract/cache.ts'
 import { invalid } from '../contract/failure.ts'
@@ -69,18 +70,22 @@ export interface Source {
  * Reads a body of either form. `systemHead`: as in `NeutralRequest`; a native body stays as it is. Throws `invalid_request` or
  * `unsupported` for what cannot be rendered.
  */
-export function sourceOf(body: WarmBody, now: number, systemHead = 0): Source {
+export function sourceOf(
+  body: WarmBody,
+  now: number,
+  { systemHead = 0, templateWork: work }: { systemHead?: number; templateWork?: TemplateWork } = {},
+): Source {
   refuseMisplaced(body)
   const { provider, request, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
   const card = cardOf({ provider, request, model }, 'provider')
   const cache = cacheOf(body.cache)
   if (request !== undefined) {
-    const text = filled(request.text, dialectOf(card), { vars: body.vars, filter: body.tool_filter })
+    const text = filled(request.text, dialectOf(card), { vars: body.vars, filter: body.tool_filter, work })
     const native = { text, ...(model === undefined ? {} : { model }) }
     return { card, cache, neutral: null, advice: [], native: (wanted) => withCache(native, wanted) }
   }
-  const read = neutralRequest(card, body, cache, now)
+  const read = neutralRequest(card, body, cache, now, work)
   const { advice } = read
   const neutral = { ...read.neutral, ...(systemHead === 0 ? {} : { systemHead }) }
   return {

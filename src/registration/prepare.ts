@@ -6,6 +6,7 @@ import type { WarmBody } from '../contract/warm.ts'
 import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
+import type { TemplateWork } from '../core/prompt/template.ts'
 import type { TokenBound } from '../core/prompt/token-bound.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
@@ -56,6 +57,8 @@ export type PrepareOptions = Destination & {
   lint?: LintSetting
   /** UTF-16 units of the neutral form's system prompt that become a block of their own. Absent: it is one block. */
   systemHead?: number
+  /** What the templates of the same request have done so far; absent: nothing. */
+  templateWork?: TemplateWork
 }
 
 /**
@@ -63,7 +66,7 @@ export type PrepareOptions = Destination & {
  * Throws the first `Failure` in that order.
  */
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
-  const source = sourceOf(body, now, options.systemHead)
+  const source = sourceOf(body, now, options)
   const { card } = source
   const checked = (cache: Source['cache']): CheckedCut => checkedCut(card, source.native(cache), now, body.base_model)
   const { prefix: asked, faults } = atOfferedRetention(checked(source.cache), source, (retention) =>
@@ -81,7 +84,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const probes = buildableProbes(dialectOf(card), asked, facts, maxOutputTokens)
   const prefix = atChosenRetention(
     asked,
-    { keepWarm, facts, bound, outputFloor: probes.outputFloors[0] ?? 0, now },
+    { keepWarm, facts, bound, outputFloor: probes.outputFloors[0] ?? 0, lifetime: body.lifetime, now },
     (retention) => cut(card, source.native({ ...NO_WISH, ...source.cache, retention }), now, body.base_model),
   )
   const policy = options.anySize === true ? shownOnly(body.lint) : lintPolicy(body.lint, options.lint ?? null)
@@ -119,6 +122,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       ...breakpointsOf(source.cache),
       ...opennessOf(card, body.cache),
       required,
+      ...(body.lifetime === undefined ? {} : { lifetime: body.lifetime }),
       keepWarm: body.keep_warm === undefined ? null : keepWarm,
     },
   }

@@ -1,4 +1,5 @@
 import { DEFAULT_HOLDOUT, DEFAULT_TTFT_SHARE } from '../contract/keep-warm.ts'
+import type { Lifetime } from '../contract/lifetime.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import type { PrefixRecord } from './record.ts'
 
@@ -9,6 +10,8 @@ export type Registration = Omit<
 > & {
   /** Whether the cache is required; null or absent: a known prefix keeps its own answer. */
   required?: boolean | null
+  /** How long its session lives, where the caller says it; absent: a known prefix keeps what was told. */
+  lifetime?: Lifetime
   /** The pool that it is warmed through, and its model there; absent: none. */
   pool?: { gateway: string; model: string }
   /** Null: a new prefix gets the default plan, and a known one keeps its own. */

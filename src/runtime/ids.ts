@@ -50,6 +50,11 @@ export function managedCacheMark(text: string, key: string): string {
   return createHmac('sha256', key).update(text).digest('hex').slice(0, 32)
 }
 
+/** A candidate's id: a hash of its entry under a key of the account, so that equal contents of two accounts show no likeness. */
+export function candidateId(entry: string, salt: string): string {
+  return `cnd_${createHmac('sha256', salt).update(entry).digest('base64url').slice(0, 16)}`
+}
+
 /** Draws a signing secret for a webhook: 256 random bits in the form of Standard Webhooks. */
 export function newWebhookSecret(): string {
   return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`

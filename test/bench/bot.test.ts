@@ -5,7 +5,7 @@ import type { Score } from '../../bench/bot/report.ts'
 import { scriptOf, SIZES } from '../../bench/bot/script.ts'
 import type { ChatMessage } from '../../src/core/conversation/window.ts'
 import { names, readText, section, tableRows } from '../docs/documents.ts'
-import { tokensOf } from '../lab/blocks.ts'
+import { tokensOf } from '../lab/counting.ts'
 
 describe('the conversation of the bench', () => {
   it('is of the sizes that it says, and the same for the same seed', () => {

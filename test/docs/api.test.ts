@@ -1,3 +1,4 @@
+import { MAX_TOKENS } from '../../src/core/prompt/template.ts'
 import * as z from 'zod'
 import { globSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -9,7 +10,7 @@ import { PREFIXES_PER_REGISTRY } from '../../src/durable/registry/prefixes/regis
 import { KEY_CACHE_MS } from '../../src/http/server/auth.ts'
 import { MAX_REQUEST_BYTES } from '../../src/http/server/read-body.ts'
 import { operations } from '../../src/http/openapi.ts'
-import { MAX_TOOLS } from '../../src/providers/dialects/shared/body.ts'
+import { MAX_TOOLS, MAX_MEMBERS } from '../../src/providers/dialects/shared/body.ts'
 import { cards } from '../../src/providers/registry.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
 import { FOREGROUND_MS } from '../../src/http/server/long-poll.ts'
@@ -47,11 +48,13 @@ describe('docs/api.md', () => {
   it('states the limits as they are', () => {
     const limits = new Map(tableRows(section(api, 'Limits')).map(([what, limit]) => [what, limit]))
     expect(limits.get('Body of a request')).toBe(
-      `${MAX_REQUEST_BYTES / 2 ** 20} MiB (${number(MAX_REQUEST_BYTES)} bytes), and ${number(MAX_VALUES)} JSON values`,
+      `${MAX_REQUEST_BYTES / 2 ** 20} MiB (${number(MAX_REQUEST_BYTES)} bytes), and ${number(MAX_VALUES)} JSON values and keys`,
     )
     expect(limits.get('Prefix, after cutting at its end')).toBe(
       `${MAX_PREFIX_BYTES / 2 ** 20} MiB (${number(MAX_PREFIX_BYTES)} bytes)`,
     )
+    expect(limits.get("Members of a provider's body, at its top")).toBe(number(MAX_MEMBERS))
+    expect(limits.get('Templates of a request')).toContain(`${number(MAX_TOKENS)} tags`)
     expect(limits.get('Tools')).toBe(number(MAX_TOOLS))
     expect(limits.get('Depth of JSON')).toBe(`${MAX_DEPTH} levels`)
     expect(limits.get('Observations in one call')).toBe(number(MOST_OBSERVATIONS))

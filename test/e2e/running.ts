@@ -12,6 +12,8 @@ export interface Running {
   kill: () => Promise<void>
   /** All that its processes have written to their outputs. */
   said: () => string
+  /** Group of its processes. */
+  group: number
 }
 
 export interface RunOptions {
@@ -20,6 +22,12 @@ export interface RunOptions {
   vars: Record<string, string>
   /** Folder for the logs of wrangler itself; absent: its own. */
   logs?: string
+  /** Entry of another bundle, below the project's folder; absent: the shipped Worker. */
+  main?: string
+  /** Constants that the bundle is built with, as expressions. */
+  defines?: Record<string, string>
+  /** Longest time until it answers; absent: 30 s. */
+  readyMs?: number
 }
 
 export async function freePort(): Promise<number> {
@@ -32,10 +40,22 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts the production bundle in the local runtime, in separate processes. */
-export async function runWorker({ persist, port, vars, logs }: RunOptions): Promise<Running> {
-  const args = ['dev', '--local', '--port', String(port), '--inspector-port', '0', '--persist-to', persist]
+export async function runWorker(options: RunOptions): Promise<Running> {
+  const { persist, port, vars, logs, main, defines = {}, readyMs = 30_000 } = options
+  const args = [
+    'dev',
+    ...(main === undefined ? [] : [main]),
+    '--local',
+    '--port',
+    String(port),
+    '--inspector-port',
+    '0',
+    '--persist-to',
+    persist,
+  ]
   args.push('--show-interactive-dev-session=false', '--log-level', 'warn')
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`)
+  for (const [name, value] of Object.entries(defines)) args.push('--define', `${name}:${value}`)
   const child = spawn(process.execPath, [join(root, 'node_modules/wrangler/bin/wrangler.js'), ...args], {
     cwd: root,
     detached: true,
@@ -58,17 +78,17 @@ export async function runWorker({ persist, port, vars, logs }: RunOptions): Prom
     killGroup(child)
     await gone
   }
-  for (let tries = 0; tries < 300; tries++) {
+  for (const until = performance.now() + readyMs; performance.now() < until;) {
     if (child.exitCode !== null) throw new Error(`the Worker did not start:\n${said.slice(-4_000)}`)
     try {
-      if ((await fetch(`${base}/health`)).ok) return { base, kill, said: () => said }
+      if ((await fetch(`${base}/health`)).ok) return { base, kill, said: () => said, group: child.pid ?? 0 }
     } catch {
       // not listening yet
     }
     await pause(100)
   }
   await kill()
-  throw new Error(`the Worker was not ready in 30 s:\n${said.slice(-4_000)}`)
+  throw new Error(`the Worker was not ready in ${readyMs / 1_000} s:\n${said.slice(-4_000)}`)
 }
 
 function killGroup(child: ChildProcess): void {

@@ -26,12 +26,38 @@ describe('the keys of a call', () => {
       '',
       { ours: null, theirs: true },
     ],
+    [
+      'its header, with a signature of AWS and the name of a credential in its place',
+      { 'x-pilotlight-key': 'plk_a', authorization: 'AWS4-HMAC-SHA256 Credential=x', 'x-pilotlight-credential': 'aws' },
+      '',
+      { ours: 'plk_a', theirs: false },
+    ],
+    [
+      'its header, with a key of the provider that the name of a credential does not replace',
+      { 'x-pilotlight-key': 'plk_a', authorization: 'Bearer sk', 'x-pilotlight-credential': 'other' },
+      '',
+      { ours: 'plk_a', theirs: true },
+    ],
   ])('ours in %s', (_, headers, query, expected) => {
     expect(keys(headers as Record<string, string>, query)).toEqual(expected)
   })
 
   test('a token in the path counts first', () => {
     expect(keys({ 'x-pilotlight-key': 'plk_a' }, '', 'tok')).toEqual({ ours: 'tok', theirs: false })
+  })
+
+  test('a stored secret takes the place of a signature of AWS, and of what belongs to it', () => {
+    const given = new Headers({
+      authorization: 'AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host;x-amz-date, Signature=y',
+      'x-amz-date': '20261201T000000Z',
+      'x-amz-security-token': 'session',
+      'x-amz-content-sha256': '0',
+      'x-amzn-bedrock-trace': 'ENABLED',
+    })
+    expect([...withSecret(given, { auth: { header: 'authorization-bearer' } }, 'ABSK')]).toEqual([
+      ['authorization', 'Bearer ABSK'],
+      ['x-amzn-bedrock-trace', 'ENABLED'],
+    ])
   })
 
   test('with a stored secret no other key stays', () => {

@@ -4,7 +4,9 @@ import { expect, it } from 'vitest'
 
 const test = join(import.meta.dirname, '..')
 const files = (folder: string, wanted: RegExp): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => wanted.test(path))
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (path) => wanted.test(path) && !path.includes('node_modules'),
+  )
 
 /** Cases that no test names; each test names its files one by one. */
 function unused(cases: readonly string[], texts: readonly string[]): string[] {

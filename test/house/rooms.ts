@@ -45,12 +45,13 @@ export const buildings: Building[] = [
       [room('registration', 'from the body of a request to what is stored')],
       [
         room('durable', 'the Durable Objects and their tables'),
+        room('diagnosis', 'why a request missed, from what is told of it'),
         room('gateway', "the proxy at `/via`: callers' own requests, on to their providers"),
       ],
       [room('erasure', 'deletes accounts, and the prompts of accounts')],
       [
         room('queue', 'consumers of the queues: probes, their dead letters, observations'),
-        room('cron', 'the sweep of every minute, the daily roll-up, the reconciliation of managed caches'),
+        room('cron', 'the sweep of every minute'),
         room('dashboard', 'the page at `/`'),
       ],
       [room('http', 'routes, authentication, JSON answers')],
@@ -73,11 +74,13 @@ export const buildings: Building[] = [
       ],
       [
         room('lint', 'what in a prompt makes requests miss the cache'),
+        room('candidates', 'beginnings that recur in calls, and whether they are worth registering'),
         room('conversation', 'a conversation: window, turns, breakpoints, life cycle'),
         room(
           'managed-cache',
           'caches that a provider manages by a handle (Gemini style): state, events, plan, ownership',
         ),
+        room('diagnosis', 'why a request missed: verdicts, and how the evidence is judged'),
         room('prefix', 'the row of one prefix: state, receipts, history, signals, announcements, alerts'),
       ],
       [
@@ -116,6 +119,7 @@ export const buildings: Building[] = [
         room('lint', 'the parts of a body that lint looks at'),
         room('tokens', 'how many tokens a request can have at most'),
       ],
+      [room('diagnosis', 'two bodies, held against each other as their provider would')],
     ],
   },
   {
@@ -131,7 +135,7 @@ export const buildings: Building[] = [
       ],
       [room('migrate', 'schema steps')],
       [
-        room('directory', 'which accounts exist, when each is due, overrides, the kill switch'),
+        room('directory', 'which accounts exist, when each is due, overrides, the kill switch; work for every account'),
         room('live', 'live objects: a base class for objects that wait for events without cost'),
         room('registry', 'one for each account'),
       ],
@@ -157,6 +161,7 @@ export const buildings: Building[] = [
       ],
       [
         room('warming', 'single flight, barriers, crews'),
+        room('learning', 'what calls through the gateway teach: candidates, registration by use'),
         room('account', 'settings, keys, credentials, webhook and its outbox'),
       ],
       [room('daily-maintenance', 'roll-ups and expiry')],
@@ -173,10 +178,12 @@ export const buildings: Building[] = [
       [
         room('bots'),
         room('caches'),
+        room('candidates', 'what recurs in calls through the gateway'),
         room('deployment', 'health, metrics, kill switch'),
         room('gateways', 'model pools, under their public name'),
         room('ledger'),
         room('lifetimes', 'how long entries stay readable, by model and size'),
+        room('diagnosis', '`POST /diagnose`'),
         room('observations'),
         room('providers'),
       ],
@@ -191,7 +198,7 @@ export const buildings: Building[] = [
     path: 'src/cli',
     steps: [
       [room('shell', 'arguments, files, terminal')],
-      [room('log', 'formats of logs'), room('lint')],
+      [room('log', 'formats of logs'), room('lint'), room('why', 'why a request missed')],
       [room('simulate')],
       [room('main', 'the list of commands')],
       [room('run', 'entry of the program')],

@@ -138,6 +138,7 @@ export function longFiles(files: SourceFile[]): string[] {
 /** Folders of tests beside `src`: they test more than one room. */
 const OWN_TEST_FOLDERS = [
   'bench',
+  'clients',
   'compatibility',
   'dashboard',
   'docs',

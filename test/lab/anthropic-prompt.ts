@@ -2,7 +2,8 @@
  * How a Messages request becomes one prompt: tools, then system, then messages, each block with the hash of everything up to
  * its end. Source: Anthropic docs, build-with-claude/prompt-caching; checked 2026-11-21.
  */
-import { PromptChain, tokensOf } from './blocks.ts'
+import { PromptChain } from './blocks.ts'
+import { promptTokensOf } from './counting.ts'
 import type { CachePoint } from './cache-model.ts'
 import { arrayAt, compact, isObject, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -57,7 +58,7 @@ function blockOf(node: JsonNode, role: string, where: string): Block {
   const rendered = text !== undefined && plain ? text : compact(node, MARKER)
   const run = type === 'tool_use' || type === 'tool_result' ? type : undefined
   const control = member(node, 'cache_control') ?? undefined
-  return { text: `${role}\u0000${rendered}`, tokens: tokensOf(rendered), control, run, where, node }
+  return { text: `${role}\u0000${rendered}`, tokens: promptTokensOf(rendered), control, run, where, node }
 }
 
 /** All blocks by level, in the order in which they are rendered. */
@@ -68,7 +69,7 @@ export function anthropicBlocks(body: JsonObject): { tools: Block[]; system: Blo
     const control = member(tool, 'cache_control') ?? undefined
     return {
       text: `tool\u0000${rendered}`,
-      tokens: tokensOf(rendered),
+      tokens: promptTokensOf(rendered),
       control,
       run: undefined,
       where: `tools.${i}`,

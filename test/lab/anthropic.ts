@@ -5,7 +5,7 @@
 import { accountOf, bearerOf, isRefusedKey } from './account.ts'
 import { anthropicPrompt } from './anthropic-prompt.ts'
 import { checkAnthropic } from './anthropic-rules.ts'
-import { tokensOf } from './blocks.ts'
+import { freeCount, tokensOf } from './counting.ts'
 import { answerText, cutTo, sse, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, Refusal, RefusalKind, World } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, parseJson, stringAt } from './json.ts'
@@ -159,7 +159,7 @@ export const anthropic: Dialect = {
 
 function countTokens(call: Call, tokens: number): Answer {
   return {
-    json: { input_tokens: tokens },
+    json: { input_tokens: freeCount(tokens) },
     headers: { 'content-type': 'application/json', 'request-id': requestId(call) },
     begunAt: call.at,
     endsAt: call.at,

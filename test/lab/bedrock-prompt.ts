@@ -2,7 +2,8 @@
  * How a Converse request becomes one prompt: tools, then system, then messages. A cache point ends an entry in front of it.
  * Source: AWS docs, bedrock/latest/userguide/prompt-caching; checked 2026-11-21.
  */
-import { PromptChain, tokensOf } from './blocks.ts'
+import { PromptChain } from './blocks.ts'
+import { promptTokensOf } from './counting.ts'
 import type { CachePoint } from './cache-model.ts'
 import { arrayAt, compact, isObject, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -45,7 +46,7 @@ export function bedrockPrompt(body: JsonObject, model: BedrockModel): BedrockPro
       continue
     }
     const text = isObject(node) && node.size === 1 ? (stringAt(node, 'text') ?? compact(node)) : compact(node)
-    chain.push(`${role}\u0000${text}`, tokensOf(text))
+    chain.push(`${role}\u0000${text}`, promptTokensOf(text))
     places.push({ hash: chain.hash, tokens: chain.tokens, ttlMs: 0, mark: false, position: places.length })
   }
   const marks = places.filter(({ mark }) => mark)

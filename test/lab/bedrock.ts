@@ -3,7 +3,7 @@
  * api-keys, conversation-inference); npm @aws-sdk/client-bedrock-runtime 3.1162.0.
  */
 import { accountOf, bearerOf, isRefusedKey } from './account.ts'
-import { tokensOf } from './blocks.ts'
+import { tokensOf } from './counting.ts'
 import { bedrockModel } from './bedrock-models.ts'
 import { bedrockPrompt } from './bedrock-prompt.ts'
 import { checkBedrock } from './bedrock-rules.ts'

@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto'
-
-/**
- * The lab's token count: one token for every four bytes of UTF-8, rounded up. No vendor's tokenizer: deterministic, close to
- * English text, and the same for everyone.
- */
-export function tokensOf(text: string): number {
-  return Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN)
-}
-
-export const BYTES_PER_TOKEN = 4
+import { addedTokens, bytesPerToken, promptTokensOf } from './counting.ts'
 
 /** A short name for a content: 32 hex digits of SHA-256. */
 export function hashOf(text: string | Uint8Array): string {
@@ -18,7 +9,7 @@ export function hashOf(text: string | Uint8Array): string {
 /** A prompt that grows block by block: the hash after each block stands for everything up to its end. */
 export class PromptChain {
   hash: string
-  tokens = 0
+  tokens = addedTokens()
 
   constructor(seed: string) {
     this.hash = hashOf(seed)
@@ -30,7 +21,7 @@ export class PromptChain {
   }
 
   /** Appends a block. `tokens` says how many it counts, when that differs from the estimate for `text`. */
-  push(text: string, tokens: number = tokensOf(text)): void {
+  push(text: string, tokens: number = promptTokensOf(text)): void {
     this.hash = hashOf(`${this.hash}\u0000block\u0000${text}`)
     this.tokens += tokens
   }
@@ -51,8 +42,10 @@ export function stepsOf(
 ): [number, string][] {
   const running = createHash('sha256').update(seed)
   const steps: [number, string][] = []
+  const perToken = bytesPerToken(parts.map(({ text }) => text))
   let done = 0
-  let next = step * BYTES_PER_TOKEN
+  let tokens = step
+  let next = Math.ceil(tokens * perToken)
   for (const { label, text } of parts) {
     running.update(`\u0000${label}\u0000`)
     const bytes = Buffer.from(text)
@@ -61,9 +54,9 @@ export function stepsOf(
       running.update(bytes.subarray(from, from + next - done))
       from += next - done
       done = next
-      const tokens = done / BYTES_PER_TOKEN
       if (tokens >= minTokens) steps.push([tokens, running.copy().digest('hex').slice(0, 32)])
-      next += step * BYTES_PER_TOKEN
+      tokens += step
+      next = Math.ceil(tokens * perToken)
     }
     running.update(bytes.subarray(from))
     done += bytes.byteLength - from

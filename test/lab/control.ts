@@ -3,16 +3,21 @@ import type { LabClock } from './clock.ts'
 import { jsonResponse } from './deliver.ts'
 import { FAULT_KINDS, WRONG_USAGES } from './faults.ts'
 import type { FaultBoard, FaultRequest } from './faults.ts'
+import { COUNTED_PER } from './counting.ts'
+import type { CountingRule, CountingRules } from './counting.ts'
 import type { CachedContent } from './dialect.ts'
 import { changedSettings, engineChange } from './engines/control.ts'
 import { ENGINES } from './engines/engines.ts'
 import type { Engines } from './engines/engines.ts'
 import type { PrefixCache } from './cache-model.ts'
+import { MAX_BODY_CHARS } from './transcript.ts'
 import type { Transcript } from './transcript.ts'
+
+const provider = z.enum(['anthropic', 'openai', 'gemini', 'vertex', 'bedrock', ...ENGINES])
 
 const faultRequest = z.strictObject({
   kind: z.enum(FAULT_KINDS),
-  provider: z.enum(['anthropic', 'openai', 'gemini', 'vertex', 'bedrock', ...ENGINES]).optional(),
+  provider: provider.optional(),
   model: z.string().optional(),
   times: z.int().min(1).optional(),
   until: z.number().optional(),
@@ -23,8 +28,20 @@ const faultRequest = z.strictObject({
   charged: z.boolean().optional(),
   hidden: z.boolean().optional(),
   how: z.enum(WRONG_USAGES).optional(),
+  factor: z.number().min(1).max(1000).optional(),
   prompts: z.int().min(1).max(1000).optional(),
   tokens: z.int().min(1).max(100_000).optional(),
+})
+
+const countingRule = z.strictObject({
+  provider: provider.optional(),
+  model: z.string().optional(),
+  per: z.enum(COUNTED_PER),
+  added: z
+    .strictObject({ request: z.int().min(0), message: z.int().min(0), tool: z.int().min(0), any_tool: z.int().min(0) })
+    .optional(),
+  times: z.number().positive().max(1000).optional(),
+  free_count_low: z.strictObject({ share: z.number().min(0).max(1), tokens: z.int().min(0) }).optional(),
 })
 
 const serviceAccount = z.strictObject({ client_email: z.string().min(3), public_key: z.string().min(1) })
@@ -55,12 +72,14 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
 export interface Controlled {
   readonly clock: LabClock
   readonly faults: FaultBoard
+  readonly counting: CountingRules
   readonly transcript: Transcript
   readonly cache: PrefixCache
   readonly handles: ReadonlyMap<string, CachedContent>
   readonly engines: Engines
   clearTranscript: () => void
   saveFaults: () => void
+  saveCounting: () => void
   saveClock: () => void
   addServiceAccount: (email: string, publicKey: string) => void
   reset: () => void
@@ -76,7 +95,8 @@ export async function control(lab: Controlled, request: Request, url: URL): Prom
     case 'GET transcript': {
       const since = Number(url.searchParams.get('since') ?? 0)
       const limit = Number(url.searchParams.get('limit') ?? 2000)
-      return jsonResponse(200, { data: lab.transcript.list(since, limit), next_cursor: null })
+      const chars = Number(url.searchParams.get('chars') ?? MAX_BODY_CHARS)
+      return jsonResponse(200, { data: lab.transcript.list(since, limit, chars), next_cursor: null })
     }
     case 'DELETE transcript':
       lab.clearTranscript()
@@ -93,6 +113,19 @@ export async function control(lab: Controlled, request: Request, url: URL): Prom
     case 'DELETE faults':
       lab.faults.clear()
       lab.saveFaults()
+      return jsonResponse(200, { ok: true })
+    case 'GET counting':
+      return jsonResponse(200, { data: lab.counting.list(), next_cursor: null })
+    case 'POST counting': {
+      const body = await readJson(request, countingRule)
+      if (body instanceof Response) return body
+      lab.counting.add(present(body) as CountingRule)
+      lab.saveCounting()
+      return jsonResponse(201, body)
+    }
+    case 'DELETE counting':
+      lab.counting.clear()
+      lab.saveCounting()
       return jsonResponse(200, { ok: true })
     case 'POST service-accounts': {
       const body = await readJson(request, serviceAccount)

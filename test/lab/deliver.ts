@@ -4,6 +4,8 @@ import type { Fault, FaultKind } from './faults.ts'
 import { retold, retoldFrame } from './usage-faults.ts'
 
 const encoder = new TextEncoder()
+/** Between two parts of a stream that drips. */
+const DRIP_MS = 100
 
 function has(faults: readonly Fault[], kind: FaultKind): Fault | undefined {
   return faults.find((fault) => fault.kind === kind)
@@ -77,6 +79,8 @@ async function deliverStream(
       }
       // Half of it, and then nothing until the client leaves.
       if (next === half && has(faults, 'stalls')) return new Promise((resolve) => (leave = resolve))
+      const drips = has(faults, 'drips')
+      if (drips !== undefined && next >= half) await clock.sleep(drips.delay_ms ?? DRIP_MS)
       await clock.sleep(answer.begunAt + frame.afterMs - clock.now())
       let text = retoldFrame(texts[next] ?? '', faults)
       if (next === half && has(faults, 'malformed')) text = `${text.slice(0, Math.floor(text.length / 2))}\n\n`

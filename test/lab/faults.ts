@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
   'html',
   'stream_error',
   'stalls',
+  'drips',
   'missing_usage',
   'missing_cached',
   'wrong_usage',
@@ -21,13 +22,14 @@ export const FAULT_KINDS = [
   'pressure',
   'downgrade_ttl',
   'no_write',
+  'overbilled',
 ] as const
 
 /**
- * Ways in which a proxy or a server counts wrongly: more cached than the input has; zeros everywhere; 10¹⁵ tokens; two members that
- * disagree; the counts of several samplings in one sum, as where a server runs tools.
+ * Ways in which a proxy or a server counts wrongly: more cached than the input has; zeros everywhere; 10¹⁵ tokens; less than none; half a
+ * token; two members that disagree; the counts of several samplings in one sum, as where a server runs tools.
  */
-export const WRONG_USAGES = ['above_input', 'zeros', 'huge', 'disagree', 'summed'] as const
+export const WRONG_USAGES = ['above_input', 'zeros', 'huge', 'negative', 'fraction', 'disagree', 'summed'] as const
 
 export type WrongUsage = (typeof WRONG_USAGES)[number]
 
@@ -46,11 +48,13 @@ export type FaultRequest = {
   probability?: number
   /** For `rate_limited` and `overloaded`; default 1,000. */
   retry_after_ms?: number
-  /** For `timeout` (default 600,000) and `slow_first_token` (default 5,000), in virtual ms. */
+  /** For `timeout` (default 600,000), `slow_first_token` (default 5,000) and `drips` (default 100), in virtual ms. */
   delay_ms?: number
   /** Another status than the usual one, for `server_error`, `overloaded` and `html`. */
   status?: number
-  /** `timeout`: the prompt was processed all the same, so its cache entry exists and is billed. */
+  /**
+   * `timeout`, `server_error`: the prompt was processed all the same, so its cache entry exists and is billed. The error's body has the usage.
+   */
   charged?: boolean
   /** `wrong_usage`: in which way; default `above_input`. */
   how?: WrongUsage
@@ -59,6 +63,8 @@ export type FaultRequest = {
   tokens?: number
   /** `downgrade_ttl`: usage still claims the lifetime that was asked for. */
   hidden?: boolean
+  /** `overbilled`: how many times the tokens of the prompt are billed; default 2. */
+  factor?: number
 }
 
 export type Fault = FaultRequest & { id: number; hits: number }
@@ -129,12 +135,14 @@ export class FaultBoard {
   }
 }
 
-function isUsageTrouble(kind: FaultKind): boolean {
+export function isUsageTrouble(kind: FaultKind): boolean {
   return kind === 'missing_usage' || kind === 'missing_cached' || kind === 'wrong_usage'
 }
 
 function isCacheTrouble(kind: FaultKind): boolean {
-  return kind === 'evict' || kind === 'pressure' || kind === 'downgrade_ttl' || kind === 'no_write'
+  return (
+    kind === 'evict' || kind === 'pressure' || kind === 'downgrade_ttl' || kind === 'no_write' || kind === 'overbilled'
+  )
 }
 
 export function cacheFaultsOf(faults: readonly Fault[]): CacheFaults {

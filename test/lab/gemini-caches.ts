@@ -1,9 +1,10 @@
 /**
  * Gemini's managed caches. Sources, checked 2026-11-21: Gemini API docs api/caching; npm @google/genai 3.1.0, dist/genai.d.ts.
  */
-import { PromptChain, tokensOf } from './blocks.ts'
+import { PromptChain } from './blocks.ts'
 import type { LabelledText } from './blocks.ts'
 import type { Answer, CachedContent, Call, Opened, World } from './dialect.ts'
+import { promptTokensOf } from './counting.ts'
 import { compact, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import { asMessage, checkMembers, checkMessages, field, geminiRefusal } from './gemini-wire.ts'
@@ -30,8 +31,10 @@ export function answerCaches(call: Call, opened: Opened, rest: string, world: Wo
   const id = rest.split('/')[1]
   const operation = `${call.method} ${id === undefined ? 'all' : 'one'}`
   switch (operation) {
-    case 'POST all':
-      return reply(call, resource(create(call, opened, world)))
+    case 'POST all': {
+      const handle = create(call, opened, world)
+      return { ...reply(call, resource(handle)), usage: { totalTokenCount: handle.tokens } }
+    }
     case 'GET all':
       return reply(call, list(call, opened, world))
     case 'GET one':
@@ -193,6 +196,6 @@ function textOf(node: JsonNode): string {
 export function renderGemini(body: JsonObject): PromptChain {
   const chain = new PromptChain('gemini')
   // Labels tell prompts apart but count no tokens.
-  for (const { label, text } of geminiParts(body)) chain.push(`${label}\n${text}`, tokensOf(text))
+  for (const { label, text } of geminiParts(body)) chain.push(`${label}\n${text}`, promptTokensOf(text))
   return chain
 }

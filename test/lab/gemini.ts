@@ -3,7 +3,8 @@
  * 3.1.0, dist/genai.d.ts. `/v1` and `/v1beta` are served alike.
  */
 import { accountOf, bearerOf, isRefusedKey } from './account.ts'
-import { stepsOf, tokensOf } from './blocks.ts'
+import { stepsOf } from './blocks.ts'
+import { freeCount, tokensOf } from './counting.ts'
 import { answerText, cutTo, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, World } from './dialect.ts'
 import { answerCaches, functionNames, geminiParts, handleOf, renderGemini } from './gemini-caches.ts'
@@ -95,7 +96,7 @@ function countTokens(call: Call, { body }: Opened): Answer {
   const inner = field(body, 'generateContentRequest')
   const totalTokens = renderGemini(isObject(inner) ? inner : body).tokens
   const headers = { 'content-type': 'application/json; charset=UTF-8' }
-  return { json: { totalTokens }, headers, begunAt: call.at, endsAt: call.at, usage: null }
+  return { json: { totalTokens: freeCount(totalTokens) }, headers, begunAt: call.at, endsAt: call.at, usage: null }
 }
 
 type Read = { tools?: string[]; cachedTokens: number; totalTokens: number; begunAt: number }

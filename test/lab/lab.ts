@@ -3,6 +3,8 @@ import type { CacheEntry } from './cache-model.ts'
 import { LabClock } from './clock.ts'
 import type { ClockState } from './clock.ts'
 import { control } from './control.ts'
+import { CountingRules } from './counting.ts'
+import type { CountingRule, Vocabulary } from './counting.ts'
 import { deliver, htmlPage, jsonResponse } from './deliver.ts'
 import { Refusal } from './dialect.ts'
 import type { CachedContent, Call, Dialect, Opened, World } from './dialect.ts'
@@ -11,7 +13,7 @@ import { bedrock } from './bedrock.ts'
 import { engineDialect } from './engines/chat.ts'
 import { ENGINES, Engines, isEngine } from './engines/engines.ts'
 import type { EngineName, EngineSettings } from './engines/engines.ts'
-import { cacheFaultsOf, FaultBoard, isRefusalKind } from './faults.ts'
+import { cacheFaultsOf, FaultBoard, isRefusalKind, isUsageTrouble } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { gemini } from './gemini.ts'
 import { exchange } from './google-token.ts'
@@ -21,6 +23,8 @@ import { memoryStore } from './store.ts'
 import type { LabStore } from './store.ts'
 import { MAX_BODY_CHARS, Transcript } from './transcript.ts'
 import type { TranscriptRow } from './transcript.ts'
+import { toldUsage } from './usage-faults.ts'
+import { retold } from './usage-faults.ts'
 import { vertex } from './vertex.ts'
 
 export type LabOptions = {
@@ -36,6 +40,8 @@ export type LabOptions = {
   store?: LabStore
   /** A clock given from outside; it wins over a stored one. */
   clock?: ClockState
+  /** For rules that count by a vocabulary: its tokens of a text. Default: no rule may. */
+  vocabulary?: Vocabulary
   /** How engines are started, where it differs from their defaults. */
   engines?: Partial<Record<EngineName, Partial<EngineSettings>>>
 }
@@ -53,11 +59,13 @@ const SWEEP_EVERY = 500
 const DEFAULT_TIMEOUT_MS = 600_000
 const DEFAULT_SLOW_MS = 5000
 const DEFAULT_RETRY_MS = 1000
+const DEFAULT_FACTOR = 2
 
 /** The simulated providers with their shared state: caches, faults, transcript and clock. */
 export class Lab {
   readonly clock: LabClock
   readonly faults: FaultBoard
+  readonly counting: CountingRules
   readonly transcript = new Transcript()
   readonly cache = new PrefixCache({ track: true })
   readonly handles = new Map<string, CachedContent>()
@@ -76,6 +84,7 @@ export class Lab {
     const clockState = options.clock ?? (stored === undefined ? undefined : (JSON.parse(stored) as ClockState))
     this.clock = new LabClock({ now: options.now, sleep: options.sleep }, clockState)
     this.faults = new FaultBoard(options.random ?? (() => 0))
+    this.counting = new CountingRules(options.vocabulary)
     for (const engine of ENGINES) this.engines.configure(engine, options.engines?.[engine] ?? {})
     this.#load()
   }
@@ -148,7 +157,7 @@ export class Lab {
     row: TranscriptRow,
   ): Promise<Response> {
     for (const fault of faults) {
-      if (isRefusalKind(fault.kind)) {
+      if (isRefusalKind(fault.kind) && !isCharged(fault)) {
         const retryAfterMs = fault.retry_after_ms ?? DEFAULT_RETRY_MS
         throw dialect.refuse(fault.kind, { retryAfterMs, status: fault.status }, call)
       }
@@ -163,11 +172,27 @@ export class Lab {
     }
     const timeout = faults.find((fault) => fault.kind === 'timeout')
     if (timeout !== undefined && timeout.charged !== true) return this.#silence(timeout, row)
-    const answer = dialect.answer(call, opened, this.#world(faults))
+    const times = faults.find((fault) => fault.kind === 'overbilled')
+    const counted = { ...opened, provider: call.provider }
+    const answer = this.counting.during(counted, times === undefined ? 1 : (times.factor ?? DEFAULT_FACTOR), () =>
+      dialect.answer(call, opened, this.#world(faults)),
+    )
     row.usage = answer.usage
     row.answer_begun_at = answer.begunAt
-    this.#saveCache(call.at)
+    if (faults.some(({ kind }) => isUsageTrouble(kind))) row.told = toldUsage(answer.usage, faults)
+    const touched = this.#saveCache(call.at)
+    if (touched.length > 0) row.entries = touched
     if (timeout !== undefined) return this.#silence(timeout, row)
+    const failed = faults.find(isCharged)
+    if (failed !== undefined) {
+      const { status, body, headers } = dialect.refuse('server_error', { retryAfterMs: 0, status: failed.status }, call)
+      const usage = {
+        [call.provider === 'gemini' || call.provider === 'vertex' ? 'usageMetadata' : 'usage']: answer.usage,
+      }
+      row.done_despite = true
+      this.#finish(row, status)
+      return jsonResponse(status, retold({ ...(body as object), ...usage }, faults), headers)
+    }
     let ended = false
     const finish = (): void => {
       if (!ended) this.#finish(row, 200)
@@ -241,6 +266,8 @@ export class Lab {
       answer_begun_at: null,
       finished_at: null,
     }
+    const tag = call.headers.get('x-lab-tag')
+    if (tag !== null) row.tag = tag
     const dropped = this.transcript.add(row)
     if (dropped.length > 0)
       this.#store.remove(
@@ -257,7 +284,8 @@ export class Lab {
     this.#store.put('transcript', [[String(row.seq), JSON.stringify(row)]])
   }
 
-  #saveCache(now: number): void {
+  /** Returns the hashes of the entries that were written or renewed since the last time. */
+  #saveCache(now: number): string[] {
     if (this.#seq % SWEEP_EVERY === 0) this.cache.sweep(now)
     const changes = this.cache.takeChanges()
     const kept: [string, string][] = []
@@ -268,6 +296,7 @@ export class Lab {
     }
     if (kept.length > 0) this.#store.put('entry', kept)
     if (gone.length > 0) this.#store.remove('entry', gone)
+    return kept.map(([key]) => key.slice(key.lastIndexOf('/') + 1))
   }
 
   saveHandle(id: string): void {
@@ -278,6 +307,10 @@ export class Lab {
 
   saveFaults(): void {
     this.#store.put('fault', [['all', JSON.stringify(this.faults.list())]])
+  }
+
+  saveCounting(): void {
+    this.#store.put('setting', [['counting', JSON.stringify(this.counting.list())]])
   }
 
   saveClock(): void {
@@ -311,6 +344,7 @@ export class Lab {
     this.engines.reset()
     this.#serviceAccounts.clear()
     this.faults.clear()
+    this.counting.clear()
     this.transcript.clear()
     this.#spill.clear()
     this.#store.clear()
@@ -325,9 +359,15 @@ export class Lab {
     for (const [key, text] of this.#settings()) {
       if (key.startsWith(ACCOUNT_ROW)) this.#serviceAccounts.set(key.slice(ACCOUNT_ROW.length), text)
     }
+    this.counting.restore(JSON.parse(this.#settings().get('counting') ?? '[]') as CountingRule[])
     const rows = this.#store.load('transcript').map(([, json]) => JSON.parse(json) as TranscriptRow)
     rows.sort((a, b) => a.seq - b.seq)
     for (const row of rows) this.transcript.add(row)
     this.#seq = Math.max(rows.at(-1)?.seq ?? 0, Number(this.#settings().get('seq') ?? 0))
   }
+}
+
+/** A failure of the server after it has done the work, and counted it. */
+function isCharged({ kind, charged }: Fault): boolean {
+  return kind === 'server_error' && charged === true
 }

@@ -2,7 +2,7 @@
  * OpenAI's Chat Completions API. Sources, checked 2026-11-21: OpenAI docs api/reference/resources/chat; guides/prompt-caching;
  * npm openai 7.55.0, resources/chat/completions/completions.d.ts.
  */
-import { tokensOf } from './blocks.ts'
+import { tokensOf } from './counting.ts'
 import { answerText, cutTo, sse, textParts } from './dialect.ts'
 import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
 import { arrayAt, compact, member, numberAt, stringAt } from './json.ts'

@@ -2,9 +2,10 @@
  * OpenAI's two cache regimes. Sources, checked 2026-11-21: OpenAI docs guides/prompt-caching; npm openai 7.55.0,
  * resources/responses/responses.d.ts and resources/chat/completions/completions.d.ts.
  */
-import { hashOf, PromptChain, stepsOf, tokensOf } from './blocks.ts'
+import { hashOf, PromptChain, stepsOf } from './blocks.ts'
 import type { LabelledText } from './blocks.ts'
 import type { CachePoint } from './cache-model.ts'
+import { promptTokensOf } from './counting.ts'
 import type { Call, Opened, World } from './dialect.ts'
 import { compact, isObject, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -255,7 +256,7 @@ function breakpoints(chain: PromptChain, items: readonly PromptItem[], ask: Cach
   const ends: End[] = []
   items.forEach((item, i) => {
     item.parts.forEach((part, p) => {
-      chain.push(`${item.role}\u0000${part.text}`, tokensOf(part.text))
+      chain.push(`${item.role}\u0000${part.text}`, promptTokensOf(part.text))
       const last = p === item.parts.length - 1
       ends.push({ hash: chain.hash, tokens: chain.tokens, item: i, last, explicitTtl: part.breakpointTtl })
     })

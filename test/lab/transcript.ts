@@ -21,8 +21,16 @@ export type TranscriptRow = {
   started_at: number
   answer_begun_at: number | null
   finished_at: number | null
+  /** The work was done, and billed, although the answer was an error. */
+  done_despite?: true
   /** The client left before the last byte. */
   client_left?: true
+  /** The header `x-lab-tag` of the request: whoever sends it marks calls with it. */
+  tag?: string
+  /** Hashes of the entries that the call wrote or renewed, as `GET /_lab/caches` names them. */
+  entries?: string[]
+  /** What the answer said of its usage, where a fault made that another than `usage`; null: nothing. */
+  told?: unknown
 }
 
 export const MAX_ROWS = 2000
@@ -48,9 +56,10 @@ export class Transcript {
     return dropped
   }
 
-  /** Rows after `since` (a seq), at most `limit`. */
-  list(since = 0, limit = MAX_ROWS): TranscriptRow[] {
-    return this.#rows.filter((row) => row.seq > since).slice(0, limit)
+  /** Rows after `since` (a seq), at most `limit`, each with at most `chars` characters of its body. */
+  list(since = 0, limit = MAX_ROWS, chars = MAX_BODY_CHARS): TranscriptRow[] {
+    const rows = this.#rows.filter((row) => row.seq > since).slice(0, limit)
+    return chars >= MAX_BODY_CHARS ? rows : rows.map((row) => ({ ...row, body: row.body.slice(0, chars) }))
   }
 
   clear(): TranscriptRow[] {

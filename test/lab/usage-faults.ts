@@ -39,6 +39,11 @@ export function retold(json: unknown, faults: readonly Fault[]): unknown {
   return wrong === undefined ? told : eachUsage(told, (usage) => wronged(usage, wrong.how ?? 'above_input'))
 }
 
+/** A provider's usage object as these faults tell it; null: they tell nothing. */
+export function toldUsage(usage: unknown, faults: readonly Fault[]): unknown {
+  return (retold({ usage }, faults) as Fields)['usage'] ?? null
+}
+
 /** A frame of a stream, likewise. */
 export function retoldFrame(frame: string, faults: readonly Fault[]): string {
   return frame.replace(
@@ -81,6 +86,10 @@ function wronged(usage: Fields, how: WrongUsage): Fields {
       return eachCount(usage, () => 0)
     case 'huge':
       return eachCount(usage, (name, count) => (INPUT.has(name) || CACHED.has(name) || TOTAL.has(name) ? HUGE : count))
+    case 'negative':
+      return eachCount(usage, (_, count) => -1 - count)
+    case 'fraction':
+      return eachCount(usage, (name, count) => (INPUT.has(name) || TOTAL.has(name) ? count + 0.5 : count))
     case 'above_input':
       return eachCount(usage, (name, count) => (CACHED.has(name) ? input * 3 + 1000 : count))
     case 'disagree':

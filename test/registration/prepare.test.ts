@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readFailure } from '../../src/contract/failure.ts'
 import { warmBody } from '../../src/contract/warm.ts'
+import { noTemplateWork } from '../../src/core/prompt/template.ts'
 import { prepareWarm, registrationOf, reshaped } from '../../src/registration/prepare.ts'
 import { parseBody, WARM_RAW } from '../../src/registration/json-body.ts'
 import { unpack } from '../../src/runtime/bytes.ts'
@@ -118,5 +119,35 @@ describe('a preparation', () => {
       bodyBytes: Buffer.byteLength(text),
       advice: [],
     })
+  })
+})
+
+describe('what one request may compute', () => {
+  const template = (text: string) => ({ ...anthropic, request: { ...request, system: text }, vars: { a: 'rye' } })
+
+  it('templates of several bodies share their tags and steps', () => {
+    const templateWork = noTemplateWork()
+    const once = template('{{ a }} '.repeat(1_500))
+    prepare(once, { templateWork })
+    prepare(once, { templateWork })
+    expect(() => prepare(once, { templateWork })).toThrow(/templates of one request have more than 8000 tags/)
+    expect(() => prepare(once)).not.toThrow()
+  })
+
+  it('templates of several bodies share what they print', () => {
+    const templateWork = noTemplateWork()
+    const big = template(`{% for b in (1..30) %}{{ a }}${'x'.repeat(100_000)}{% endfor %}`)
+    prepare(big, { templateWork })
+    prepare(big, { templateWork })
+    expect(() => prepare(big, { templateWork })).toThrow(/becomes longer than/)
+  })
+
+  it('a body with more than 1,000 members at its top is refused', () => {
+    const members = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n]))
+    expect(refusal({ ...anthropic, request: { ...request, ...members(1_001) } })).toEqual([
+      'invalid_request',
+      'request',
+    ])
+    expect(refusal({ ...anthropic, request: { ...request, ...members(900) } })).toEqual(['none', null])
   })
 })

@@ -2,7 +2,7 @@ import { failureValue } from '../../src/contract/failure.ts'
 import { chooseListed, displayNameOf, readMark } from '../../src/core/managed-cache/ownership.ts'
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import { storageNanos } from '../../src/core/model/storage-price.ts'
-import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
+import { RECONCILE_MS } from '../../src/durable/directory/reconciliation.ts'
 import { ManagedCacheScheduler } from '../../src/durable/registry/managed-caches/scheduler.ts'
 import type { ManagedCacheDue, ManagedCacheView } from '../../src/durable/registry/records/managed-cache.ts'
 import { ContentCredentials } from '../../src/durable/registry/managed-caches/content-credentials.ts'
@@ -359,7 +359,7 @@ export class ManagedCacheWorld {
     return { ...base, ...reply } as ManagedCacheOutcome
   }
 
-  /** The steps of src/cron/reconcile.ts: list the caches, compare them with the tables, delete the unknown ones. */
+  /** The steps of src/durable/directory/reconciliation.ts: list the caches, compare them with the tables, delete the unknown ones. */
   *#reconcile(): Steps<void> {
     const listedAt = this.#timeline.now
     yield { sleepMs: this.#die.around(200, 0.5) }

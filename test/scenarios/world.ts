@@ -153,7 +153,7 @@ export class World {
         budgetNanosPerDay: options.budgetNanosPerDay ?? null,
       },
     })
-    this.#directory.add(ACCOUNT, options.startAt, 0)
+    this.#directory.add(ACCOUNT, options.startAt)
     this.#plan(registered.map(({ at }) => at))
   }
 

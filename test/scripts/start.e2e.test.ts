@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { Api } from '../../scripts/start/api.ts'
 import { loadSamples, quote } from '../../scripts/start/samples.ts'
@@ -33,7 +34,7 @@ const ports = { port: await freePort(), lab: await freePort() }
 function start(
   keys: string,
   ...args: string[]
-): { ended: Promise<Ended>; says: (text: string) => Promise<boolean>; interrupt: () => void } {
+): { ended: Promise<Ended>; said: () => string; says: (text: string) => Promise<boolean>; interrupt: () => void } {
   const devVars = join(folder, 'keys')
   writeFileSync(devVars, keys)
   const all = [
@@ -59,6 +60,7 @@ function start(
   })
   return {
     ended,
+    said: () => result.out + result.err,
     says: (text) => vi.waitUntil(() => (result.out + result.err).includes(text), { timeout: 60_000, interval: 100 }),
     interrupt: () => void process.kill(-(child.pid ?? 0), 'SIGINT'), // Ctrl-C reaches every process of the terminal's group
   }
@@ -148,6 +150,14 @@ describe('npm start', () => {
       }),
     })
     expect(await answer.json()).toMatchObject({ receipt: { kind: 'written' } })
+
+    // The line that it prints, as a person would paste it.
+    const line = /^ {2}(curl .+)$/m.exec(running.said())?.[1] ?? ''
+    const pasted = await promisify(execFile)('sh', ['-c', line], { cwd: root })
+    expect(pasted.stdout).toMatch(/^HTTP\/1\.1 200 /)
+    expect(pasted.stdout).toMatch(/^x-pilotlight: /im)
+    expect(Number(/"cache_read_input_tokens":(\d+)/.exec(pasted.stdout)?.[1])).toBeGreaterThan(5_000)
+
     running.interrupt()
     const { out } = await running.ended
     expect(out).toContain('Stopping')

@@ -1,3 +1,4 @@
+import type { Lifetime } from '../../contract/lifetime.ts'
 import { retentionRows } from './retention-changed.ts'
 import { applyRealRequest } from './real-request.ts'
 import type { ArrivalFacts } from './real-request.ts'
@@ -8,6 +9,7 @@ import { MINUTE_MS } from '../time/time.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { Finding } from '../prefix/parts.ts'
+import { isOneShot } from '../prefix/lifetime.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
@@ -28,6 +30,8 @@ export interface Arrival {
   refers?: boolean
   /** It read the managed cache that the planner keeps the prefix in, and so neither read nor renewed the provider's own. */
   handle?: true
+  /** How long its session lives, where its caller says it. */
+  lifetime?: Lifetime
   /** Its client sent it again after a failure: it is evidence, and no new demand. */
   again?: true
 }
@@ -93,6 +97,7 @@ function isEndedByArrival(reason: StopReason, state: PrefixState, price: Price |
   if (reason === 'losing_money') return hasFaded(state, price, now)
   // The last requests of a session may be reported only after its end was.
   if (reason === 'session_over' && state.signal?.kind === 'end') return false
+  if (reason === 'one_shot' && isOneShot(state)) return false
   return stopReasonIs(reason, 'endedByArrival')
 }
 

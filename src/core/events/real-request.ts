@@ -1,3 +1,4 @@
+import type { Lifetime } from '../../contract/lifetime.ts'
 import { finding } from '../cache/lifetimes.ts'
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import { fitOf, standingOf } from '../cache/drift.ts'
@@ -15,6 +16,7 @@ import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
 import { addFirstToken } from '../prefix/first-token.ts'
 import type { FirstTokenTimes } from '../prefix/first-token.ts'
+import { lifetimeAfter } from '../prefix/lifetime.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
@@ -32,10 +34,11 @@ export interface RealRequest {
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
   first?: KeptDifference
-  /** For these three see `Arrival`. */
+  /** For these see `Arrival`. */
   outOfReach?: true
   handle?: true
   again?: true
+  lifetime?: Lifetime
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -182,11 +185,12 @@ function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transiti
 }
 
 /** Idle gaps, request rate and signal after one more request. */
-function demandAfter(before: PrefixState, { at, again }: RealRequest): Partial<PrefixState> {
+function demandAfter(before: PrefixState, { at, again, lifetime }: RealRequest): Partial<PrefixState> {
   if (again === true) return {}
   const gaps = gapsAfterArrival(before.gaps ?? [], before.lastArrivalAt, at)
   return {
     requests: addRequests(before.requests ?? null, at),
+    ...lifetimeAfter(before.lifetime, lifetime),
     ...(gaps.length === 0 ? {} : { gaps }),
     lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
     ...(before.signal ? { signal: signalAfter(before, at) } : {}),

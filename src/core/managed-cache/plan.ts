@@ -205,22 +205,22 @@ export function rescheduleManagedCache(
     if (context.credentialGone !== undefined) return { ...state, nextAt: null }
     // A stopped cache is deleted at its end, if it exists.
     const endAt = Math.max(now, endsAt(state, context.keep))
-    if (context.killed) return { ...state, nextAt: null }
-    if (mayExist(state.live, endAt)) return { ...state, nextAt: endAt }
-    // One that expires before its end is planned once more, to charge its storage.
-    const { live } = state
-    return { ...state, nextAt: mayExist(live, now) ? Math.max(live?.expiresAt ?? 0, live?.maybeUntilAt ?? 0) : null }
+    if (mayExist(state.live, endAt) && !context.killed) return { ...state, nextAt: endAt }
+    return { ...state, nextAt: storageEndsAt(state, now) }
   }
   const decision = decideManagedCache(state, context, now)
   if (decision.do === 'stop') {
-    if (state.stopped?.reason === decision.reason) return { ...state, nextAt: null }
-    return {
-      ...state,
-      nextAt: null,
-      stopped: { reason: decision.reason, at: now, why: decision.why },
-      why: decision.why,
-    }
+    if (state.stopped?.reason === decision.reason) return { ...state, nextAt: storageEndsAt(state, now) }
+    const stopped = { reason: decision.reason, at: now, why: decision.why }
+    const next = { ...state, stopped, why: decision.why }
+    if (decision.reason === 'kill_switch') return { ...next, nextAt: storageEndsAt(state, now) }
+    return rescheduleManagedCache(next, context, now)
   }
   const nextAt = decision.do === 'call' ? now : decision.at
   return { ...state, stopped: null, nextAt, why: decision.why }
+}
+
+/** When the storage of a stopped cache ends. It is planned once more then, to charge it. Null: it has none. */
+function storageEndsAt({ live }: ManagedCacheState, now: number): number | null {
+  return live !== null && mayExist(live, now) ? Math.max(live.expiresAt, live.maybeUntilAt ?? 0) : null
 }

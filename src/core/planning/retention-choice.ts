@@ -7,6 +7,7 @@ import { gapWords, horizon, reachOf, retentionFor } from './probe-policy.ts'
 import type { Holding } from './probe-policy.ts'
 import { dollars } from '../model/price.ts'
 import { grantedRetention, learnedRetention } from '../cache/retention.ts'
+import { isOneShot } from '../prefix/lifetime.ts'
 import { isWarm, warmUntil } from '../prefix/state.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
@@ -20,9 +21,9 @@ export type ChoiceContext = Pick<
 >
 
 /** The first choice is made at registration, before the latency and the clock's granularity are known. */
-export type FirstChoiceContext = Omit<ChoiceContext, 'grainMs' | 'latency'>
+export type FirstChoiceContext = Omit<ChoiceContext, 'grainMs' | 'latency'> & Pick<PrefixState, 'lifetime'>
 
-type Known = Pick<PrefixState, 'measuredTokens' | 'countedTokens' | 'retention' | 'gaps' | 'requests'>
+type Known = Pick<PrefixState, 'measuredTokens' | 'countedTokens' | 'retention' | 'gaps' | 'requests' | 'lifetime'>
 
 const NOTHING_KNOWN: Known = { measuredTokens: null, retention: null }
 /** Assumed granularity of the clock, so that the first choice is the same in every deployment. */
@@ -44,7 +45,9 @@ export function firstRetentionWhy(context: FirstChoiceContext, retention: string
 }
 
 function firstChoice(context: FirstChoiceContext, now: number): Chosen | null {
-  return chosen(NOTHING_KNOWN, { ...context, grainMs: FIRST_GRAIN_MS }, now)
+  const { lifetime } = context
+  const known = lifetime === undefined ? NOTHING_KNOWN : { ...NOTHING_KNOWN, lifetime }
+  return chosen(known, { ...context, grainMs: FIRST_GRAIN_MS }, now)
 }
 
 /**
@@ -89,7 +92,13 @@ export function cheaperAlternative(
   others: readonly Holding[] = [],
 ): Alternative | null {
   const { retention } = known
-  if (retention === null || retention.kind === 'fixed' || planKind(context.keepWarm.plan).choosesRetention !== 'by_gap')
+  // Nobody returns to a one-shot, so that no gap is expected to end.
+  if (
+    retention === null ||
+    isOneShot(known) ||
+    retention.kind === 'fixed' ||
+    planKind(context.keepWarm.plan).choosesRetention !== 'by_gap'
+  )
     return null
   const own = learnedHolding(known, context, retention)
   if (own === null) return null
@@ -133,6 +142,7 @@ function chosen(known: Known, context: ChoiceContext, now: number): Chosen | nul
   const { choosesRetention } = planKind(context.keepWarm.plan)
   if (choosesRetention === 'by_day') return cheapestDay(holdings)
   if (choosesRetention === null) return null
+  if (isOneShot(known)) return cheapestWrite(holdings)
   const value = latencyValue(context)
   const forecast = gapForecast(known, holdings, value, now)
   const current = known.retention?.name
@@ -157,6 +167,13 @@ function affordable(known: Known, context: ChoiceContext): Holding[] {
     return worst !== null && worst <= callLimit(context.keepWarm)
   })
   return fit.length === 0 ? holdings : fit
+}
+
+/** The retention of the cheapest write, for a session to which nobody returns. */
+function cheapestWrite(holdings: readonly Holding[]): Chosen | null {
+  const holding = holdings.toSorted((a, b) => a.write - b.write)[0]
+  if (holding === undefined) return null
+  return { holding, why: `its session is a one-shot, and a write costs least there: ${dollars(holding.write)}` }
 }
 
 /** The retention with the least cost of a day, for a plan that renews all day. */

@@ -2,6 +2,8 @@ import { breakEvenCap, isFree, latencyValue, latencyWords, prefixTokens, targetO
 import { unboundedRefusal, worstNanos } from './budget.ts'
 import { isDrained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
+import { isOneShot } from '../prefix/lifetime.ts'
+import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { losingWhy, lossLimit } from '../ledger/stop-loss.ts'
 import type { StopReason } from '../prefix/stop-reasons.ts'
@@ -37,6 +39,12 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
     return stop(
       'session_over',
       'a caller reported that the session is over; the next real request, or POST /prefixes/{id}/warm, starts the plan again',
+    )
+  }
+  if (kind.followsSignals && isOneShot(state) && pendingUntil(state, now) === null) {
+    return stop(
+      'one_shot',
+      'a caller reported that its session is a one-shot, to which nobody returns; a request after a silence, or one of an interactive session, starts the plan',
     )
   }
   if (context.killed) return stop('kill_switch', 'the kill switch is on; lifting it starts the plan again')

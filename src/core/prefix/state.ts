@@ -1,3 +1,4 @@
+import type { Lifetime } from '../../contract/lifetime.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
 import type { Receipt } from './receipt.ts'
@@ -106,6 +107,8 @@ export interface PrefixState {
   told?: AlertedStop
   /** What a caller said of the session, until the next real request. Absent in older rows: null. */
   signal?: Signal | null
+  /** How long sessions that use it live, as callers told. Absent: nobody did. */
+  lifetime?: Lifetime
   /** Announced traffic, soonest first. Past announcements go when the next one is added. Absent: none. */
   announcements?: Announcement[]
   nextAt: number | null

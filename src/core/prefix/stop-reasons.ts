@@ -42,6 +42,7 @@ const TABLE = {
   quota_spent: { alerts: true, providersWord: true },
   internal_error: { alerts: true },
   session_over: { yieldsToAnnouncement: true, endedByArrival: true, endedByPending: true },
+  one_shot: { yieldsToAnnouncement: true, endedByArrival: true, endedByPending: true },
   held_out: { yieldsToAnnouncement: true, endedByArrival: true, endedByPending: true },
 } satisfies Record<string, StopTraits>
 

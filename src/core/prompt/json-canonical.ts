@@ -34,7 +34,7 @@ function write(text: string, node: JsonNode, rules: CanonicalRules, parts: strin
         if (rules.drop?.has(entry)) continue
         if (!first) parts.push(',')
         first = false
-        parts.push(JSON.stringify(entry.key), ':')
+        parts.push(quoted(text, entry.keyStart, entry.key), ':')
         write(text, entry.value, rules, parts)
       }
       parts.push('}')
@@ -49,11 +49,18 @@ function write(text: string, node: JsonNode, rules: CanonicalRules, parts: strin
       parts.push(']')
       return
     case 'string':
-      parts.push(JSON.stringify(node.value))
+      parts.push(quoted(text, node.start, node.value))
       return
     default:
       parts.push(text.slice(node.start, node.end))
   }
+}
+
+/** A string with its quotes. One that is written without escapes stands in the text as it is. */
+function quoted(text: string, start: number, value: string): string {
+  const end = start + value.length + 2
+  const written = text.slice(start, end)
+  return text.charCodeAt(end - 1) === 34 && !written.includes('\\') ? written : JSON.stringify(value)
 }
 
 function kept(items: readonly JsonNode[], { omit }: CanonicalRules): readonly JsonNode[] {

@@ -2,8 +2,8 @@ import { Failure } from '../../contract/failure.ts'
 import { replaceNode } from './json-edit.ts'
 import type { Edit } from './json-edit.ts'
 import type { JsonString } from './json-text.ts'
-import { MAX_OUTPUT, renderTemplates, templateParts, tooLong } from './template.ts'
-import type { NamedTemplate } from './template.ts'
+import { MAX_OUTPUT, MAX_WRITTEN, noTemplateWork, renderTemplates, templateParts, tooLong } from './template.ts'
+import type { NamedTemplate, TemplateWork } from './template.ts'
 
 /** A string of a JSON text that is a template. */
 export interface StringTemplate {
@@ -20,11 +20,12 @@ export function templateEdits(
   text: string,
   strings: readonly StringTemplate[],
   vars: Readonly<Record<string, unknown>>,
+  work: TemplateWork = noTemplateWork(),
 ): Edit[] {
   const templates = strings.filter(({ node }) => /\{[{%]/.test(node.value))
   const sign = unusedSign(templates, vars)
   const disguised = templates.map((one) => disguise(one, sign))
-  const outputs = renderTemplates(disguised, vars)
+  const outputs = renderTemplates(disguised, vars, work)
   let written = 0
   return templates.map(({ node, field }, index) => {
     const { texts } = disguised[index]!
@@ -34,7 +35,8 @@ export function templateEdits(
       const span = at % 2 === 1 ? texts[Number(piece)] : undefined
       const raw = span === undefined ? JSON.stringify(piece).slice(1, -1) : spelled(span.begin, span.end)
       written += raw.length
-      if (written > MAX_OUTPUT) throw tooLong(field)
+      work.written += raw.length
+      if (written > MAX_OUTPUT || work.written > MAX_WRITTEN) throw tooLong(field)
       return raw
     })
     return replaceNode(node, `"${pieces.join('')}"`)

@@ -10,8 +10,13 @@ import { Failure } from '../../contract/failure.ts'
  * Throws `invalid_request`, or `payload_too_large` past MAX_OUTPUT characters. Steps, output and memory are limited instead of
  * time, because a Worker's clock does not advance while it computes.
  */
-export function renderTemplate(template: string, vars: Readonly<Record<string, unknown>>, field: string): string {
-  return renderTemplates([{ template, field }], vars)[0] ?? ''
+export function renderTemplate(
+  template: string,
+  vars: Readonly<Record<string, unknown>>,
+  field: string,
+  work?: TemplateWork,
+): string {
+  return renderTemplates([{ template, field }], vars, work)[0] ?? ''
 }
 
 /** A template, and its name for messages. */
@@ -20,16 +25,26 @@ export interface NamedTemplate {
   field: string
 }
 
+/** Work that the templates of one request have done. Bodies of one request share it. */
+export interface TemplateWork {
+  tokens: number
+  steps: number
+  written: number
+}
+
+export const noTemplateWork = (): TemplateWork => ({ tokens: 0, steps: 0, written: 0 })
+
 /** The same for several templates of one body: together they use every name, and share the limits. */
 export function renderTemplates(
   templates: readonly NamedTemplate[],
   vars: Readonly<Record<string, unknown>>,
+  work: TemplateWork = noTemplateWork(),
 ): string[] {
-  const count = { tokens: 0, steps: 0, written: 0 }
+  const count = { work, written: 0 }
   const used = new Set<string>()
   const read = templates.map(({ template, field }) => {
-    const guard = <Result>(work: () => Result): Result => translatingErrors(field, work)
-    const expression = guard(() => longestExpression(template, field, count))
+    const guard = <Result>(step: () => Result): Result => translatingErrors(field, step)
+    const expression = guard(() => longestExpression(template, field, work))
     const parsed = guard(() => ENGINE.parse(template))
     const names = guard(() => namesUsed(parsed))
     for (const name of names) {
@@ -48,8 +63,8 @@ export function renderTemplates(
     guard(() => {
       const context = new Context(vars, ENGINE.options, { sync: true })
       context.renderLimit.use = (steps) => {
-        count.steps += steps
-        if (count.steps > MAX_STEPS) throw refusal(field, `the template takes more than ${MAX_STEPS} steps to render`)
+        work.steps += steps
+        if (work.steps > MAX_STEPS) throw refusal(field, `the template takes more than ${MAX_STEPS} steps to render`)
       }
       const perElement = 1 + Math.floor(expression / EXPRESSION_CHARS)
       // The engine calls this before each element that it renders, also in each turn of a loop.
@@ -81,14 +96,16 @@ export function templateParts({ template, field }: NamedTemplate): TemplatePart[
   })
 }
 
-/** Steps that one rendering may take. */
+/** Steps that the renderings of one request may take. */
 export const MAX_STEPS = 100_000
 /** Characters of a rendered text. */
 export const MAX_OUTPUT = 4 * 1024 * 1024
+/** Characters of all rendered texts of a request. */
+export const MAX_WRITTEN = 2 * MAX_OUTPUT
 /** Working memory, in the engine's units of about a character. */
 const MAX_MEMORY = 32 * 1024 * 1024
-/** Tags, outputs and texts between them in one template. The engine's time grows with the square of their number. */
-const MAX_TOKENS = 20_000
+/** Tags, outputs and texts between them in the templates of one request. The engine's time grows with the square of their number. */
+export const MAX_TOKENS = 8_000
 /** Characters of an expression that count as one step. */
 const EXPRESSION_CHARS = 256
 
@@ -170,11 +187,14 @@ function weightOf(value: unknown): number {
 }
 
 /** Characters of the longest tag or output. The engine reads each again whenever it renders it. */
-function longestExpression(template: string, field: string, count: { tokens: number }): number {
+function longestExpression(template: string, field: string, work: TemplateWork): number {
   const tokens = new Tokenizer(template, ENGINE.options.operators).readTopLevelTokens(ENGINE.options)
-  count.tokens += tokens.length
-  if (count.tokens > MAX_TOKENS)
-    throw refusal(field, `the template has more than ${MAX_TOKENS} tags, outputs and texts between them`)
+  work.tokens += tokens.length
+  if (work.tokens > MAX_TOKENS)
+    throw refusal(
+      field,
+      `the templates of one request have more than ${MAX_TOKENS} tags, outputs and texts between them`,
+    )
   let longest = 0
   for (const { kind, begin, end } of tokens) if (kind !== TokenKind.HTML) longest = Math.max(longest, end - begin)
   return longest
@@ -192,9 +212,9 @@ class Unprintable extends Error {}
 class BoundedOutput {
   buffer = ''
   readonly #field: string
-  readonly #count: { written: number }
+  readonly #count: { work: TemplateWork; written: number }
 
-  constructor(field: string, count: { written: number }) {
+  constructor(field: string, count: { work: TemplateWork; written: number }) {
     this.#field = field
     this.#count = count
   }
@@ -202,7 +222,8 @@ class BoundedOutput {
   write(text: unknown): void {
     const added = typeof text === 'string' ? text : printable(text)
     this.#count.written += added.length
-    if (this.#count.written > MAX_OUTPUT) throw tooLong(this.#field)
+    this.#count.work.written += added.length
+    if (this.#count.written > MAX_OUTPUT || this.#count.work.written > MAX_WRITTEN) throw tooLong(this.#field)
     this.buffer += added
   }
 }

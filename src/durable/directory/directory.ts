@@ -10,12 +10,21 @@ import { BodyKeyStore } from './tables/body-keys.ts'
 import { OverrideStore } from './tables/overrides.ts'
 import { DirectoryStore } from './tables/accounts.ts'
 import type { ListedAccount } from './tables/accounts.ts'
-import { RollOut } from './roll-out.ts'
-import { RollOutStore } from './tables/roll-out.ts'
-import type { RollOutProgress } from './tables/roll-out.ts'
+import type { RoundProgress } from './tables/rounds.ts'
+import { AccountWork } from './work.ts'
+import type { WorkName, WorkProgress } from './work.ts'
 import { durableSql } from '../sql.ts'
 import type { KillSwitch } from '../../runtime/kill-switch.ts'
 import { registryAt } from '../../runtime/objects.ts'
+import { rememberOverrides } from '../../runtime/overrides.ts'
+
+interface Health {
+  sweptAt: number | null
+  oldestDueAt: number | null
+  accounts: number
+  killSwitch: boolean
+  work: Record<WorkName, WorkProgress>
+}
 
 /** Directory of the accounts: one object for each deployment. A Registry asks it for its key once in its life; no other request waits for it. */
 export class Directory extends DurableObject<Environment> {
@@ -24,10 +33,15 @@ export class Directory extends DurableObject<Environment> {
   readonly #keyStore = new BodyKeyStore(durableSql(this.ctx.storage))
   readonly #bodyKeys = new BodyKeys(this.#store, this.#keyStore, this.env)
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
-  readonly #rollOuts = new RollOutStore(durableSql(this.ctx.storage))
-  readonly #rollOut = new RollOut(this.#rollOuts, this.ctx.storage, this.clock, (account) =>
-    registryAt(this.env, account).adopt({ killSwitch: this.killSwitchState(), overrides: this.overrides() }),
-  )
+  readonly #work = new AccountWork({
+    storage: this.ctx.storage,
+    env: this.env,
+    clock: this.clock,
+    tell: (account) =>
+      registryAt(this.env, account).adopt({ killSwitch: this.killSwitchState(), overrides: this.overrides() }),
+    marks: () => this.managedCacheMarks(),
+    knowOverrides: () => rememberOverrides(this.overrides()),
+  })
 
   /** Answers what a method answers or throws, as a value. */
   answer(method: string, given: unknown[]): Promise<unknown> {
@@ -38,7 +52,11 @@ export class Directory extends DurableObject<Environment> {
   add(account: string): boolean {
     const others = namesOf(accountIdOf(account)).filter((name) => name !== account)
     if (others.some((name) => this.#store.has(name))) return false
-    return this.#store.add(account, this.clock.now(), this.#rollOuts.version())
+    return this.#store.transaction(() => {
+      if (!this.#store.add(account, this.clock.now())) return false
+      this.#work.joined(account)
+      return true
+    })
   }
 
   /** Removes an account whose Registry was erased. */
@@ -99,7 +117,18 @@ export class Directory extends DurableObject<Environment> {
       this.#store.saveSetting('swept_at', String(at))
     })
     this.#bodyKeys.rewrapSome()
-    await this.#rollOut.arm() // in case its alarm was lost
+    await this.beginWork(at)
+  }
+
+  /** Begins what is due of the work for every account; its alarm does it. Arms that also in case it was lost. */
+  async beginWork(now: number): Promise<void> {
+    this.#store.transaction(() => this.#work.begin(now))
+    await this.#work.arm()
+  }
+
+  /** How far the work for every account is. */
+  work(): Record<WorkName, WorkProgress> {
+    return this.#work.progress()
   }
 
   /** A page of accounts after the id `after`, at most `limit`. */
@@ -122,9 +151,10 @@ export class Directory extends DurableObject<Environment> {
     for (const { id, revision, settings } of copies) this.#store.copy(id, revision, settings)
   }
 
-  health(): { sweptAt: number | null; oldestDueAt: number | null; accounts: number; killSwitch: boolean } {
+  health(): Health {
     const swept = this.#store.setting('swept_at')
-    return { sweptAt: swept === null ? null : Number(swept), ...this.#store.health(), killSwitch: this.killSwitch() }
+    const killSwitch = this.killSwitch()
+    return { sweptAt: swept === null ? null : Number(swept), ...this.#store.health(), killSwitch, work: this.work() }
   }
 
   /** Random id of this deployment, created once. It marks the handles of this deployment at the providers. */
@@ -144,17 +174,9 @@ export class Directory extends DurableObject<Environment> {
     return { deployment: this.deploymentId(), key }
   }
 
-  /** True for one tick in each `everyMs`: that tick reconciles the managed caches. If it fails it calls `reconcileAgainAt`. */
-  takeReconcile(now: number, everyMs: number): boolean {
-    const last = Number(this.#store.setting('reconcile_began_at') ?? Number.NEGATIVE_INFINITY)
-    if (now - last < everyMs) return false
-    this.#store.saveSetting('reconcile_began_at', String(now))
-    return true
-  }
-
   /** Lets the next reconciliation begin at `at`. */
-  reconcileAgainAt(at: number, everyMs: number): void {
-    this.#store.saveSetting('reconcile_began_at', String(at - everyMs))
+  reconcileAgainAt(at: number): void {
+    this.#work.reconcileAt(at)
   }
 
   /** Random seed of the seals of account keys, created at its first use and never changed. */
@@ -180,13 +202,13 @@ export class Directory extends DurableObject<Environment> {
     provider: string,
     override: ProviderOverride | null,
     requestId: string,
-  ): Promise<{ overrides: Overrides; rollOut: RollOutProgress }> {
+  ): Promise<{ overrides: Overrides; rollOut: RoundProgress }> {
     this.#store.transaction(() => {
       this.#facts.add(provider, override, this.clock.now(), requestId)
-      this.#rollOuts.begin()
+      this.#work.changed()
     })
-    const changed = { overrides: this.#facts.overrides(), rollOut: this.#rollOuts.progress() }
-    await this.#rollOut.arm()
+    const changed = { overrides: this.#facts.overrides(), rollOut: this.#work.rollOut() }
+    await this.#work.arm()
     return changed
   }
 
@@ -199,23 +221,23 @@ export class Directory extends DurableObject<Environment> {
   }
 
   /** Throws the switch: from now on, whoever asks before he sends is told. The accounts learn of it one after the other. */
-  async setKillSwitch(on: boolean): Promise<{ state: KillSwitch; rollOut: RollOutProgress }> {
+  async setKillSwitch(on: boolean): Promise<{ state: KillSwitch; rollOut: RoundProgress }> {
     if (on !== this.killSwitch())
       this.#store.transaction(() => {
         this.#store.saveSetting('kill_switch', on ? 'on' : 'off')
-        this.#store.saveSetting('kill_switch_version', String(this.#rollOuts.begin()))
+        this.#store.saveSetting('kill_switch_version', String(this.#work.changed()))
       })
-    const changed = { state: this.killSwitchState(), rollOut: this.#rollOuts.progress() }
-    await this.#rollOut.arm()
+    const changed = { state: this.killSwitchState(), rollOut: this.#work.rollOut() }
+    await this.#work.arm()
     return changed
   }
 
   /** How many accounts have not stored the last change of the kill switch or the overrides yet. */
-  rollOut(): RollOutProgress {
-    return this.#rollOuts.progress()
+  rollOut(): RoundProgress {
+    return this.#work.rollOut()
   }
 
   override alarm(): Promise<void> {
-    return this.#rollOut.run()
+    return this.#work.run()
   }
 }

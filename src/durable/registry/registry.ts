@@ -29,6 +29,8 @@ import { delegate } from './delegated.ts'
 import type { Delegated, Instances } from './delegated.ts'
 import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
+import { Candidates } from './learning/candidates.ts'
+import { LearningRpc } from './learning/rpc.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
@@ -64,6 +66,7 @@ const DELEGATES = {
   account: AccountRpc,
   prompts: PromptRpc,
   prefixes: PrefixRpc,
+  learning: LearningRpc,
   warming: WarmingRpc,
   probes: ProbeRpc,
   ledger: LedgerRpc,
@@ -175,7 +178,7 @@ export class Registry extends Delegating {
       bodyKeyReady: () => this.#bodyKey.ready(),
       grants: (leases: readonly { credential: string }[]) => accountGrants.forLeases(leases),
       send: (messages: readonly Message[]) => this.#send(messages),
-      requireAccount: () => this.#requireAccount(),
+      requireAccount: () => requireAccount(store),
       requireStorage: (advice?: string) => this.#requireStorage(advice),
       advanceCrews: () => this.#fallbacks.advance().then(() => this.#crews.advance()),
     }
@@ -185,6 +188,7 @@ export class Registry extends Delegating {
     this.#barriers = new Barriers(store, this.#scheduler, clock)
     const upkept = { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup }
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
+    const candidates = new Candidates(store, planning)
     const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({
@@ -211,6 +215,12 @@ export class Registry extends Delegating {
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
         wakeBarrier: (k) => this.#barriers.wake(k),
+        learn: (lessons, at) => candidates.learn(lessons, at),
+      }),
+      learning: new LearningRpc({
+        ...shared,
+        lookup: this.#lookup,
+        candidates,
       }),
       warming: new WarmingRpc({
         ...shared,
@@ -233,13 +243,9 @@ export class Registry extends Delegating {
     }
   }
 
-  #requireAccount(): void {
-    requireAccount(this.#store)
-  }
-
   /** Throws `unsupported` when the account's storage is nearly full. `advice` ends the message. */
   #requireStorage(advice = ''): void {
-    this.#requireAccount()
+    requireAccount(this.#store)
     if (this.ctx.storage.sql.databaseSize <= STORAGE_LIMIT_BYTES) return
     throw new Failure('unsupported', `this account has used nearly all of its storage${advice}`)
   }

@@ -5,6 +5,7 @@ import type { AccountSettings } from '../../durable/registry/records/account.ts'
 import { botName } from '../../durable/registry/records/bot.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import { botAt } from '../../runtime/objects.ts'
+import { candidateJson } from '../candidates/routes.ts'
 import { poolJson } from '../gateways/routes.ts'
 import { sumJson } from '../ledger/routes.ts'
 import { cacheJson } from '../present/managed-cache.ts'
@@ -105,12 +106,13 @@ const PARTS: Record<Part, (c: Call, settings: AccountSettings, after: number | s
 /** Settings and small lists, numbered. */
 async function* accountLines(c: Call, settings: AccountSettings, after: number | string | null): AsyncGenerator<Line> {
   const registry = registryOf(c, settings.account)
-  const [keys, credentials, webhook, pools, days] = await Promise.all([
+  const [keys, credentials, webhook, pools, days, candidates] = await Promise.all([
     registry.keys(),
     registry.credentials(),
     registry.webhook(),
     registry.pools(),
     registry.totals(),
+    registry.candidates(),
   ])
   const values = [
     { type: 'account', account: settingsJson(settings) },
@@ -118,6 +120,7 @@ async function* accountLines(c: Call, settings: AccountSettings, after: number |
     ...credentials.map((credential) => ({ type: 'credential', credential: credentialJson(credential) })),
     ...(webhook === null ? [] : [{ type: 'webhook', webhook: webhookJson(webhook) }]),
     ...pools.map((pool) => ({ type: 'gateway', gateway: poolJson(pool, clockOf(c).now(), []) })),
+    ...candidates.all.map((one) => ({ type: 'candidate', candidate: candidateJson(one, candidates.now) })),
     ...days.map(({ day, totals }) => ({ type: 'ledger_day', day, ...sumJson([totals]) })),
   ]
   const shown = typeof after === 'number' ? after : 0

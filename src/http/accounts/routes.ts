@@ -145,6 +145,7 @@ function settingsFrom(given: z.output<typeof accountChange>): Partial<AccountSet
     ...(given.budget_usd_per_day === undefined ? {} : { budgetNanosPerDay: given.budget_usd_per_day }),
     ...(given.allowed_secrets === undefined ? {} : { allowedSecrets: [...new Set(given.allowed_secrets)] }),
     ...(given.lint === undefined ? {} : { lint: given.lint }),
+    ...(given.learn === undefined ? {} : { learn: given.learn }),
     ...(given.kill_switch === undefined ? {} : { killSwitch: given.kill_switch }),
   }
 }
@@ -207,6 +208,7 @@ export function settingsJson(settings: AccountSettings) {
     budget_usd_per_day: money(settings.budgetNanosPerDay),
     allowed_secrets: settings.allowedSecrets,
     lint: settings.lint ?? null,
+    learn: settings.learn ?? 'observe',
     kill_switch: settings.killSwitch,
     global_kill_switch: settings.globalKillSwitch,
   }

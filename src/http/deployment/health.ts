@@ -1,4 +1,6 @@
+import type * as z from 'zod'
 import { TICK_MS } from '../../core/time/schedule.ts'
+import type { healthAnswer } from '../../contract/values.ts'
 import { isDevelopment, missingSecrets } from '../../runtime/env.ts'
 import { VERSION } from '../../runtime/version.ts'
 import { clockOf, directoryOf, router } from '../server/context.ts'
@@ -17,6 +19,7 @@ interface Answers {
   sweptAt: number | null
   oldestDueAt: number | null
   backlog: number | null
+  work: z.infer<typeof healthAnswer>['work']
 }
 
 /** The last answers in this isolate. The route is open to everyone: callers must not overload the Directory and the queue through it. */
@@ -25,7 +28,7 @@ const lastAnswers = new WeakMap<object, Answers>()
 /** Public: whether this deployment works. The answer names no account. */
 export const health = router().get('/health', async (c) => {
   const clock = clockOf(c)
-  const { sweptAt, oldestDueAt, backlog } = await answers(c)
+  const { sweptAt, oldestDueAt, backlog, work } = await answers(c)
   const now = clock.now()
   const overdue = overdueMs(now, sweptAt, oldestDueAt)
   return c.json({
@@ -35,6 +38,7 @@ export const health = router().get('/health', async (c) => {
     last_sweep_at: iso(sweptAt),
     oldest_overdue_ms: overdue,
     queue_backlog: backlog,
+    work,
     development: isDevelopment(c.env),
     version: VERSION,
   })
@@ -55,8 +59,8 @@ async function answers(c: Call): Promise<Answers> {
   const now = clock.now()
   const last = lastAnswers.get(c.env.DIRECTORY)
   if (last !== undefined && last.at <= now && now - last.at < REUSED_MS * clock.rate) return last
-  const [{ sweptAt, oldestDueAt }, backlog] = await Promise.all([directoryOf(c).health(), waiting(c)])
-  const fresh = { at: now, sweptAt, oldestDueAt, backlog }
+  const [{ sweptAt, oldestDueAt, work }, backlog] = await Promise.all([directoryOf(c).health(), waiting(c)])
+  const fresh = { at: now, sweptAt, oldestDueAt, backlog, work }
   lastAnswers.set(c.env.DIRECTORY, fresh)
   return fresh
 }

@@ -115,6 +115,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     plan: planJson(view),
     keep_warm: keepWarmJson(record.keepWarm),
     signal: signalJson(signalAt(state, view.now)),
+    ...(state.lifetime === undefined ? {} : { lifetime: state.lifetime }),
     announcements: announcementsAt(state, view.now).map((one) => ({
       at: iso(one.at),
       expected_requests: one.expectedRequests,

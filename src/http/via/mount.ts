@@ -35,6 +35,9 @@ export async function answerVia(request: Request, env: Environment, context: Exe
       waitUntil: (work) => context.waitUntil(work),
       verify: (presented) => verify(env, presented, request.headers.get('cf-connecting-ip')),
       report: (message) => env.OBSERVATIONS.send(message),
+      learningOrder: (account) => registryOf({ env }, account).learningOrder(),
+      registerByUse: (account, given) => registryOf({ env }, account).registerByUse(given),
+      refuseByUse: (account, why) => registryOf({ env }, account).refuseByUse(why),
       secret: (account, access, credential) => secretOf(env, account, access, credential),
     })
   } catch (thrown) {

@@ -81,8 +81,9 @@ export async function dryRun(c: Call, preparation: Preparation) {
 /** Why the planner would choose this retention; empty: it does not choose. */
 function choiceSentence({ facts, keepWarm, registration }: Preparation, now: number): string {
   if (registration.retentionOpen !== true) return ''
-  const { outputFloors, retention } = registration
-  const context = { keepWarm, facts, ...sizeOf(registration), outputFloor: outputFloors[0] ?? 0 }
+  const { outputFloors, retention, lifetime } = registration
+  const told = lifetime === undefined ? {} : { lifetime }
+  const context = { keepWarm, facts, ...sizeOf(registration), outputFloor: outputFloors[0] ?? 0, ...told }
   const why = firstRetentionWhy(context, retention, now)
   return why === null ? '' : ` It would be ${why}.`
 }

@@ -1,5 +1,7 @@
 import type { Asked } from '../../core/cache/required.ts'
 import type { WarmBody } from '../../contract/warm.ts'
+import { noTemplateWork } from '../../core/prompt/template.ts'
+import type { TemplateWork } from '../../core/prompt/template.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { prepareWarm } from '../../registration/prepare.ts'
 import type { Preparation, PrepareOptions } from '../../registration/prepare.ts'
@@ -10,6 +12,15 @@ import type { Call } from '../server/context.ts'
 import { refuseElsewhere, refuseRegion, refuseUnwarmed, refuseWithoutSecret } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { requireSameTerms } from './required.ts'
+
+/** What templates have done in each request: it prepares a body several times, or many bodies. */
+const templateWork = new WeakMap<Call, TemplateWork>()
+
+function templateWorkOf(c: Call): TemplateWork {
+  const work = templateWork.get(c) ?? noTemplateWork()
+  templateWork.set(c, work)
+  return work
+}
 
 /** Prepares a body for this deployment. `known`: the credentials that it may name. `how`: as `prepareWarm` takes it. */
 export function prepared(
@@ -25,6 +36,7 @@ export function prepared(
     region,
     placeOf: (card) => placedIn(c, card, region),
     lint: c.var.lint,
+    templateWork: templateWorkOf(c),
     ...how,
   })
 }

@@ -70,6 +70,9 @@ export const anthropic: Card = {
   auth: { header: 'x-api-key' },
   headers: { 'anthropic-version': '2023-06-01' },
   callerHeaders: ['anthropic-beta', 'anthropic-version'],
+  // The checksum of Claude Code's attribution line is read here and not compared; its build is. Sources: github.com/anthropics/claude-code,
+  // issues 50085 and 24168; checked 2026-11-30.
+  notCompared: [/(?<=x-anthropic-billing-header:[^"\\]{0,200})\bcch=[0-9a-f]{1,16};? ?/g],
   dialect: anthropicMessages,
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',

@@ -53,6 +53,7 @@ const FLASH_PROMOTION: Rates[] = [
 export const gemini: Card = {
   id: 'gemini',
   spanName: 'gcp.gemini',
+  comparesMemberOrder: true, // seen by users, in no document: github.com/prism-php/prism, issue 1011; checked 2026-11-30
   aliases: ['gcp.gemini', 'gcp.gen_ai', 'google', 'google-ai-studio', 'google-generative-ai'],
   name: 'Gemini generateContent',
   baseUrl: 'https://generativelanguage.googleapis.com',

@@ -51,6 +51,7 @@ export const vertexAnthropic: Card = {
   auth: vertex.auth,
   headers: {},
   callerHeaders: ['anthropic-beta'],
+  comparesMemberOrder: true, // seen by users, in no document: github.com/maximhq/bifrost, issue 6406; checked 2026-11-30
   dialect: anthropicMessages,
   wire: { version: '', versionInBody: 'vertex-2023-10-16' },
   chatOf: vertex.id,

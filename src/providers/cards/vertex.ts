@@ -19,6 +19,7 @@ export const vertex: Card = {
   ...gemini,
   id: 'vertex',
   spanName: 'gcp.vertex_ai',
+  comparesMemberOrder: true, // seen by users, in no document: github.com/prism-php/prism, issue 1011; checked 2026-11-30
   aliases: ['vertex_ai', 'gcp.vertex_ai', 'google-vertex-ai', 'google-vertex'],
   name: 'Vertex AI generateContent',
   baseUrl:

@@ -4,6 +4,7 @@ import { arrayEdits, edit, objectEdits, replaceNode } from '../../core/prompt/js
 import type { Edit } from '../../core/prompt/json-edit.ts'
 import { items, member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
+import type { TemplateWork } from '../../core/prompt/template.ts'
 import { templateEdits } from '../../core/prompt/template-in-json.ts'
 import type { StringTemplate } from '../../core/prompt/template-in-json.ts'
 import type { Dialect, LintLayout } from '../dialect.ts'
@@ -13,6 +14,8 @@ import { filterTools } from './neutral.ts'
 export interface NativeFilling {
   vars?: Readonly<Record<string, unknown>> | undefined
   filter?: ToolFilter | undefined
+  /** What the templates of the same request have done so far. */
+  work?: TemplateWork | undefined
 }
 
 /**
@@ -22,7 +25,7 @@ export interface NativeFilling {
 export function filled(
   text: string,
   dialect: Pick<Dialect, 'lint' | 'markers'>,
-  { vars, filter }: NativeFilling,
+  { vars, filter, work }: NativeFilling,
 ): string {
   if (vars === undefined && filter === undefined) return text
   const root = readJson(text, 'request')
@@ -30,7 +33,7 @@ export function filled(
     throw new Failure('invalid_request', 'request must be a JSON object.', { field: 'request' })
   const { lint, markers } = dialect
   return edit(text, [
-    ...(vars === undefined ? [] : templateEdits(text, systemStrings(root, lint), vars)),
+    ...(vars === undefined ? [] : templateEdits(text, systemStrings(root, lint), vars, work)),
     ...(filter === undefined ? [] : toolEdits(root, lint, markers.element, filter)),
   ])
 }

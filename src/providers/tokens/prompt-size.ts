@@ -20,9 +20,6 @@ const SYNTAX_TOKENS = 3
 /** Bytes of the quotes, the separator and the space around one value. */
 const SYNTAX_BYTES = 4
 
-const encoder = new TextEncoder()
-const bytesOf = (text: string): number => encoder.encode(text).length
-
 /** Measures a body. Everything in it counts, also what is no text of the prompt: there is little of it. */
 export class PromptMeasure {
   readonly #text: string
@@ -78,10 +75,10 @@ export class PromptMeasure {
         return
       }
       case 'string':
-        this.#string(node.value, isWritten)
+        this.#string(node.value, isWritten, node.end - node.start === node.value.length + 2)
         return
       default:
-        this.#string(this.#text.slice(node.start, node.end), isWritten)
+        this.#string(this.#text.slice(node.start, node.end), isWritten, true)
     }
   }
 
@@ -94,9 +91,10 @@ export class PromptMeasure {
     this.#tokens += SYNTAX_TOKENS
   }
 
-  #string(text: string, isWritten: boolean): void {
+  /** `isPlain`: it needs no escapes. */
+  #string(text: string, isWritten: boolean, isPlain = false): void {
     this.#syntax()
-    this.#bytes += bytesOf(JSON.stringify(text))
+    this.#bytes += isPlain ? Buffer.byteLength(text) + 2 : Buffer.byteLength(JSON.stringify(text))
     if (this.#vocabulary === null) return
     this.#tokens += this.#vocabulary.most(text)
     // Each of them may be escaped, or begin a line of a comment.

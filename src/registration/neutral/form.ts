@@ -2,6 +2,7 @@ import { invalid } from '../../contract/failure.ts'
 import type { WarmBody } from '../../contract/warm.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { renderTemplate } from '../../core/prompt/template.ts'
+import type { TemplateWork } from '../../core/prompt/template.ts'
 import type { Card } from '../../providers/card.ts'
 import type { CacheRequest, NeutralRequest } from '../../providers/dialect.ts'
 import { filterTools } from '../../providers/prefix/neutral.ts'
@@ -19,13 +20,14 @@ export function neutralRequest(
   body: WarmBody,
   cache: CacheRequest | undefined,
   now: number,
+  work?: TemplateWork,
 ): { neutral: NeutralRequest; advice: Advice[] } {
   refuseEmptyNeutral(body)
   const { model, messages, vars, tool_filter: filter } = body
   if (model === undefined) throw invalid('model', 'is missing')
   refuseHandleBesideContents(card, cache)
   // Without `vars` nothing is a template: braces in a prompt are text.
-  const system = vars === undefined ? body.system : renderTemplate(body.system ?? '', vars, 'system')
+  const system = vars === undefined ? body.system : renderTemplate(body.system ?? '', vars, 'system', work)
   const tools = filter === undefined ? body.tools : filterTools(body.tools ?? [], filter)
   const { refuses = [] } = factsOf(card.id, body.base_model ?? model, now)
   const names = (tools ?? []).map(({ name }) => name)

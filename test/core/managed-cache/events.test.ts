@@ -203,7 +203,8 @@ describe('events of a managed cache', () => {
 
   it('the kill switch ends by itself; the end of the cache does not', () => {
     const killed = rescheduleManagedCache(created(), context({ killed: true }), NOW + MINUTE_MS)
-    expect(killed).toMatchObject({ nextAt: null, stopped: { reason: 'kill_switch' } })
+    // What the provider stores meanwhile is charged when it ends.
+    expect(killed).toMatchObject({ nextAt: created().live?.expiresAt, stopped: { reason: 'kill_switch' } })
     expect(rescheduleManagedCache(killed, context(), NOW + 2 * MINUTE_MS)).toMatchObject({
       stopped: null,
       nextAt: NOW + 45 * MINUTE_MS,

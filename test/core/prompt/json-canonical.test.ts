@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { canonical } from '../../../src/core/prompt/json-canonical.ts'
 import { items, member, readJson } from '../../../src/core/prompt/json-text.ts'
@@ -28,4 +29,23 @@ test('a value can be replaced by another in the stream', () => {
   const text = '{"s":"a"}'
   const root = readJson(text)
   expect(canonical(text, root, { replace: new Map([[member(root, 's')!, '[1]']]) })).toBe('{"s":[1]}')
+})
+
+/** Texts with every escape that JSON has, also right before a quote, and with none. */
+const strings = fc
+  .array(fc.constantFrom('a', '"', '\\', '\n', '/', 'é', '\u{1f600}', ' '), { maxLength: 12 })
+  .map((chars) => chars.join(''))
+
+test('strings and keys stand in the stream as JSON.stringify writes them', () => {
+  const spelled = (value: string, escaped: boolean): string =>
+    escaped
+      ? `"${[...value].map((char) => [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')).join('')}"`
+      : JSON.stringify(value)
+  fc.assert(
+    fc.property(strings, strings, fc.boolean(), (key, value, escaped) => {
+      const text = `{${spelled(key, escaped)}:${spelled(value, !escaped)},"z":${spelled(value, escaped)}}`
+      fc.pre(key !== 'z')
+      expect(stream(text)).toBe(JSON.stringify({ [key]: value, z: value }))
+    }),
+  )
 })

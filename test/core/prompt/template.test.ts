@@ -108,7 +108,8 @@ describe('the limits of a template', () => {
       `{% assign a = "x" %}${'{% assign a = a | append: a %}'.repeat(40)}`,
       'too much memory',
     ],
-    ['ten thousand nested blocks', '{% if 1 %}'.repeat(10_000) + '{% endif %}'.repeat(10_000), 'too deeply'],
+    ['ten thousand nested blocks', '{% if 1 %}'.repeat(10_000) + '{% endif %}'.repeat(10_000), 'more than 8000 tags'],
+    ['thousands of nested blocks', '{% if 1 %}'.repeat(3_900) + '{% endif %}'.repeat(3_900), 'too deeply'],
   ])('stop %s', (_, template, words) => {
     expect(refusal(template).message).toContain(words)
   })

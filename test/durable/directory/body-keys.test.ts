@@ -14,7 +14,7 @@ function directory(accounts: readonly string[] = ['acme']) {
   const sql = nodeSql()
   const store = new DirectoryStore(sql)
   const keys = new BodyKeyStore(sql)
-  for (const account of accounts) store.add(account, 1, 0)
+  for (const account of accounts) store.add(account, 1)
   return { store, keys, under: (vars: Record<string, string>) => new BodyKeys(store, keys, vars) }
 }
 

@@ -1,7 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { cacheMade } from '../../../src/contract/caches.ts'
-import { reconcileManagedCaches } from '../../../src/cron/reconcile.ts'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
 import { unpack } from '../../../src/runtime/bytes.ts'
 import type { Answer } from '../support.ts'
@@ -134,8 +133,10 @@ describe('a managed cache with a credential of the account', () => {
         headers: { 'x-goog-api-key': ownKey },
       }),
     )
-    await bindings.DIRECTORY.getByName('directory').reconcileAgainAt(0, 1)
-    await reconcileManagedCaches(bindings)
+    const directory = bindings.DIRECTORY.getByName('directory')
+    await directory.reconcileAgainAt(0)
+    await directory.beginWork(Date.now())
+    await expect.poll(async () => (await directory.work()).reconciliation.running, { timeout: 20_000 }).toBe(false)
     // The lost one may exist again by now, under another name.
     for (const one of [orphan, made]) expect(await atProvider()).not.toContain(pick(one, 'handle'))
     const history = await get(`/caches/${id}/history`, who())

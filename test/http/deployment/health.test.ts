@@ -31,10 +31,12 @@ describe('GET /health', () => {
 
   it('asks the Directory and the queue at most once a second', async () => {
     let asked = 0
+    const idle = { running: false, pending: 0, failed: 0 }
+    const work = { deployment_state: idle, roll_up: idle, reconciliation: idle }
     const directory = {
       answer: async () => {
         asked += 1
-        return { value: { sweptAt: null, oldestDueAt: null } }
+        return { value: { sweptAt: null, oldestDueAt: null, work } }
       },
     }
     const env = {

@@ -183,6 +183,8 @@ export async function keeping(player: Player): Promise<void> {
   const entries = await player.get('/ledger?limit=3')
   await player.get(`/ledger?limit=3&cursor=${String(entries.json['next_cursor'])}`)
   await player.get('/lifetimes')
+  const asked = (system: string) => ({ model: 'claude-opus-5', system, messages: [{ role: 'user', content: 'Hello' }] })
+  await player.post('/diagnose', { provider: 'anthropic', before: asked('Be brief.'), after: asked('Be kind.') })
   await player.get('/metrics')
   await player.post(`/prefixes/${always}/preview`, { keep_warm: { plan: 'auto' } })
   player.later(3_600_000)

@@ -1,4 +1,5 @@
-import { hashOf, tokensOf } from '../blocks.ts'
+import { hashOf } from '../blocks.ts'
+import { tokensOf } from '../counting.ts'
 import { answerText, cutTo } from '../dialect.ts'
 import type { Call, World } from '../dialect.ts'
 import { arrayAt, member, numberAt, stringAt } from '../json.ts'

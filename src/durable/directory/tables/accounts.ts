@@ -23,16 +23,9 @@ export class DirectoryStore {
     return this.#sql.transaction(work)
   }
 
-  /** `told`: the version of the deployment's state that it begins with. */
-  add(account: string, now: number, told: number): boolean {
-    return (
-      this.#sql.all(
-        'INSERT INTO account (id, created_at, told) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id',
-        account,
-        now,
-        told,
-      ).length > 0
-    )
+  add(account: string, now: number): boolean {
+    const query = 'INSERT INTO account (id, created_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING RETURNING id'
+    return this.#sql.all(query, account, now).length > 0
   }
 
   remove(account: string): boolean {

@@ -23,4 +23,13 @@ export const DIRECTORY_STEPS: readonly string[][] = [
     'ALTER TABLE account ADD COLUMN revision INTEGER NOT NULL DEFAULT 0',
     'ALTER TABLE account ADD COLUMN settings TEXT',
   ],
+  // Which daily roll-up and which reconciliation reached each account, and managed caches that nobody has claimed in the one that runs.
+  [
+    'ALTER TABLE account ADD COLUMN rolled_up INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN roll_up_tried INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN reconciled INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE account ADD COLUMN reconcile_tried INTEGER NOT NULL DEFAULT 0',
+    `CREATE TABLE unclaimed_cache (provider TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+      PRIMARY KEY (provider, region, name)) WITHOUT ROWID`,
+  ],
 ]

@@ -42,6 +42,8 @@ export class PromptErasure {
       store.prefixes.eraseBodies()
       cacheStore.eraseBodies()
       idempotency.erase()
+      store.candidates.erase()
+      store.deleteSetting('candidate_salt') // what is counted from now on shows no likeness to what was
       const settings = store.settings()
       if (settings === null) return
       store.saveSettings({ ...settings, promptsErasedAt: at })

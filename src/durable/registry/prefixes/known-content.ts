@@ -1,7 +1,9 @@
+import type { Lifetime } from '../../../contract/lifetime.ts'
 import { readFailure } from '../../../contract/failure.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { restart } from '../../../core/events/restarted.ts'
 import type { TokenBound } from '../../../core/prompt/token-bound.ts'
+import { isOneShot } from '../../../core/prefix/lifetime.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Registration } from '../../../registration/registration.ts'
 import { factsModelOf } from '../../../registration/record.ts'
@@ -29,6 +31,10 @@ export function registerAgain(
   const required = registration.required ?? record.required ?? false
   const { baseModel = record.baseModel, cacheOpen = record.cacheOpen } = registration
   const bound = lower(record.bound, registration.bound)
+  const { lifetime } = registration
+  // A registration is newer than what requests told, so that it holds in both directions.
+  if (lifetime !== undefined && lifetime !== store.states.load(k)?.lifetime)
+    scheduler.replan(k, now, (state) => told(state, lifetime, now))
   if (registration.cacheOpen === true)
     scheduler.applyTransition(k, now, (state) => ({ state: askedAgain(state), rows: [] }))
   const isSameWish = required === (record.required ?? false) && cacheOpen === record.cacheOpen
@@ -40,6 +46,12 @@ export function registerAgain(
     ...(cacheOpen === undefined ? {} : { cacheOpen }),
     ...(bound === undefined ? {} : { bound }),
   })
+}
+
+/** A prefix whose caller tells how long its session lives. A plan that rests because of what was told before goes on. */
+function told(state: PrefixState, lifetime: Lifetime, now: number): PrefixState {
+  const after = { ...state, lifetime }
+  return state.stopped?.reason === 'one_shot' && !isOneShot(after) ? restart(after, now) : after
 }
 
 /** A caller who leaves the kind of cache open again ends the wait after a managed cache that was in vain. */
@@ -131,6 +143,7 @@ function withContent(record: PrefixRecord, registration: Registration): PrefixRe
     required: _mode,
     name: _name,
     credentials: _credentials,
+    lifetime: _lifetime,
     ...content
   } = registration
   const { id, fingerprint, createdAt, name, version, superseded, keepWarm, required, newer, olders, cacheOpen } = record

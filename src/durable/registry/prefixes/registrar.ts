@@ -6,10 +6,10 @@ import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
 import { restart } from '../../../core/events/restarted.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { applySignal } from '../../../core/prefix/signal.ts'
+import { lifetimeAfter } from '../../../core/prefix/lifetime.ts'
 import { newState } from '../../../core/prefix/state.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
-import { matches } from '../records/prefix-view.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from '../../../registration/registration.ts'
 import type { Registration } from '../../../registration/registration.ts'
@@ -20,6 +20,7 @@ import type { BodyCredentials } from './body-credentials.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import { historyOf, trafficOf } from './history.ts'
 import { registerAgain } from './known-content.ts'
+import { listPrefixes } from './list.ts'
 import { Versions } from './versions.ts'
 import { viewOf } from './view.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
@@ -30,9 +31,6 @@ import { planKind } from '../../../core/planning/plan-kinds.ts'
 
 /** Most prefixes of one account: at the mean size observed they fit into 10 GB of storage, with space to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
-
-/** Prefixes read at most for one page of a list. */
-const PAGE_SCAN = 2_000
 
 /** What is kept of bodies beside them. */
 export interface PrefixContent {
@@ -78,7 +76,7 @@ export class Registrar {
   }
 
   #create(registration: Registration, now: number): number {
-    const { body, keepWarm, required = null, credentials, pool: _, ...given } = registration
+    const { body, keepWarm, required = null, credentials, pool: _, lifetime, ...given } = registration
     if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
       throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
     }
@@ -95,12 +93,16 @@ export class Registrar {
     const offer = facts.retentions.find((one) => one.name === record.retention)
     const state = {
       ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
+      ...lifetimeAfter(undefined, lifetime),
       spentNanos: this.#store.prefixes.departed.take(given.fingerprint, dayOf(now)),
     }
     const k = this.#store.prefixes.insert(record, state, body)
     if (credentials !== undefined) this.#content.credentials.put(k, record, credentials)
     this.#versions.assign(k, given.name, now)
-    this.#scheduler.applyTransition(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
+    this.#scheduler.applyTransition(k, now, (fresh) => ({
+      state: fresh,
+      rows: firstRetentionRows(record, facts, now, fresh),
+    }))
     return k
   }
 
@@ -194,30 +196,9 @@ export class Registrar {
     return this.viewByKey(this.keyOf(id), now)
   }
 
-  /** A page of prefixes, the newest first. A filter may leave a page short: `cursor` is null only at the end of the list. */
-  list(
-    filter: PrefixFilter,
-    cursor: number | null,
-    limit: number,
-    now: number,
-  ): { views: PrefixView[]; cursor: number | null } {
-    const views: PrefixView[] = []
-    // A prefix may hold more names than the one in its record.
-    const named = filter.name === undefined ? null : (this.#store.prefixes.name(filter.name)?.k ?? null)
-    let before = cursor ?? Number.MAX_SAFE_INTEGER
-    for (let scanned = 0; scanned < PAGE_SCAN;) {
-      const ks = this.#store.prefixes.keysBefore(before, Math.min(200, PAGE_SCAN - scanned))
-      if (ks.length === 0) return { views, cursor: null }
-      for (const k of ks) {
-        before = k
-        scanned += 1
-        const view = this.viewByKey(k, now)
-        if (matches(view, filter, k === named)) views.push(view)
-        if (views.length >= limit)
-          return { views, cursor: this.#store.prefixes.keysBefore(before, 1).length === 0 ? null : before }
-      }
-    }
-    return { views, cursor: before }
+  /** A page of prefixes: see `listPrefixes`. */
+  list(filter: PrefixFilter, cursor: number | null, limit: number, now: number): ReturnType<typeof listPrefixes> {
+    return listPrefixes(this.#store, (k) => this.viewByKey(k, now), filter, cursor, limit)
   }
 
   history(id: string, now: number): HistoryRow[] {

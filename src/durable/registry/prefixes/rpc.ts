@@ -10,10 +10,11 @@ import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { FollowedTurn } from '../records/bot-call.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import { GroupCommit } from '../../group-commit.ts'
-import { arrivalsOf } from './observed-message.ts'
+import { freshOf } from './observed-message.ts'
 import type { ObservedMessage } from './observed-message.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
@@ -44,6 +45,8 @@ export interface PrefixRpcPorts {
   requireStorage: () => void
   /** Size of the account's database. */
   storedBytes: () => number
+  /** Counts what calls began with that belong to no prefix. */
+  learn: (lessons: readonly Lesson[], now: number) => void
   /** Lets the callers at a prefix's barrier check again. */
   wakeBarrier: (k: number) => void
   /** Starts what crews may start now. */
@@ -244,7 +247,9 @@ export class PrefixRpc {
     const { seenMessages } = this.#store
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      this.#book(arrivalsOf(given, new Set(fresh)), this.#isReadable)
+      const { arrivals, lessons } = freshOf(given, fresh)
+      this.#book(arrivals, this.#isReadable)
+      this.#ports.learn(lessons, this.#clock.now())
       seenMessages.add(fresh, this.#clock.now())
     })
   }

@@ -9,10 +9,21 @@ import { isUnmarked, sizeOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /** History rows of a new prefix whose retention the planner chose: only these rows say that its writes may cost more. */
-export function firstRetentionRows(record: PrefixRecord, facts: ModelFacts, now: number): HistoryRow[] {
+export function firstRetentionRows(
+  record: PrefixRecord,
+  facts: ModelFacts,
+  now: number,
+  { lifetime }: Pick<PrefixState, 'lifetime'>,
+): HistoryRow[] {
   if (!isUnmarked(record)) return []
   const { keepWarm, retention, outputFloors } = record
-  const context = { keepWarm, facts, ...sizeOf(record), outputFloor: outputFloors[0] ?? 0 }
+  const context = {
+    keepWarm,
+    facts,
+    ...sizeOf(record),
+    outputFloor: outputFloors[0] ?? 0,
+    ...(lifetime === undefined ? {} : { lifetime }),
+  }
   const why = firstRetentionWhy(context, retention, now)
   return why === null ? [] : [{ at: now, type: 'decision', decision: 'retention', why }]
 }

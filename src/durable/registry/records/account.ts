@@ -1,4 +1,4 @@
-import type { LintSetting } from '../../../contract/account.ts'
+import type { LearnSetting, LintSetting } from '../../../contract/account.ts'
 import type { KeyAccess } from '../../../runtime/ids.ts'
 import type { SealedWith } from '../../../runtime/seal.ts'
 
@@ -14,6 +14,8 @@ export interface AccountSettings {
   allowedSecrets: string[]
   /** Absent in rows written before this member existed: null. */
   lint?: LintSetting
+  /** Absent in rows written before this member existed: `observe`. */
+  learn?: LearnSetting
   /** When its deletion began; absent: it did not. Nothing is stored any more, and no key of it is valid. */
   deletingAt?: number
   /** When its prompts were erased last; absent: never. */

@@ -28,11 +28,12 @@ export class LookupStore {
 
   /** The newest prefix of each hash. Hashes without one are left out. */
   newest(hashes: readonly string[]): Map<string, number> {
-    const rows = this.#sql.all<{ hash: string; k: number }>(
-      'SELECT hash, max(k) AS k FROM lookup WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY hash',
+    // One look into the index for each: a group of many prefixes with one content is not read.
+    const rows = this.#sql.all<{ hash: string; k: number | null }>(
+      'SELECT DISTINCT value AS hash, (SELECT max(k) FROM lookup WHERE hash = value) AS k FROM json_each(?)',
       JSON.stringify(hashes),
     )
-    return new Map(rows.map(({ hash, k }) => [hash, k]))
+    return new Map(rows.flatMap(({ hash, k }) => (k === null ? [] : [[hash, k] as const])))
   }
 
   /** Prefixes by hash, the newest first, at most 16 each. */

@@ -115,4 +115,15 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Numbers of the observation messages that were booked, by minute.
   ['CREATE TABLE seen_message (minute INTEGER PRIMARY KEY, ids TEXT NOT NULL)'],
+  // What recurs in calls through the gateway and is not registered: one row, so that a batch is one write.
+  ['CREATE TABLE candidate (one INTEGER PRIMARY KEY, known TEXT NOT NULL, refused TEXT NOT NULL)'],
+  // What lists filter by; and prefixes whose stop somebody should know of.
+  [
+    "CREATE INDEX prefix_name ON prefix (json_extract(record, '$.name')) WHERE json_extract(record, '$.name') IS NOT NULL",
+    "CREATE INDEX prefix_provider ON prefix (json_extract(record, '$.provider'))",
+    'CREATE TABLE needs_somebody (k INTEGER PRIMARY KEY)',
+    `INSERT INTO needs_somebody SELECT k FROM state WHERE json_extract(state, '$.stopped.reason') IN ('lapsed',
+      'surprise_write', 'uncacheable', 'unverifiable', 'price_unknown', 'retention_unknown', 'losing_money',
+      'budget_exhausted', 'provider_refused', 'credential_replaced', 'address_changed', 'quota_spent', 'internal_error')`,
+  ],
 ]

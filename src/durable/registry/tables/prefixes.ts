@@ -24,6 +24,8 @@ export class PrefixStore {
   readonly #seals: BodySeals
   readonly departed: DepartedContents
   readonly #cache = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
+  /** How many prefixes there are; null: to be counted. Each registration asks, and to count reads a row for each prefix. */
+  #count: number | null = null
 
   constructor(sql: Sql, states: StateStore, lookups: LookupStore, seals: BodySeals) {
     this.#sql = sql
@@ -36,6 +38,7 @@ export class PrefixStore {
   /** Empties the copies in memory after a rollback. */
   clearCache(): void {
     this.#cache.clear()
+    this.#count = null
   }
 
   insert(record: PrefixRecord, state: PrefixState, body: Uint8Array): number {
@@ -51,6 +54,7 @@ export class PrefixStore {
     this.#insertBody(row.k, body)
     this.#lookups.add(row.k, record.lookups ?? [])
     this.#cache.set(row.k, record)
+    if (this.#count !== null) this.#count += 1
     return row.k
   }
 
@@ -80,6 +84,15 @@ export class PrefixStore {
     return record
   }
 
+  /** Reads records into memory, in one query. */
+  loadAll(ks: readonly number[]): void {
+    const others = ks.filter((k) => !this.#cache.has(k))
+    if (others.length === 0) return
+    const query = 'SELECT k, record FROM prefix WHERE k IN (SELECT value FROM json_each(?))'
+    for (const { k, record } of this.#sql.all<{ k: number; record: string }>(query, JSON.stringify(others)))
+      this.#cache.set(k, JSON.parse(record) as PrefixRecord)
+  }
+
   saveRecord(k: number, record: PrefixRecord): void {
     this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
     this.#cache.set(k, record)
@@ -102,8 +115,22 @@ export class PrefixStore {
       .map((row) => row.k)
   }
 
+  /** The keys of the prefixes that hold a name, or hold it in their records. The query repeats the expression of an index. */
+  keysNamed(name: string, before: number, limit: number): number[] {
+    const query = `SELECT k FROM prefix WHERE json_extract(record, '$.name') = ?1 AND k < ?2
+      UNION SELECT k FROM name WHERE name = ?1 AND k < ?2 ORDER BY k DESC LIMIT ?3`
+    return this.#sql.all<{ k: number }>(query, name, before, limit).map((row) => row.k)
+  }
+
+  /** The same by provider. */
+  keysOfProvider(provider: string, before: number, limit: number): number[] {
+    const query = `SELECT k FROM prefix WHERE json_extract(record, '$.provider') = ? AND k < ? ORDER BY k DESC LIMIT ?`
+    return this.#sql.all<{ k: number }>(query, provider, before, limit).map((row) => row.k)
+  }
+
   count(): number {
-    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM prefix')[0]?.n ?? 0
+    this.#count ??= this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM prefix')[0]?.n ?? 0
+    return this.#count
   }
 
   /** The body, opened. Throws where it is sealed and its key is not here, or was forgotten. */
@@ -154,7 +181,9 @@ export class PrefixStore {
   }
 
   delete(k: number): void {
-    this.#lookups.remove(k, this.record(k)?.lookups ?? [])
+    const record = this.record(k)
+    this.#lookups.remove(k, record?.lookups ?? [])
+    if (this.#count !== null && record !== null) this.#count -= 1
     for (const table of ['prefix', 'body', 'body_credential', 'history', 'name', 'job', 'barrier', 'gateway_prefix'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#cache.delete(k)

@@ -1,5 +1,5 @@
 import type { HistoryRow } from '../../../core/prefix/history.ts'
-import { newAlert } from '../../../core/prefix/alert.ts'
+import { needsSomebody, newAlert } from '../../../core/prefix/alert.ts'
 import { readState } from '../../../core/prefix/state.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import { RowCache } from '../../row-cache.ts'
@@ -13,6 +13,10 @@ import type { Stop } from '../../../core/prefix/parts.ts'
 const TAIL_ROWS = 32
 /** Most states in memory, latest saved first: a call reads the state of its prefix three times within a minute. */
 const STATES_IN_MEMORY = 4_000
+
+/** Tables of prefixes that lists ask for, so that they are found without reading all states. */
+const MARKED_LISTS = ['drifted', 'needs_somebody'] as const
+type MarkedList = (typeof MARKED_LISTS)[number]
 
 /** A prefix and its state. */
 export interface Row {
@@ -53,7 +57,7 @@ export class StateStore {
 
   delete(k: number): void {
     this.#sql.all('DELETE FROM state WHERE k = ?', k)
-    this.#sql.all('DELETE FROM drifted WHERE k = ?', k)
+    for (const list of MARKED_LISTS) this.#sql.all(`DELETE FROM ${list} WHERE k = ?`, k)
     this.#cache.delete(k)
   }
 
@@ -103,8 +107,8 @@ export class StateStore {
   /** Saves a state and its history rows with one written row: history rows stay in `tail` until 32 of them move to `history`. */
   save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
     const before = this.load(k)
-    const isDrifted = given.drift?.shown !== undefined
-    if (isDrifted !== (before?.drift?.shown !== undefined)) this.#markDrifted(k, isDrifted)
+    this.#mark('drifted', k, before?.drift?.shown !== undefined, given.drift?.shown !== undefined)
+    this.#mark('needs_somebody', k, before !== null && needsSomebody(before), needsSomebody(given))
     const stop = given.stopped === null ? null : newAlert(before, given)
     const isQueued = stop !== null && this.#queueAlert(k, stop)
     // `told` is a stored member: the stop of the last alert.
@@ -129,13 +133,21 @@ export class StateStore {
     }
   }
 
-  #markDrifted(k: number, isDrifted: boolean): void {
-    this.#sql.all(isDrifted ? 'INSERT OR IGNORE INTO drifted VALUES (?)' : 'DELETE FROM drifted WHERE k = ?', k)
+  #mark(list: MarkedList, k: number, was: boolean, is: boolean): void {
+    if (is === was) return
+    this.#sql.all(is ? `INSERT OR IGNORE INTO ${list} VALUES (?)` : `DELETE FROM ${list} WHERE k = ?`, k)
   }
 
   /** How many prefixes have a drift that is shown. */
   drifted(): number {
     return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM drifted')[0]?.n ?? 0
+  }
+
+  /** Keys of prefixes whose drift is shown, or whose stop somebody should know of; the newest first. */
+  keysIn(list: MarkedList, before: number, limit: number): number[] {
+    return this.#sql
+      .all<{ k: number }>(`SELECT k FROM ${list} WHERE k < ? ORDER BY k DESC LIMIT ?`, before, limit)
+      .map((row) => row.k)
   }
 
   /** Prefixes whose drift quotes a prompt in clear. The query repeats the condition of an index. */

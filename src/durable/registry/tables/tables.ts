@@ -2,6 +2,7 @@ import { KeyStore } from './keys.ts'
 import { BarrierStore } from './barriers.ts'
 import { BodyCredentialStore } from './body-credentials.ts'
 import { BotCallStore } from './bot-calls.ts'
+import { CandidateStore } from './candidates.ts'
 import { ClaimStore } from './claims.ts'
 import { CrewStore } from './crews.ts'
 import { FallbackStore } from './fallbacks.ts'
@@ -34,6 +35,7 @@ export class RegistryStore {
   readonly prefixes: PrefixStore
   readonly lifetimes: LifetimeStore
   readonly lookups: LookupStore
+  readonly candidates: CandidateStore
   readonly bodyCredentials: BodyCredentialStore
   readonly slots: SlotStore
   readonly claims: ClaimStore
@@ -59,6 +61,7 @@ export class RegistryStore {
     this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
     this.lifetimes = new LifetimeStore(sql)
     this.lookups = new LookupStore(sql)
+    this.candidates = new CandidateStore(sql)
     this.bodyCredentials = new BodyCredentialStore(sql)
     this.prefixes = new PrefixStore(sql, this.states, this.lookups, seals)
     this.slots = new SlotStore(sql)
@@ -88,6 +91,7 @@ export class RegistryStore {
       this.prefixes.clearCache()
       this.states.clearCache()
       this.claims.clearCache()
+      this.candidates.clearCache()
       this.seenMessages.clearCache()
       for (const read of this.#copies) read()
       throw thrown

@@ -14,6 +14,9 @@ export const MAX_TOOLS = 2048
 /** Text of the user turn at the end of a probe, where the provider requires one. It is behind the breakpoint, and no request reads it. */
 export const PLACEHOLDER_TEXT = '.'
 
+/** Members of a body itself: each is looked at for what it may ask of the cache. */
+export const MAX_MEMBERS = 1_000
+
 export interface Body {
   text: string
   root: JsonObject
@@ -23,6 +26,8 @@ export interface Body {
 export function readBody(text: string): Body {
   const root = readJson(text, 'request')
   if (root.type !== 'object') throw invalid('request', 'must be a JSON object')
+  if (root.members.length > MAX_MEMBERS)
+    throw invalid('request', `has ${root.members.length} members; at most ${MAX_MEMBERS} are accepted`)
   limitTools(items(member(root, 'tools')).length)
   return { text, root }
 }

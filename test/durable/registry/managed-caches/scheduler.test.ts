@@ -214,6 +214,21 @@ describe('storage that is bought and not used up', () => {
     })
   })
 
+  it('storage under the kill switch is charged when it ends, and nothing is renewed', () => {
+    const k = register()
+    create(k)
+    const before = ledger.spentNanos(NOW)
+    settings.killSwitch = true
+    scheduler.replanAll(NOW + MINUTE_MS)
+    const endsAt = NOW + HOUR_MS
+    const { due } = scheduler.sweep(endsAt, endsAt)
+    expect(due).toMatchObject([{ target: { of: 'handle', k } }])
+    expect(scheduler.begin({ of: 'handle', k }, endsAt)).toBeNull()
+    // 100,000 tokens for an hour, at half a dollar for a million.
+    expect(ledger.spentNanos(endsAt) - before).toBe(50_000_000)
+    expect(scheduler.sweep(endsAt + HOUR_MS, endsAt + HOUR_MS).due).toEqual([])
+  })
+
   it('used-up storage is booked, and no longer reserved', () => {
     const k = register('one', 20 * MINUTE_MS)
     create(k)

@@ -1,0 +1,313 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import pLimit from 'p-limit'
+import { HOUR_MS, MINUTE_MS, DAY_MS } from '../../src/core/time/time.ts'
+import { die } from '../../test/scenarios/random.ts'
+import { say } from '../figure.ts'
+import { stormPrefix } from './bodies.ts'
+import type { StormPrefix } from './bodies.ts'
+import type { Sample } from './flat.ts'
+import type { StormOptions } from './options.ts'
+import { stormPlan } from './plan.ts'
+import type { StormEvent } from './plan.ts'
+import type { Booking } from './reconcile.ts'
+import { Witness } from './witness.ts'
+import { StormWorld } from './world.ts'
+import type { Account, Disturbance } from './world.ts'
+
+const ACCOUNTS = 4
+const REGISTERED_AT_ONCE = 8
+const READ_EVERY_MS = 1_000
+/** Virtual time between two looks at everything. */
+const LOOK_EVERY_MS = MINUTE_MS
+/** Share of cron ticks that are skipped, beside the outages. */
+const SKIPPED_TICKS = 0.1
+/** Plans that a person starts again after each look. */
+const RESTARTED_AT_ONCE = 20
+/** Calm at the end: the longest time-out of a call, and the grace of the judge. */
+const CALM_MS = 8 * MINUTE_MS
+const REGIONS = ['wnam', 'weur', 'apac']
+
+export interface StormRecord {
+  prefixes: StormPrefix[]
+  /** Prefixes whose registration the product confirmed. */
+  registered: string[]
+  witness: Witness
+  samples: Sample[]
+  disturbances: Disturbance[]
+  jumps: { at: number; byMs: number; aheadMs: number }[]
+  bookings: Booking[]
+  totalsNanos: number
+  happened: Record<string, number>
+  endedAt: number
+  lastedMs: number
+}
+
+/** Runs the product in the storm, and afterwards in calm, and returns all that was seen. */
+export async function runStorm(options: StormOptions): Promise<StormRecord> {
+  const lastsMs = options.hours * HOUR_MS
+  // A day of UTC ends in the middle of the storm.
+  const startAt = (Math.floor(Date.now() / DAY_MS) + 1) * DAY_MS - Math.round(lastsMs * 0.4)
+  say('storm: the lab and the product start …')
+  const world = await StormWorld.start(options.rate, startAt)
+  try {
+    return await new Storm(world, options, lastsMs).run()
+  } finally {
+    await world.stop()
+  }
+}
+
+class Storm {
+  readonly #world: StormWorld
+  readonly #options: StormOptions
+  readonly #lastsMs: number
+  readonly #witness: Witness
+  readonly #prefixes: StormPrefix[]
+  readonly #registered: string[] = []
+  readonly #samples: Sample[] = []
+  readonly #happened: Record<string, number> = {}
+  readonly #random
+  #accounts: Account[] = []
+  #over = false
+  #cronOutUntil = 0
+
+  constructor(world: StormWorld, options: StormOptions, lastsMs: number) {
+    this.#world = world
+    this.#options = options
+    this.#lastsMs = lastsMs
+    this.#witness = new Witness(world)
+    this.#random = die(options.seed + 1)
+    this.#prefixes = Array.from({ length: options.prefixes }, (_, n) => stormPrefix(n))
+  }
+
+  async run(): Promise<StormRecord> {
+    const world = this.#world
+    for (let n = 0; n < ACCOUNTS; n++) this.#accounts.push(await world.account(`storm-${n}`))
+    const readers = [this.#repeat(READ_EVERY_MS, () => this.#witness.read()), this.#cron()]
+    await this.#register()
+    const beginsAt = world.now()
+    readers.push(this.#repeat(world.realMs(MINUTE_MS / 4), () => this.#sample()))
+    readers.push(this.#repeat(world.realMs(LOOK_EVERY_MS), () => this.#lookAndRestart()))
+    await this.#weather(beginsAt)
+    say('storm: calm …')
+    this.#cronOutUntil = 0
+    await world.calm()
+    await this.#wait(world.now() + CALM_MS)
+    this.#over = true
+    await Promise.all(readers)
+    await this.#witness.look(this.#accounts, this.#prefixes)
+    const { bookings, totalsNanos } = await this.#ledger()
+    await this.#count()
+    return {
+      prefixes: this.#prefixes,
+      registered: this.#registered,
+      witness: this.#witness,
+      samples: this.#samples,
+      disturbances: world.disturbances,
+      jumps: world.jumps,
+      bookings,
+      totalsNanos,
+      happened: this.#happened,
+      endedAt: world.now(),
+      lastedMs: this.#lastsMs,
+    }
+  }
+
+  #accountOf(n: number): Account {
+    const account = this.#accounts[n % ACCOUNTS]
+    if (account === undefined) throw new Error('there is no account yet')
+    return account
+  }
+
+  async #register(): Promise<void> {
+    const limit = pLimit(REGISTERED_AT_ONCE)
+    let done = 0
+    await Promise.all(
+      this.#prefixes.map((prefix, n) =>
+        limit(async () => {
+          // By account in blocks, so that each account has every wire format.
+          const account = this.#accountOf(Math.floor(n / 5))
+          const { status, body } = await this.#world.client(account.key)<unknown>('POST', '/warm', prefix.registration)
+          if (status !== 200 && status !== 202)
+            throw new Error(`POST /warm for ${prefix.mark} answered ${status}: ${JSON.stringify(body)}`)
+          this.#registered.push(prefix.mark)
+          done += 1
+          if (done % 200 === 0) say(`storm: ${done} of ${this.#prefixes.length} prefixes are registered`)
+        }),
+      ),
+    )
+  }
+
+  /** Plays the events of the storm, one after the other, each at its time. */
+  async #weather(beginsAt: number): Promise<void> {
+    const plan = stormPlan(this.#options.seed, this.#lastsMs, this.#options.prefixes)
+    let saidAt = 0
+    for (const event of plan) {
+      await this.#wait(beginsAt + event.at)
+      await this.#play(event)
+      this.#note(event.do)
+      if (Date.now() - saidAt < 15_000) continue
+      saidAt = Date.now()
+      const done = Math.round((100 * event.at) / this.#lastsMs)
+      say(`storm: ${done} %, ${this.#witness.rows} calls, ${this.#happened['kill'] ?? 0} kills`)
+    }
+    await this.#wait(beginsAt + this.#lastsMs)
+  }
+
+  async #play(event: StormEvent): Promise<void> {
+    const world = this.#world
+    switch (event.do) {
+      case 'fault': {
+        const { kind, how, delayMs, times, untilMs } = event
+        return world.fault({
+          kind,
+          times,
+          until: world.now() + untilMs,
+          probability: 0.5,
+          ...(how === undefined ? {} : { how }),
+          ...(delayMs === undefined ? {} : { delay_ms: delayMs }),
+          // Half of the silent calls were processed all the same.
+          ...(kind === 'timeout' ? { charged: this.#random.roll() < 0.5 } : {}),
+        })
+      }
+      case 'end': {
+        const { object, n } = event
+        const account = this.#accountOf(n)
+        const name = { Registry: account.id, Directory: '', Egress: REGIONS[n % REGIONS.length] ?? '', Bot: 'nobody' }
+        this.#note((await world.end(object, name[object])) ? `ended_${object}` : 'ends_failed')
+        return
+      }
+      case 'cron_out':
+        this.#cronOutUntil = world.now() + event.forMs
+        return
+      case 'kill':
+        await this.#count()
+        return world.restart()
+      case 'bundle':
+        await this.#count()
+        return world.restart({ bundle: true })
+      case 'jump':
+        await this.#count()
+        return world.restart({ jumpMs: event.byMs })
+    }
+  }
+
+  #note(what: string, times = 1): void {
+    this.#happened[what] = (this.#happened[what] ?? 0) + times
+  }
+
+  /** Adds what the queue did in this life of the product. */
+  async #count(): Promise<void> {
+    const { counts } = await this.#world.counts()
+    this.#note('messages', counts.messages)
+    this.#note('messages_lost', counts.lost)
+    this.#note('messages_doubled', counts.twice)
+  }
+
+  async #cron(): Promise<void> {
+    const world = this.#world
+    while (!this.#over) {
+      await this.#wait((Math.floor(world.now() / MINUTE_MS) + 1) * MINUTE_MS)
+      if (world.now() < this.#cronOutUntil || this.#random.roll() < SKIPPED_TICKS) this.#note('ticks_skipped')
+      else this.#note((await world.tick()) ? 'ticks' : 'ticks_failed')
+    }
+  }
+
+  async #lookAndRestart(): Promise<void> {
+    await this.#witness.look(this.#accounts, this.#prefixes)
+    for (const { account, id } of this.#witness.stopped.slice(0, RESTARTED_AT_ONCE)) {
+      try {
+        const { status } = await this.#world.client(account.key)('POST', `/prefixes/${id}/warm`, { background: true })
+        this.#note(status < 300 ? 'plans_restarted' : 'restarts_refused')
+      } catch {
+        return // it was killed in the middle
+      }
+    }
+  }
+
+  async #sample(): Promise<void> {
+    const [memoryMb, storageBytes] = [this.#world.memoryMb(), await this.#world.storageBytes()]
+    // Between a kill and the next start there is no process to measure.
+    this.#samples.push({
+      at: this.#world.now(),
+      memoryMb: memoryMb === null || memoryMb === 0 ? null : memoryMb,
+      storageBytes,
+      calls: this.#witness.rows,
+    })
+  }
+
+  async #wait(at: number): Promise<void> {
+    await pause(Math.max(0, this.#world.realMs(at - this.#world.now())))
+  }
+
+  async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    while (!this.#over) {
+      await work()
+      await pause(everyMs)
+    }
+  }
+
+  /** All bookings of calls, with their instants in the lab's clock, and the sum that the ledger gives. */
+  async #ledger(): Promise<{ bookings: Booking[]; totalsNanos: number }> {
+    const bookings: Booking[] = []
+    let totalsNanos = 0
+    for (const account of this.#accounts) {
+      const call = this.#world.client(account.key)
+      const names = new Map<string, string>()
+      const views = await this.#pages<{ id: string; name: string }>(call, '/prefixes?limit=200')
+      for (const { id, name } of views.data) names.set(id, name)
+      const { data, totals } = await this.#pages<Entry>(call, '/ledger?limit=1000')
+      totalsNanos += nanos(totals?.cost_usd ?? 0)
+      for (const { type, prefix_id: id, at, cost_usd: cost, why } of data) {
+        if (type !== 'call') continue
+        const mark = names.get(id) ?? id
+        bookings.push({ mark, at: this.#labTime(Date.parse(at)), costNanos: cost === null ? null : nanos(cost), why })
+      }
+    }
+    return { bookings, totalsNanos }
+  }
+
+  async #pages<Row>(
+    call: ReturnType<StormWorld['client']>,
+    path: string,
+  ): Promise<{ data: Row[]; totals: { cost_usd: number } | undefined }> {
+    const data: Row[] = []
+    let totals: { cost_usd: number } | undefined
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const page: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+      const { status, body } = await call<Page<Row>>('GET', path + page)
+      if (status !== 200) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`)
+      data.push(...body.data)
+      totals ??= body.totals
+      cursor = body.next_cursor
+    }
+    return { data, totals }
+  }
+
+  /** An instant of the product's clock in the lab's. An instant that a clock set back had twice is taken as its last. */
+  #labTime(at: number): number {
+    const spans = [{ at: -Infinity, aheadMs: 0 }, ...this.#world.jumps]
+    for (const [index, span] of [...spans.entries()].toReversed()) {
+      const labAt = at - span.aheadMs
+      if (labAt >= span.at && labAt < (spans[index + 1]?.at ?? Infinity)) return labAt
+    }
+    return at - (spans.at(-1)?.aheadMs ?? 0)
+  }
+}
+
+interface Entry {
+  type: string
+  prefix_id: string
+  at: string
+  cost_usd: number | null
+  why: string
+}
+
+interface Page<Row> {
+  data: Row[]
+  next_cursor: string | null
+  totals?: { cost_usd: number }
+}
+
+function nanos(dollars: number): number {
+  return Math.round(dollars * 1e9)
+}

@@ -1,0 +1,246 @@
+import { Failure, readFailure } from '../contract/failure.ts'
+import { parseWith } from '../contract/issues.ts'
+import { RawJson } from '../contract/raw-json.ts'
+import { sentRequest } from '../contract/diagnosis.ts'
+import type { DiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
+import type { ByteEvidence, CacheFacts, Case, Diagnosis, Sent } from '../core/diagnosis/evidence.ts'
+import { diagnose } from '../core/diagnosis/judge.ts'
+import { VERDICTS } from '../core/diagnosis/verdicts.ts'
+import type { Verdict } from '../core/diagnosis/verdicts.ts'
+import type { ModelFacts, RetentionOffer } from '../core/model/facts.ts'
+import { NANOS_PER_USD, ratesFor, tokensNanos } from '../core/model/price.ts'
+import { believable } from '../core/model/usage.ts'
+import type { Usage } from '../core/model/usage.ts'
+import { member, readJson } from '../core/prompt/json-text.ts'
+import type { JsonNode } from '../core/prompt/json-text.ts'
+import type { Card } from '../providers/card.ts'
+import { compareBodies } from '../providers/diagnosis/bytes.ts'
+import type { SentBody } from '../providers/diagnosis/bytes.ts'
+import { readReported } from '../providers/diagnosis/reported.ts'
+import { cardRecognising, cards, dialectOf } from '../providers/registry.ts'
+import { factsOf } from '../runtime/facts.ts'
+import type { RawPath } from '../registration/json-body.ts'
+import { cardOf } from '../registration/native.ts'
+
+/** The bodies keep their exact text. */
+export const DIAGNOSE_RAW: RawPath = (path) =>
+  (path.length === 1 && (path[0] === 'before' || path[0] === 'after')) || (path.length === 2 && path[0] === 'between')
+
+/** Members of what is told of a request. An object with none of them is a provider's body. */
+const ENVELOPE = ['request', 'usage', 'started_at', 'diagnostics', 'response_id', 'credential', 'status']
+
+/** The answer to "why did it miss?", as the API and the program give it. */
+export interface DiagnosisJson {
+  verdict: Diagnosis['verdict']
+  group: string
+  fault: string
+  confidence: number
+  first_difference: Diagnosis['first']
+  lost_tokens: number | null
+  cost_usd: number | null
+  why: string
+  fix: string
+  witnesses: Diagnosis['witnesses']
+  others: Diagnosis['others']
+}
+
+/** Compares two requests and says why the later one missed. Pure but for the facts. Throws `invalid_request` with the field. */
+export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson {
+  const [before, after] = [readSent(body.before, 'before'), readSent(body.after, 'after')]
+  const between = (body.between ?? []).map((one, index) => readSent(one, `between[${index}]`))
+  const card = cardFor(body.provider, [after, before, ...between])
+  const facts = (model: string): ModelFacts => factsOf(card.id, model, now)
+  const [ours, theirs] = [bodyOf(before), bodyOf(after)]
+  const bytes = ours === null || theirs === null ? null : compared(card, ours, theirs, facts, 'after')
+  const model = modelOf(card, [before, after], facts)
+  const known = facts(model)
+  const retention = retentionOf(card, ours, known, facts)
+  const sent = (one: SentRequest, samePrefix: boolean | null): Sent => sentOf(card, one, samePrefix, retention)
+  const given: Case = {
+    before: sent(before, true),
+    after: sent(after, null),
+    between: between.map((one) => sent(one, extendsBefore(card, ours, bodyOf(one), facts))),
+    bytes,
+    reported: readReported(after.diagnostics),
+    facts: factsForCase(known, retention),
+  }
+  return shown(diagnose(given), known, retention?.name ?? null)
+}
+
+function readSent({ text }: RawJson, field: string): SentRequest {
+  const root = readJson(text, field)
+  if (root.type !== 'object') throw new Failure('invalid_request', `${field} must be an object.`, { field })
+  if (!ENVELOPE.some((name) => member(root, name) !== undefined))
+    return parseWith(sentRequest, { request: new RawJson(text) })
+  const values = root.members.flatMap(({ key, value }): [string, unknown][] => [
+    [key, key === 'request' ? rawOf(text, value) : JSON.parse(text.slice(value.start, value.end))],
+  ])
+  return parseWith(sentRequest, Object.fromEntries(values))
+}
+
+function rawOf(text: string, node: JsonNode): RawJson | undefined {
+  return node.type === 'null' ? undefined : new RawJson(text.slice(node.start, node.end))
+}
+
+/** The provider's card for these bodies. A vendor may be named by the id of another of its formats. */
+function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Card {
+  const request = sent.find((one) => one.request !== undefined)?.request
+  if (provider === undefined) {
+    if (request === undefined)
+      throw new Failure('invalid_request', 'provider: is missing, and no body shows it.', { field: 'provider' })
+    return cardRecognising(readJson(request.text))
+  }
+  const card = cardOf({ provider, request }, 'provider')
+  if (request === undefined) return card
+  const root = readJson(request.text)
+  if (card.dialect.recognises(root)) return card
+  return cards.find(({ id, dialect }) => id.startsWith(`${card.id}-`) && dialect.recognises(root)) ?? card
+}
+
+function bodyOf({ request, headers = {}, model }: SentRequest): SentBody | null {
+  if (request === undefined) return null
+  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
+  return {
+    request: { text: request.text, ...(model === undefined ? {} : { model }) },
+    headers: Object.fromEntries(lower),
+  }
+}
+
+function compared(
+  card: Card,
+  before: SentBody,
+  after: SentBody,
+  facts: (model: string) => ModelFacts,
+  field: string,
+): ByteEvidence | null {
+  try {
+    return compareBodies(card, before, after, facts)
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    // A body that refers to what the provider stores does not hold its prompt: the other witnesses are heard alone.
+    if (failure?.kind === 'unsupported') return null
+    if (failure === null) throw thrown
+    throw new Failure('invalid_request', failure.message, {
+      ...failure.detail,
+      field: failure.detail?.['field'] ?? field,
+    })
+  }
+}
+
+function extendsBefore(
+  card: Card,
+  before: SentBody | null,
+  one: SentBody | null,
+  facts: (model: string) => ModelFacts,
+): boolean | null {
+  if (before === null || one === null) return null
+  const bytes = compared(card, before, one, facts, 'between')
+  return bytes === null ? null : bytes.changes.length === 0 && bytes.placement === null
+}
+
+function modelOf(card: Card, sent: readonly SentRequest[], facts: (model: string) => ModelFacts): string {
+  for (const one of sent) {
+    const body = bodyOf(one)
+    if (body === null) continue
+    try {
+      return dialectOf(card).compared(body.request, facts).model
+    } catch (thrown) {
+      if (readFailure(thrown) === null) throw thrown
+    }
+  }
+  return sent.find(({ model }) => model !== undefined)?.model ?? ''
+}
+
+/** The retention that the earlier body asks for; null: not known. */
+function retentionOf(
+  card: Card,
+  before: SentBody | null,
+  { retentions }: ModelFacts,
+  facts: (model: string) => ModelFacts,
+): RetentionOffer | null {
+  const fallback = retentions[0] ?? null
+  if (before === null) return fallback
+  try {
+    const { retention } = dialectOf(card).prepare({ ...before.request, whole: true }, facts)
+    return retentions.find(({ name }) => name === retention) ?? fallback
+  } catch (thrown) {
+    if (readFailure(thrown) === null) throw thrown
+    return fallback
+  }
+}
+
+function sentOf(card: Card, one: SentRequest, samePrefix: boolean | null, retention: RetentionOffer | null): Sent {
+  const raw = one.usage ?? null
+  const read = raw === null ? null : dialectOf(card).readUsage(raw)
+  const usage = read === null ? null : believable(read)
+  const upstream = raw?.['provider']
+  return {
+    startedAt: one.started_at ?? null,
+    firstTokenAt: one.first_token_at ?? null,
+    // An object that is no usage of this format has no counts that can be read.
+    usage: raw !== null && read === null ? NOTHING : usage,
+    impossible: read !== null && usage !== read,
+    unsaid: raw !== null && !/cach/i.test(JSON.stringify(raw)),
+    status: one.status ?? null,
+    credential: one.credential ?? null,
+    upstream: typeof upstream === 'string' ? upstream : null,
+    responseId: one.response_id ?? null,
+    askedTtlMs: retention?.ttlMs ?? null,
+    samePrefix,
+  }
+}
+
+const NOTHING: Usage = {
+  inputTokens: null,
+  uncachedTokens: null,
+  cacheReadTokens: null,
+  cacheWriteTokens: null,
+  cacheWriteByRetention: {},
+  outputTokens: null,
+  reasoningTokens: null,
+}
+
+function factsForCase(facts: ModelFacts, retention: RetentionOffer | null): CacheFacts {
+  return {
+    minimumTokens: facts.minimumTokens,
+    writesReported: facts.writesReported,
+    kind: retention?.kind ?? null,
+    ttlMs: retention?.ttlMs ?? null,
+    spill: facts.spill ?? null,
+    blockTokens: facts.blockTokens ?? 128,
+  }
+}
+
+/** What to do, where the program that does it is known. Source: github.com/anthropics/claude-code, issue 50085; checked 2026-11-30. */
+const FIXES: Partial<Record<Verdict, string>> = {
+  attribution_header: 'Set CLAUDE_CODE_ATTRIBUTION_HEADER=0 in the environment of Claude Code.',
+}
+
+function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): DiagnosisJson {
+  const { verdict, first, confidence, lostTokens } = found
+  const { group, fault, says, fix } = VERDICTS[verdict]
+  const place = first === null || first.path === '' ? '' : ` First difference at ${first.path}.`
+  return {
+    verdict,
+    group,
+    fault,
+    confidence,
+    first_difference: first,
+    lost_tokens: lostTokens,
+    cost_usd: costOf(lostTokens, facts, retention),
+    why: `${says}${place}`,
+    fix: FIXES[verdict] ?? fix,
+    witnesses: found.witnesses,
+    others: found.others,
+  }
+}
+
+/** What was paid more than a read would have cost; null: a price is not known. */
+function costOf(tokens: number | null, { price, writesReported }: ModelFacts, retention: string | null): number | null {
+  if (tokens === null || price === null) return null
+  const { inputNanosPerMTok, cacheReadNanosPerMTok, cacheWriteNanosPerMTok } = ratesFor(price, tokens)
+  const anew =
+    (writesReported && retention !== null ? cacheWriteNanosPerMTok[retention] : undefined) ?? inputNanosPerMTok
+  const nanos = tokensNanos(Math.round(tokens), anew) - tokensNanos(Math.round(tokens), cacheReadNanosPerMTok)
+  return Math.max(0, nanos) / NANOS_PER_USD
+}

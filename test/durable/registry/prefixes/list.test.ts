@@ -1,0 +1,112 @@
+import { beforeEach, expect, it } from 'vitest'
+import type { PrefixFilter } from '../../../../src/durable/registry/records/prefix-view.ts'
+import type { Sql, SqlValue } from '../../../../src/durable/sql.ts'
+import { testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
+import { nodeSql } from '../../../support/node-sql.ts'
+import { registrationNamed } from '../../../support/plain-registration.ts'
+import { NOON, planned } from '../../../support/sample.ts'
+
+const MANY = 2_500
+
+let account: TestAccount
+/** Records of prefixes that were read from the table. */
+let read = 0
+/** Times that all prefixes were counted. */
+let counted = 0
+
+function countingSql(): Sql {
+  const sql = nodeSql()
+  return {
+    transaction: (work) => sql.transaction(work),
+    all: <Row>(query: string, ...bindings: SqlValue[]) => {
+      const rows = sql.all<Row>(query, ...bindings)
+      if (/SELECT .*\brecord\b.* FROM prefix/.test(query)) read += rows.length
+      if (/count\(\*\) AS n FROM prefix/.test(query)) counted += 1
+      return rows
+    },
+  }
+}
+
+function register(tag: string, change: { name?: string; provider?: string } = {}, at = NOON): number {
+  return account.registrar.register(registrationNamed(tag, planned('off'), change), at).k
+}
+
+/** Stops the plan of a prefix, as an outcome would. */
+function stop(k: number, reason: 'uncacheable' | null): void {
+  account.scheduler.applyTransition(k, NOON, (state) => ({
+    state: { ...state, stopped: reason === null ? null : ({ reason, why: 'so', at: NOON, until: null } as never) },
+    rows: [],
+  }))
+}
+
+function listed(filter: PrefixFilter): number[] {
+  const all: number[] = []
+  let cursor: number | null = null
+  do {
+    const page = account.registrar.list(filter, cursor, 50, NOON)
+    all.push(...page.views.map(({ record }) => account.registrar.keyOf(record.id)))
+    cursor = page.cursor
+  } while (cursor !== null)
+  return all
+}
+
+beforeEach(() => {
+  account = testAccount({ sql: countingSql() })
+  account.store.transaction(() => {
+    for (let n = 0; n < MANY; n++) register(n.toString(16).padStart(24, '0'), { name: `agent-${n}` })
+  })
+  account.evict()
+  ;[read, counted] = [0, 0]
+})
+
+it.each<[string, PrefixFilter, () => number]>([
+  ['a name', { name: 'agent-7' }, () => account.registrar.keyOf(`pfx_0_${(7).toString(16).padStart(24, '0')}`)],
+  ['a provider', { provider: 'other' }, () => register('e'.repeat(24), { provider: 'other' })],
+])('a list by %s reads the prefixes that match, however many there are', (_, filter, given) => {
+  const k = given()
+  account.evict()
+  read = 0
+  expect(listed(filter)).toEqual([k])
+  expect(read).toBe(1)
+})
+
+it('a list of the prefixes that need somebody reads these alone, and forgets those that were mended', () => {
+  const k = register('f'.repeat(24), { name: 'broken' })
+  stop(k, 'uncacheable')
+  account.evict()
+  read = 0
+  expect(listed({ needsSomebody: true })).toEqual([k])
+  expect(read).toBe(1)
+  stop(k, null)
+  expect(listed({ needsSomebody: true })).toEqual([])
+})
+
+it('a list by name shows the versions that held it, the newest first, and one that holds it beside another', () => {
+  const first = register('a'.repeat(24), { name: 'release' })
+  const second = register('b'.repeat(24), { name: 'release' })
+  register('b'.repeat(24), { name: 'stable' })
+  expect(listed({ name: 'release' })).toEqual([second, first])
+  expect(listed({ name: 'stable' })).toEqual([second])
+})
+
+it('a list without a filter gives every prefix once, and a page reads no more than it shows', () => {
+  account.registrar.list({}, null, 50, NOON)
+  expect(read).toBe(50)
+  expect(new Set(listed({})).size).toBe(MANY)
+})
+
+it('registrations count all prefixes once, and the number stays exact', () => {
+  for (const tag of ['a', 'b', 'c']) register(tag.repeat(24))
+  expect(counted).toBe(1)
+  const { id } = account.registrar.viewByKey(register('a'.repeat(24)), NOON).record
+  account.registrar.remove(id, NOON)
+  expect(account.store.prefixes.count()).toBe(MANY + 2)
+  expect(() =>
+    account.store.transaction(() => {
+      register('d'.repeat(24))
+      throw new Error('undone')
+    }),
+  ).toThrow('undone')
+  expect(account.store.prefixes.count()).toBe(MANY + 2)
+})
