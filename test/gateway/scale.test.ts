@@ -26,8 +26,8 @@ function virtualTime() {
       timers.pop()
       now = next.at
       next.run()
-      await null
-      await null
+      await Promise.resolve()
+      await Promise.resolve()
     }
   }
   return { now: () => now, after, play, sleep: (ms: number) => new Promise<void>((resolve) => after(ms, resolve)) }

@@ -1,7 +1,6 @@
 import { Failure } from '../../../contract/failure.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
-import type { Arrival } from '../../../core/events/arrived.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
