@@ -347,7 +347,7 @@ describe('uploads that do not end', () => {
     const length = 1024 * 1024
     const head = post('/via/groq/openai/v1/chat/completions', CHAT).bytes.split('\r\n\r\n')[0] ?? ''
     const slow = head.replace(/Content-Length: \d+/, `Content-Length: ${length}`)
-    const clients = Array.from({ length: 24 }, () => caller(worker.base, `${slow}\r\n\r\n{"messages":`))
+    const clients = Array.from({ length: 30 }, () => caller(worker.base, `${slow}\r\n\r\n{"messages":`))
     const probed = async (): Promise<string> => {
       const { mark, bytes } = post('/via/groq/openai/v1/chat/completions', CHAT)
       answers.set(mark, ({ socket }) => socket.end(answerOf('200 OK', ['content-type: application/json'], '{}')))
