@@ -5,7 +5,7 @@ import { instantOrMs } from './scalars.ts'
 import { model } from './warm.ts'
 
 /** The most requests between the two that are compared. */
-export const MOST_BETWEEN = 1_000
+export const MOST_BETWEEN = 200
 
 const moment = z.union([instantOrMs, z.null()]).optional()
 

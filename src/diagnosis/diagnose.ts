@@ -14,7 +14,7 @@ import type { Usage } from '../core/model/usage.ts'
 import { member, readJson } from '../core/prompt/json-text.ts'
 import type { JsonNode } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
-import { compareBodies } from '../providers/diagnosis/bytes.ts'
+import { compareBodies, extending } from '../providers/diagnosis/bytes.ts'
 import type { SentBody } from '../providers/diagnosis/bytes.ts'
 import { readReported } from '../providers/diagnosis/reported.ts'
 import { cardRecognising, cards, dialectOf } from '../providers/registry.ts'
@@ -28,6 +28,9 @@ export const DIAGNOSE_RAW: RawPath = (path) =>
 
 /** Members of what is told of a request. An object with none of them is a provider's body. */
 const ENVELOPE = ['request', 'usage', 'started_at', 'diagnostics', 'response_id', 'credential', 'status']
+
+/** Members of a provider's body that hold a prompt. */
+const PROMPTS = ['messages', 'input', 'contents', 'instructions', 'system', 'systemInstruction']
 
 /** The answer to "why did it miss?", as the API and the program give it. */
 export interface DiagnosisJson {
@@ -51,15 +54,17 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   const card = cardFor(body.provider, [after, before, ...between])
   const facts = (model: string): ModelFacts => factsOf(card.id, model, now)
   const [ours, theirs] = [bodyOf(before), bodyOf(after)]
-  const bytes = ours === null || theirs === null ? null : compared(card, ours, theirs, facts, 'after')
+  const bytes = ours === null || theirs === null ? null : compared(card, ours, theirs, facts)
   const model = modelOf(card, [before, after], facts)
   const known = facts(model)
-  const retention = retentionOf(card, ours, known, facts)
+  const retention = grantedBy(card, before, known) ?? retentionOf(card, ours, known, facts)
   const sent = (one: SentRequest, samePrefix: boolean | null): Sent => sentOf(card, one, samePrefix, retention)
   const given: Case = {
     before: sent(before, true),
     after: sent(after, null),
-    between: between.map((one) => sent(one, extendsBefore(card, ours, bodyOf(one), facts))),
+    between: samePrefixes(card, ours, between.map(bodyOf), facts).map((same, index) =>
+      sent(between[index] ?? {}, same),
+    ),
     bytes,
     reported: readReported(after.diagnostics),
     facts: factsForCase(known, retention),
@@ -70,7 +75,8 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
 function readSent({ text }: RawJson, field: string): SentRequest {
   const root = readJson(text, field)
   if (root.type !== 'object') throw new Failure('invalid_request', `${field} must be an object.`, { field })
-  if (!ENVELOPE.some((name) => member(root, name) !== undefined))
+  const isBody = PROMPTS.some((name) => member(root, name) !== undefined) && member(root, 'request') === undefined
+  if (isBody || !ENVELOPE.some((name) => member(root, name) !== undefined))
     return parseWith(sentRequest, { request: new RawJson(text) })
   const values = root.members.flatMap(({ key, value }): [string, unknown][] => [
     [key, key === 'request' ? rawOf(text, value) : JSON.parse(text.slice(value.start, value.end))],
@@ -111,31 +117,43 @@ function compared(
   before: SentBody,
   after: SentBody,
   facts: (model: string) => ModelFacts,
-  field: string,
 ): ByteEvidence | null {
+  return unlessUnsupported<ByteEvidence | null>('after', () => compareBodies(card, before, after, facts), null)
+}
+
+function samePrefixes(
+  card: Card,
+  before: SentBody | null,
+  bodies: readonly (SentBody | null)[],
+  facts: (model: string) => ModelFacts,
+): (boolean | null)[] {
+  if (before === null || bodies.every((one) => one === null)) return bodies.map(() => null)
+  return bodies.map(
+    unlessUnsupported(
+      'before',
+      () => {
+        const extendsIt = extending(card, before, facts)
+        return (one: SentBody | null) =>
+          one === null ? null : unlessUnsupported('between', () => extendsIt(one), null)
+      },
+      () => null,
+    ),
+  )
+}
+
+/** A body that refers to what the provider stores does not hold its prompt: the other witnesses are heard alone. */
+function unlessUnsupported<Value>(field: string, read: () => Value, otherwise: Value): Value {
   try {
-    return compareBodies(card, before, after, facts)
+    return read()
   } catch (thrown) {
     const failure = readFailure(thrown)
-    // A body that refers to what the provider stores does not hold its prompt: the other witnesses are heard alone.
-    if (failure?.kind === 'unsupported') return null
+    if (failure?.kind === 'unsupported') return otherwise
     if (failure === null) throw thrown
     throw new Failure('invalid_request', failure.message, {
       ...failure.detail,
       field: failure.detail?.['field'] ?? field,
     })
   }
-}
-
-function extendsBefore(
-  card: Card,
-  before: SentBody | null,
-  one: SentBody | null,
-  facts: (model: string) => ModelFacts,
-): boolean | null {
-  if (before === null || one === null) return null
-  const bytes = compared(card, before, one, facts, 'between')
-  return bytes === null ? null : bytes.changes.length === 0 && bytes.placement === null
 }
 
 function modelOf(card: Card, sent: readonly SentRequest[], facts: (model: string) => ModelFacts): string {
@@ -149,6 +167,14 @@ function modelOf(card: Card, sent: readonly SentRequest[], facts: (model: string
     }
   }
   return sent.find(({ model }) => model !== undefined)?.model ?? ''
+}
+
+/** The retention that the usage of a request without a body names, where it is one alone; null: it names none. */
+function grantedBy(card: Card, { request, usage }: SentRequest, { retentions }: ModelFacts): RetentionOffer | null {
+  if (request !== undefined || usage == null) return null
+  const written = dialectOf(card).readUsage(usage)?.cacheWriteByRetention ?? {}
+  const names = Object.entries(written).flatMap(([name, tokens]) => (tokens > 0 ? [name] : []))
+  return names.length === 1 ? (retentions.find(({ name }) => name === names[0]) ?? null) : null
 }
 
 /** The retention that the earlier body asks for; null: not known. */
@@ -219,6 +245,7 @@ const FIXES: Partial<Record<Verdict, string>> = {
 function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): DiagnosisJson {
   const { verdict, first, confidence, lostTokens } = found
   const { group, fault, says, fix } = VERDICTS[verdict]
+  const isUnknown = verdict === 'unknown'
   const place = first === null || first.path === '' ? '' : ` First difference at ${first.path}.`
   return {
     verdict,
@@ -226,8 +253,9 @@ function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): D
     fault,
     confidence,
     first_difference: first,
-    lost_tokens: lostTokens,
-    cost_usd: costOf(lostTokens, facts, retention),
+    // What is not known to be a miss has no price.
+    lost_tokens: isUnknown ? null : lostTokens,
+    cost_usd: isUnknown ? null : costOf(lostTokens, facts, retention),
     why: `${says}${place}`,
     fix: FIXES[verdict] ?? fix,
     witnesses: found.witnesses,

@@ -80,10 +80,10 @@ export const buildings: Building[] = [
           'managed-cache',
           'caches that a provider manages by a handle (Gemini style): state, events, plan, ownership',
         ),
-        room('diagnosis', 'why a request missed: verdicts, and how the evidence is judged'),
         room('prefix', 'the row of one prefix: state, receipts, history, signals, announcements, alerts'),
       ],
       [
+        room('diagnosis', 'why a request missed: verdicts, and how the evidence is judged'),
         room('cache', 'from evidence to belief: what a read proves, retention, `required`'),
         room('fan-out', 'many callers of one prefix: crews and barriers'),
       ],

@@ -66,7 +66,7 @@ function toolSets(bodies: readonly Body[]): FileFinding[] {
 
 function isNear(one: Set<string>, other: Set<string>): boolean {
   const count = apart(one, other)
-  return count > 0 && count <= MOST_TOOLS_APART && one.intersection(other).size >= count
+  return count > 0 && count <= MOST_TOOLS_APART && one.intersection(other).size > count
 }
 
 function apart(one: Set<string>, other: Set<string>): number {

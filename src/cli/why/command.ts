@@ -90,7 +90,8 @@ function transcript(
   { provider, json }: { provider?: string | undefined; json: boolean },
 ): number {
   const found = calls.slice(1).flatMap((call, index) => {
-    const before = calls[index]
+    // Another model, and a sub-agent, has a prompt of its own.
+    const before = calls.slice(0, index + 1).findLast(({ model, side }) => model === call.model && side === call.side)
     if (before === undefined) return []
     const told = (one: Call): RawJson =>
       new RawJson(

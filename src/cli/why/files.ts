@@ -11,6 +11,8 @@ export type Told = { requests: string[] } | { transcript: Call[] }
 export interface Call {
   startedAt: number
   model: string
+  /** A call of a sub-agent. */
+  side: boolean
   usage: Record<string, unknown>
   id: string | null
   diagnostics: unknown
@@ -39,7 +41,7 @@ function harRequest(text: string, entry: JsonNode): string[] {
   if (stringMember(request, 'method') !== 'POST' || body === undefined || !/^\s*\{/.test(body)) return []
   const answer = member(member(entry, 'response'), 'content')
   const framing = framingOf(stringMember(answer, 'mimeType') ?? '')
-  const usage = framing === null ? null : usageIn({ head: stringMember(answer, 'text') ?? '', tail: null }, framing)
+  const usage = framing === null ? null : usageIn({ head: answerText(answer), tail: null }, framing)
   const startedAt = Date.parse(stringMember(entry, 'startedDateTime') ?? '')
   const headers = list(member(request, 'headers')).flatMap((header): [string, string][] => {
     const [name, value] = [stringMember(header, 'name')?.toLowerCase() ?? '', stringMember(header, 'value') ?? '']
@@ -63,6 +65,11 @@ function harRequest(text: string, entry: JsonNode): string[] {
   return [`{"request":${body},${JSON.stringify(told).slice(1)}`]
 }
 
+function answerText(answer: JsonNode | undefined): string {
+  const text = stringMember(answer, 'text') ?? ''
+  return stringMember(answer, 'encoding') === 'base64' ? Buffer.from(text, 'base64').toString('utf8') : text
+}
+
 /** Headers that say something of the cache. */
 const KEPT_HEADERS = new Set([
   'anthropic-beta',
@@ -75,11 +82,14 @@ const KEPT_HEADERS = new Set([
 /** Calls of a session log: JSON lines with a usage and a time. A call that is logged in several lines counts once. */
 function transcriptOf(file: string, text: string): Call[] {
   const calls = new Map<string, Call>()
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .entries()) {
     if (line.trim() === '') continue
     const record = parsed(line)
-    if (record === null) throw new UsageError(`${printable(file)}: line ${index + 1} is no JSON`)
-    const found = callOf(record)
+    // A session that still runs may end within a line.
+    const found = record === null ? null : callOf(record)
     if (found !== null) calls.set(found.id ?? `line ${index}`, found)
   }
   if (calls.size < 2) {
@@ -97,12 +107,14 @@ function callOf(record: Record<string, unknown>): Call | null {
     .map((name) => record[name])
     .find((one) => one !== undefined)
   const startedAt = typeof time === 'number' ? (time < 1e11 ? time * 1_000 : time) : Date.parse(String(time))
-  if (usage === null || Number.isNaN(startedAt)) return null
+  const isPlaceholder = typeof message['model'] === 'string' && message['model'].startsWith('<')
+  if (usage === null || Number.isNaN(startedAt) || isPlaceholder) return null
   const [model, id] = [message['model'] ?? record['model'], message['id'] ?? record['id']]
   return {
     startedAt,
     model: typeof model === 'string' ? model : '',
     usage,
+    side: record['isSidechain'] === true,
     id: typeof id === 'string' ? id : null,
     diagnostics: message['diagnostics'] ?? message['prompt_cache_diagnostics'],
   }

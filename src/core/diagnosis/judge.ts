@@ -31,6 +31,7 @@ export function diagnose(given: Case): Diagnosis {
   const accounting = accountingOf(given, reading)
   if (given.after.impossible) return told({ verdict: 'misread_usage', confidence: 0.93 })
   if (bytes?.placement?.verdict === 'too_many_markers') return told(bytes.placement)
+  if ((given.after.status ?? 200) >= 400) return told({ verdict: 'unknown', confidence: 0.9 })
   const small = belowMinimum(given)
   if (reading.read === 0 && small !== null && small.confidence >= 0.9) return told(small)
   if (reading.isMiss === false) return told({ verdict: 'no_miss', confidence: reading.sure })

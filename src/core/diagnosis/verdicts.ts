@@ -266,7 +266,7 @@ export const VERDICTS = {
   no_miss: {
     group: 'none',
     fault: 'nobody',
-    says: 'The request read what it could read.',
+    says: 'Nothing that is told shows a miss.',
     fix: '',
   },
   unknown: {

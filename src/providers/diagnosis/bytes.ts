@@ -92,6 +92,26 @@ export function compareBodies(
   }
 }
 
+/**
+ * Whether later bodies begin with what an earlier one left to read. The earlier one is read once, whatever their number. Null: a body does
+ * not hold its prompt.
+ */
+export function extending(
+  card: Card,
+  before: SentBody,
+  facts: (model: string) => ModelFacts,
+): (later: SentBody) => boolean {
+  const outline = (one: SentBody): Outline => outlineOf(card, plain(card, one.request), facts)
+  const ours = outline(before)
+  const measure = new Measure(ours.blocks)
+  const entry = entriesOf(ours).at(-1)
+  return (later) => {
+    const theirs = outline(later)
+    const same = entryModel(card, ours.model) === entryModel(card, theirs.model) ? commonHeads(ours, theirs) : 0
+    return ours.reads !== undefined && entry !== undefined ? entry < same : measure.upTo(same) > 0.5
+  }
+}
+
 /** Blocks that both begin with, and that the provider takes for the same. */
 function commonHeads(ours: Outline, theirs: Outline): number {
   const index = ours.heads.findIndex((head, at) => head !== theirs.heads[at])
