@@ -58,8 +58,9 @@ export function passedRegistration(
   const registration = registrationOf(preparation)
   if (!isOwnKey) return registration
   const refusal = accessRefusal(access, order.allowedSecrets)
-  const advice = [...registration.advice, refusal === null ? ASSUMED : NONE]
-  return { ...registration, advice, ...(refusal === null ? {} : { keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'off' } }) }
+  const advice = [...registration.advice, refusal === null ? OWN : NONE]
+  // Nothing proves that the deployment's key reads what this call wrote, and a keep-alive that reads nothing pays a write.
+  return { ...registration, advice, keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'off' } }
 }
 
 /** Turns are the last section of every dialect. */
@@ -72,11 +73,11 @@ function cacheAt({ place: { item, part } }: Block): NonNullable<WarmBody['cache'
   return { mode: 'best_effort', strategy: { explicit: [point] } }
 }
 
-const ASSUMED: Advice = {
+const OWN: Advice = {
   cause: 'own_key',
   severity: 'hint',
   message:
-    "The call was sent with a key of the caller's own, which is never stored. Keep-alives are sent with the deployment's, which reads the same entries only within one organization of the provider.",
+    "Nothing is kept warm yet: the call was sent with a key of the caller's own, which is never stored. The deployment's key reads the same entries only within one organization of the provider. If both belong to one, set a plan; else store a credential and send calls with it.",
 }
 const NONE: Advice = {
   cause: 'no_credential',
