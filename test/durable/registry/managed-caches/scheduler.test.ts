@@ -140,7 +140,7 @@ describe('the budget of a day', () => {
     expect(store.rows(k, Number.MAX_SAFE_INTEGER, 1)[0]?.row.why).toMatch(/impossible_usage/)
   })
 
-  it('a count above the bound of the contents is booked as reported, told, and reserved the next time', () => {
+  it('a count above the bound is booked as reported, told, and reserved the next time', () => {
     const k = register('one')
     const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
     const most = scheduler.view(k, NOW)?.record.bound?.most ?? 0
