@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { believable, NO_COUNTS } from '../../src/core/model/usage.ts'
 import { cardById, cards, dialects, modelFacts, priceAt } from '../../src/providers/registry.ts'
 import { addressIn } from './prepared.ts'
 
@@ -13,6 +14,31 @@ test('every card is one provider with a wire format, a secret and a source', () 
     expect(card.secret).toMatch(/^[A-Z_]+$/)
   }
   expect(cardById('nobody')).toBeUndefined()
+})
+
+test.each([
+  ['anthropic', 'claude-opus-4-8', 1_000_000],
+  ['openai', 'gpt-6.2-sol', 1_050_000],
+  ['openai-chat', 'gpt-4.1', 1_050_000],
+  ['gemini', 'gemini-2.5-pro', 2_097_152],
+  ['deepseek', 'deepseek-v4-pro', 1_048_576],
+  ['xai', 'grok-4.5', 2_000_000],
+  ['xai-responses', 'grok-4.5', 2_000_000],
+  ['mistral', 'mistral-large-2512', 262_144],
+  ['moonshot', 'kimi-k3', 1_048_576],
+  ['groq', 'openai/gpt-oss-120b', 262_144],
+  ['bedrock', 'eu.anthropic.claude-opus-4-8', 1_000_000],
+  ['bedrock', 'amazon.nova-pro-v1:0', 1_000_000],
+  ['bedrock-openai', 'openai.gpt-6-sol', 1_050_000],
+  // Deployments, other models of Bedrock and resellers may have any window: the longest of any model.
+  ['azure-openai', 'gpt-6-sol', 10_000_000],
+  ['azure-openai-chat', 'gpt-6-sol', 10_000_000],
+  ['bedrock', 'meta.llama4-scout-17b-instruct-v1:0', 10_000_000],
+  ['openrouter', 'anthropic/claude-opus-4.8', 10_000_000],
+])('the counts of %s for %s are believed up to the window, and no further', (id, model, window) => {
+  const counted = (inputTokens: number) => believable({ ...NO_COUNTS, inputTokens }, facts(id, model).contextTokens)
+  expect(counted(window).inputTokens).toBe(window)
+  expect(counted(window + 1).inputTokens).toBeNull()
 })
 
 test('a name in a log means one provider', () => {

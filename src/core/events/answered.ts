@@ -6,6 +6,7 @@ import { gapAfterAnswer } from '../ledger/credit.ts'
 import type { Price, Primitive, RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
+import { mostTokens } from '../planning/budget.ts'
 import type { PlanContext } from '../planning/plan.ts'
 import { addFirstToken } from '../prefix/first-token.ts'
 import type { HistoryRow } from '../prefix/history.ts'
@@ -50,8 +51,9 @@ export function applyAnswer(
   const asked = answer.retention ?? before.retention?.name ?? ''
   const reading = readReceipt(usage, expectationOf(before, answer, context))
   const charge = chargeOf(usage, given.price === undefined ? facts.price : given.price, asked, worstNanos)
-  const counts = countsDoubt({ given: given.usage, usage, at, charge, worstNanos })
-  const receipt = receiptOf(answer, reading, charge, counts)
+  const counts = { usage, charge, worstNanos, mostTokens: mostTokens(before, context) }
+  const doubt = countsDoubt(given.usage, at, counts)
+  const receipt = receiptOf(answer, reading, charge, doubt)
   const effect = receiptEffect({ before, at, usage, purpose, reading, context })
   const money = applyCharge(before, charge, purpose, at)
   const state: PrefixState = {
@@ -60,7 +62,7 @@ export function applyAnswer(
     ...effect.patch,
     ...retentionGranted(before, asked, usage, facts.retentions),
     ...money.patch,
-    ...doubtAfter(before, counts, charge),
+    ...doubtAfter(before, doubt, counts),
     ...firstTokenAfter(before, reading.kind, given.latencyMs),
     ...(usage.inputTokens === null ? {} : { countedTokens: usage.inputTokens }),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
@@ -70,7 +72,7 @@ export function applyAnswer(
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
   state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote, share: reading.share })
   const row: HistoryRow = { type: 'receipt', ...receipt }
-  const told = counts === null ? [] : [doubtRow(counts)]
+  const told = doubt === null ? [] : [doubtRow(doubt)]
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...told, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
   const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)

@@ -36,6 +36,8 @@ export interface FailedCall {
   retention?: string
   /** The context window of the model; absent: not known. */
   contextTokens?: number | undefined
+  /** The most tokens that it was expected to have; absent or null: no bound is known. */
+  mostTokens?: number | null
 }
 
 /** The failure for callers, with the wait that the provider asked for. */
@@ -71,14 +73,15 @@ function chargeUnknown(before: PrefixState, call: FailedCall, worstNanos: number
   const usage = believable(given, call.contextTokens)
   const cost = chargeOf(usage, price, retention, worstNanos)
   const charge = applyCharge(before, cost, purpose, at)
-  const doubt = countsDoubt({ given, usage, at, charge: cost, worstNanos })
+  const counts = { usage, charge: cost, worstNanos, mostTokens: call.mostTokens ?? null }
+  const doubt = countsDoubt(given, at, counts)
   const how =
     cost.provedNanos === null ? 'charged at its worst case' : 'the answer counted tokens, and is charged for them'
   const why = `outcome unknown (${call.failure.kind}): ${how}`
   const counted = call.usage === undefined ? null : usage
   const outcome = { kind: 'unknown', usage: counted, costNanos: cost.nanos, model: null } as const
   return {
-    patch: { ...charge.patch, ...doubtAfter(before, doubt, cost), probes: before.probes + 1 },
+    patch: { ...charge.patch, ...doubtAfter(before, doubt, counts), probes: before.probes + 1 },
     rows: [
       { at, type: 'receipt', purpose, primitive, latencyMs, why, ...outcome },
       ...(doubt === null ? [] : [doubtRow(doubt)]),

@@ -137,10 +137,18 @@ function spend(
 /** Cost of a creation with the storage that it buys, in nano-dollars; null: unknown. */
 function createNanos(state: ManagedCacheState, context: ManagedCacheContext, now: number): number | null {
   if (context.inputNanosPerMTok === null) return null
-  const tokens = state.live?.tokens ?? state.measuredTokens ?? context.mostTokens
+  const tokens = expectedTokens(state, context)
   if (tokens === null) return null
   const kept = storageNanos(tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
   return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
+}
+
+/** The most tokens that a creation is reserved for: as the provider counted the contents before, else their bound. Null: no bound is known. */
+export function expectedTokens(
+  { live, measuredTokens }: Pick<ManagedCacheState, 'live' | 'measuredTokens'>,
+  { mostTokens }: Pick<ManagedCacheContext, 'mostTokens'>,
+): number | null {
+  return live?.tokens ?? measuredTokens ?? mostTokens
 }
 
 /** Storage that is bought and not charged yet, in nano-dollars: up to the expiry, or to where an unanswered renewal may have moved it. */

@@ -7,7 +7,7 @@ import { dayOf, iso, nextDayAt } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
 
 /** What the most tokens of a call are computed from. */
-export type Counted = Pick<PrefixState, 'measuredTokens' | 'countedTokens'>
+export type Counted = Pick<PrefixState, 'measuredTokens' | 'countedTokens' | 'exceededTokens'>
 type Bounded = Pick<PlanContext, 'estimatedTokens' | 'bound'>
 
 /** Tokens by which probes of one prefix differ: another kind of probe has another turn behind it. */
@@ -17,10 +17,13 @@ const LEAST_MARGIN = 32
  * The most tokens that a call can be billed for: by the last answer that counted one, with 5 % for what the provider may change, else by
  * the bound of its body. Null: a part of the body has no bound.
  */
-export function mostTokens(
-  { measuredTokens, countedTokens }: Counted,
-  { estimatedTokens, bound }: Bounded,
-): number | null {
+export function mostTokens(counted: Counted, bounded: Bounded): number | null {
+  const most = mostExpected(counted, bounded)
+  // A call that had more tokens than its bound may do so again.
+  return most === null ? null : Math.max(most, counted.exceededTokens ?? 0)
+}
+
+function mostExpected({ measuredTokens, countedTokens }: Counted, { estimatedTokens, bound }: Bounded): number | null {
   if (countedTokens !== undefined) return countedTokens + Math.max(LEAST_MARGIN, Math.ceil(countedTokens * 0.05))
   if (bound !== undefined) return bound.most
   // Rows of older versions have neither. Their estimate is a quarter of their bytes.

@@ -208,7 +208,7 @@ export const NO_GAP: OpenGap = { fromAt: null, ttlMs: 0, heldUntil: null, credit
 
 /**
  * Counts of an answer that were not as expected. `impossible_usage`: they cannot be true, and count as unknown. `bound_exceeded`: the call
- * cost more than the most that was reserved for it.
+ * cost more than the most that was reserved for it, or had more tokens.
  */
 export interface CountsDoubt {
   kind: 'impossible_usage' | 'bound_exceeded'

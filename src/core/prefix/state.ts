@@ -123,6 +123,8 @@ export interface PrefixState {
   spentNanos: number
   /** The most that a call was charged beyond the amount reserved for it. The next reservation is not smaller. Absent: none was. */
   exceededNanos?: number
+  /** The most tokens that an answer counted beyond those expected of it. The next reservation is not for fewer. Absent: none did. */
+  exceededTokens?: number
   /** The latest counts of an answer that were not as expected; absent: none. */
   doubt?: CountsDoubt
 }

@@ -82,6 +82,8 @@ const WORDS: Readonly<Record<number, JsonScalar['type']>> = { 110: 'null', 116: 
 
 const QUOTE = 34
 const BACKSLASH = 92
+/** What a plain string does not have: escapes, and what has to be escaped. */
+const SPECIAL = /[^ -[\]-\uffff]/
 
 class Reader {
   readonly #text: string
@@ -194,6 +196,13 @@ class Reader {
   #string(): string {
     const text = this.#text
     const start = this.#position
+    // Nearly every string ends at the first quotation mark.
+    const plainEnd = text.indexOf('"', start + 1)
+    const plain = plainEnd === -1 ? '\n' : text.slice(start + 1, plainEnd)
+    if (!SPECIAL.test(plain)) {
+      this.#position = plainEnd + 1
+      return this.#wellFormed(plain, start)
+    }
     let at = start + 1
     let escaped = false
     for (;;) {
@@ -208,6 +217,10 @@ class Reader {
     }
     this.#position = at + 1
     const value = escaped ? this.#decode(start, at + 1) : text.slice(start + 1, at)
+    return this.#wellFormed(value, start)
+  }
+
+  #wellFormed(value: string, start: number): string {
     if (!value.isWellFormed()) this.#fail('a string contains a lone surrogate, which cannot be encoded', start)
     return value
   }
@@ -272,15 +285,5 @@ export function items(node: JsonNode | undefined): JsonNode[] {
 
 /** UTF-8 bytes of `text.slice(0, end)`. Spans count UTF-16 units; providers and the API count bytes. */
 export function byteOffset(text: string, end: number): number {
-  let bytes = 0
-  for (let at = 0; at < end; at++) {
-    const code = text.charCodeAt(at)
-    if (code < 0x80) bytes += 1
-    else if (code < 0x800) bytes += 2
-    else if (code >= 0xd800 && code <= 0xdbff) {
-      bytes += 4
-      at++
-    } else bytes += 3
-  }
-  return bytes
+  return Buffer.byteLength(text.slice(0, end))
 }

@@ -18,12 +18,15 @@ export function cutOf(texts: readonly string[]): number | null {
   if (first === undefined) return null
   const most = others.reduce((least, text) => Math.min(least, commonLength(first, text)), first.length)
   if (first.slice(0, most).trim() === '') return null
-  const readers = texts.map((text) => ({ text, graphemes: GRAPHEMES.segment(text) }))
-  const mayCut = (at: number): boolean =>
-    readers.every(
-      ({ text, graphemes }) =>
-        at === text.length || (graphemes.containing(at)?.index === at && text.slice(at).trim() !== ''),
+  const readers = texts.map(graphemesOf)
+  const mayCut = (at: number): boolean => {
+    // What stands on both sides of a place inside of the shared part is the same in all texts, so that one of them is read.
+    const read = at < most ? readers.slice(0, 1) : readers
+    return (
+      read.every((beginsAt) => beginsAt(at)) &&
+      texts.every((text) => at === text.length || text.slice(at).trim() !== '')
     )
+  }
   const least = Math.max(1, most - NEAR)
   for (const isBreak of [endsLine, endsWord, closes, () => true]) {
     for (let at = most; at >= least; at--) {
@@ -31,6 +34,15 @@ export function cutOf(texts: readonly string[]): number | null {
     }
   }
   return null
+}
+
+/** Whether a character begins at a place, or the text ends there. The text is segmented once it is asked for. */
+function graphemesOf(text: string): (at: number) => boolean {
+  let graphemes: Intl.Segments | undefined
+  return (at) => {
+    graphemes ??= GRAPHEMES.segment(text)
+    return at === text.length || graphemes.containing(at)?.index === at
+  }
 }
 
 const isSpace = (character: string): boolean => /\s/.test(character)

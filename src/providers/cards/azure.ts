@@ -21,9 +21,12 @@ const SAID = facts(DOCS, {
   errors: '{error: {code, message}}: codes are words or the status as text.',
 })
 
+// A deployment may have any model of the catalogue, so that no window is known.
+const { contextTokens: _, ...shared } = openai
+
 /** `model` is the name of a deployment. Facts about a model apply where the deployment has the model's name. */
 export const azureOpenai: Card = {
-  ...openai,
+  ...shared,
   id: 'azure-openai',
   spanName: 'azure.ai.openai',
   aliases: ['azure', 'az.ai.openai', 'azure.ai.openai', 'azure.ai.inference'],

@@ -28,6 +28,12 @@ function names(id: string): string[] {
   return [id, `${id}-v*`, `${id}-20*`]
 }
 
+/**
+ * The longest window of Claude and of Nova; earlier Claude and small Nova models take less. Other models of Bedrock take up to 10 million
+ * tokens, so the card has none. Source: npm @pydantic/genai-prices 0.1.8, 88 models of AWS; checked 2026-12-01.
+ */
+const WINDOW = { contextTokens: 1_000_000 }
+
 const VENDORS = 'anthropic|amazon|openai|meta|mistral|deepseek|cohere|ai21|qwen|writer'
 
 /**
@@ -51,6 +57,7 @@ function traitsOf(id: string): ClaudeTraits {
 function claude(id: string, minimumTokens: number, rates: Usd | null, hour = true): ModelCard[] {
   const known: Omit<ModelFacts, 'price'> = {
     ...traitsOf(id),
+    ...WINDOW,
     minimumTokens,
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
     writesReported: true,
@@ -79,7 +86,7 @@ function nova(id: string, rates: { input: number; read: number; output: number }
     { retention: stated('5m', 'sliding', 5 * MINUTE_MS), sharedBy: 'blocks', rates: [rates] },
     DOCS,
   )
-  return { ...row, facts: { ...row.facts, writesReported: true, refuses: NOT_ITS_OWN } }
+  return { ...row, facts: { ...row.facts, ...WINDOW, writesReported: true, refuses: NOT_ITS_OWN } }
 }
 
 /** Converse, with a Bedrock API key. */

@@ -29,6 +29,8 @@ export const deepseek: Card = {
   name: 'DeepSeek',
   baseUrl: 'https://api.deepseek.com',
   secret: 'DEEPSEEK_API_KEY',
+  // "1M", of V4; OpenRouter counts it as 1,048,576. Sources: api-docs.deepseek.com, "Models & Pricing"; openrouter.ai; checked 2026-12-01.
+  contextTokens: 1_048_576,
   wire: {
     keyMember: 'user_id',
     uniqueTail: true,

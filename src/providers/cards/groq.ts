@@ -21,6 +21,8 @@ export const groq: Card = {
   name: 'Groq',
   baseUrl: 'https://api.groq.com/openai/v1',
   secret: 'GROQ_API_KEY',
+  // "256K", of Kimi K2; gpt-oss takes half of it. Source: console.groq.com, the models' own pages; checked 2026-12-01.
+  contextTokens: 262_144,
   wire: { cap: 'max_completion_tokens', retentions: ['2h'] },
   models: [
     automatic(

@@ -16,6 +16,8 @@ export const mistral: Card = {
   name: 'Mistral',
   baseUrl: 'https://api.mistral.ai/v1',
   secret: 'MISTRAL_API_KEY',
+  // Source: npm @pydantic/genai-prices 0.1.8, 15 models; checked 2026-12-01.
+  contextTokens: 262_144,
   streams: false, // a stream cannot be asked for its usage
   // Its seed is `random_seed`: sampling, which no probe carries. Source: types of mistralai/client-python, `ChatCompletionRequest`,
   // checked 2026-11-30.

@@ -37,6 +37,8 @@ export const moonshot: Card = {
   name: 'Moonshot Kimi',
   baseUrl: 'https://api.moonshot.ai/v1',
   secret: 'MOONSHOT_API_KEY',
+  // Of K3; others take 262,144 at most. Source: npm @pydantic/genai-prices 0.1.8, 13 models; checked 2026-12-01.
+  contextTokens: 1_048_576,
   wire: {
     controls: 'ttl',
     // `thinking` is `{type}` on K2.6, and K3 always thinks. Sources, checked 2026-11-30: schema of the call for K2.6 (derived from Moonshot's

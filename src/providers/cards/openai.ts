@@ -17,6 +17,8 @@ export const openai: Card = {
   callerHeaders: ['openai-beta', 'openai-organization', 'openai-project'],
   dialect: openaiResponses,
   secret: 'OPENAI_API_KEY',
+  // Of GPT-5.4, 5.6 and 6; others take less. Source: developers.openai.com, the page of GPT-6.2 Sol, and npm @pydantic/genai-prices 0.1.8; checked 2026-12-01.
+  contextTokens: 1_050_000,
   models: openaiModels,
   sameModels: openaiSnapshots,
   tokens: OPENAI_COUNTED,

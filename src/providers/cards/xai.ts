@@ -26,6 +26,9 @@ export const xai: Card = {
   name: 'xAI Chat Completions',
   baseUrl: 'https://api.x.ai/v1',
   secret: 'XAI_API_KEY',
+  // Of Grok 4 Fast and 4.1 Fast; later models take half of it or less. Sources: docs.x.ai, the models' own pages, and npm @pydantic/genai-prices 0.1.8;
+  // checked 2026-12-01.
+  contextTokens: 2_000_000,
   wire: { keyHeader: 'x-grok-conv-id', keyWords: ['incorrect api key'] },
   models: [
     row('grok-4.6', { input: 2, read: 0.5, output: 6 }, { defaultEffort: 'high' }),

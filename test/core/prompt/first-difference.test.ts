@@ -26,3 +26,12 @@ describe('firstDifference', () => {
     expect(commonLength('🌾', '🌿')).toBe(0)
   })
 })
+
+it.each([0, 1, 4_095, 4_096, 4_097, 8_192, 10_000])('long texts that share %i characters', (shared) => {
+  const head = 'The dough rests for an hour. '.repeat(400).slice(0, shared)
+  expect(commonLength(`${head}one`, `${head}two`)).toBe(shared)
+  expect(commonLength(head, head)).toBe(shared)
+  expect(commonLength(head, `${head}two`)).toBe(shared)
+  // The second halves of two emoji differ: their shared first half is no character.
+  expect(commonLength(`${head}😀`, `${head}😁`)).toBe(shared)
+})

@@ -5,7 +5,7 @@ import {
   applyManagedCacheFailure,
   applyConfirmed,
 } from '../../../core/managed-cache/events.ts'
-import { decideManagedCache } from '../../../core/managed-cache/plan.ts'
+import { decideManagedCache, expectedTokens } from '../../../core/managed-cache/plan.ts'
 import { IMPOSSIBLE } from '../../../core/events/counts-doubt.ts'
 import { mayExist } from '../../../core/managed-cache/state.ts'
 import type {
@@ -77,7 +77,7 @@ export class ManagedCacheSettlement {
       // A price that was changed while the call was in flight is that of later calls.
       const priced = { ...context, inputNanosPerMTok }
       const change = applyCreated(before, outcome.seen, outcome.startedAt, ttlMs, priced, now, worst)
-      const why = creationWhy(lease.why, outcome.seen.tokens, change, worst)
+      const why = creationWhy(lease.why, outcome.seen.tokens, change, worst, expectedTokens(before, context))
       this.#deleteReplaced(one, before.live, outcome.seen.name, now)
       return this.#planning.recorded(
         one,
@@ -176,12 +176,15 @@ function creationWhy(
   reported: number | null,
   { state, costNanos }: ManagedCacheChange,
   worstNanos: number | null,
+  mostTokens: number | null,
 ): string {
   const tokens = state.live?.tokens ?? null
   if (reported !== null && tokens === null) return `${why}; impossible_usage: ${IMPOSSIBLE}; charged at its worst case`
   if (tokens === null && worstNanos !== null)
     return `${why}; charged at its worst case, because the tokens are not known`
-  const isAbove = costNanos !== null && worstNanos !== null && costNanos > worstNanos
+  // The amount reserved holds the storage too, so that money alone does not show every count above the bound.
+  const isDearer = costNanos !== null && worstNanos !== null && costNanos > worstNanos
+  const isAbove = isDearer || (tokens !== null && mostTokens !== null && tokens > mostTokens)
   return isAbove ? `${why}; bound_exceeded: the provider counted more than the most that was expected` : why
 }
 

@@ -3,6 +3,7 @@ import { applyAnswer } from '../../../core/events/answered.ts'
 import { applyFailure } from '../../../core/events/failed.ts'
 import { checksFor, judgedInTurn, notHonoured } from '../../../core/cache/required.ts'
 import { flushTally } from '../../../core/events/arrived.ts'
+import { mostTokens } from '../../../core/planning/budget.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import { resume } from '../../../core/events/restarted.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
@@ -77,6 +78,7 @@ export class ProbeOutcomes {
       price: this.#priceOf(lease, outcome),
       retention: lease.retention,
       contextTokens: context.facts.contextTokens,
+      mostTokens: mostTokens(state, context),
     }
     const change = applyFailure(state, call, worst, record.primitives.length)
     totals.failed(outcome.failure.kind, outcome.accepted === null, spentBy(state, change.state), outcome.startedAt)

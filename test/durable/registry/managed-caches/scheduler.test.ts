@@ -139,6 +139,22 @@ describe('the budget of a day', () => {
     expect(state).toMatchObject({ creationNanos: lease.reservedNanos, live: { tokens: null } })
     expect(store.rows(k, Number.MAX_SAFE_INTEGER, 1)[0]?.row.why).toMatch(/impossible_usage/)
   })
+
+  it('a count above the bound is booked as reported, told, and reserved the next time', () => {
+    const k = register('one')
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
+    const most = scheduler.view(k, NOW)?.record.bound?.most ?? 0
+    // With its storage, the amount that was reserved holds this many tokens.
+    const seen = { name: 'cachedContents/x', tokens: most + 1, createdAt: NOW, expiresAt: NOW + lease.ttlMs }
+    scheduler.settle({ lease: lease.id, target: lease.target, startedAt: NOW, kind: 'answered', seen }, NOW + 100)
+    const { state } = scheduler.view(k, NOW + 100)!
+    expect(state.creationNanos).toBeLessThan(lease.reservedNanos)
+    expect(store.rows(k, Number.MAX_SAFE_INTEGER, 1)[0]?.row.why).toMatch(/bound_exceeded/)
+    const later = NOW + lease.ttlMs + MINUTE_MS
+    const next = leased(scheduler.ask(k, { want: 'any' }, later, later))
+    expect(next).toMatchObject({ op: 'create' })
+    expect(next.reservedNanos).toBeGreaterThan(lease.reservedNanos)
+  })
 })
 
 describe('storage that is bought and not used up', () => {
