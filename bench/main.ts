@@ -42,7 +42,7 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
   },
   scale: {
     about:
-      '20,000 prefixes in one account and 10,000 accounts, in the real runtime: what grows with size (ten minutes)',
+      '20,000 prefixes in one account and 10,000 accounts, in the real runtime: what grows with size (half an hour on two shared cores; see --prefixes, --accounts)',
     sizes: ['prefixes', 'accounts'],
     load: async () => (await import('./scale/report.ts')).scaleBench,
   },
@@ -72,7 +72,7 @@ ${Object.entries(benches)
   policy         the planner beside other rules and an optimal one, on traces or on generated traffic (seconds; --help)
 
   --json                        one JSON object on stdout and nothing else; progress goes to stderr
-  --prefixes N, --accounts N    smaller sizes, for scale and kill-switch
+  --prefixes N, --accounts N    smaller sizes, for scale
 `
 
 async function main(args: string[]): Promise<number> {

@@ -2,9 +2,12 @@
 const INFERENCE =
   /\/(?:messages(?:\/count_tokens)?|responses(?:\/input_tokens)?|(?:chat\/)?completions|embeddings|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/
 
-/** Those among them that use a cache of prompts: nothing that counts or embeds. */
+/**
+ * Those among them whose prompts are read here: nothing that counts or embeds. Bedrock's InvokeModel carries the format of each vendor, which no card
+ * describes.
+ */
 const CACHED =
-  /\/(?:messages|responses|(?:chat\/)?completions|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|rawPredict|streamRawPredict)$/
+  /\/(?:messages|responses|(?:chat\/)?completions|converse(?:-stream)?)$|:(?:generateContent|streamGenerateContent)$|(?<!\/count-tokens):(?:rawPredict|streamRawPredict)$/
 
 export function isInference(method: string, path: string): boolean {
   return method === 'POST' && INFERENCE.test(path)

@@ -70,15 +70,15 @@ export async function watching(
   const { clock } = ports
   const startedAt = clock.now()
   const length = Number(request.headers.get('content-length'))
+  let isHeld = true
   held += length
-  let bytes: Uint8Array | null
-  try {
-    bytes = new Uint8Array(await request.arrayBuffer())
-  } catch (thrown) {
-    held -= length
-    throw thrown
+  const release = (): void => {
+    if (isHeld) held -= length
+    isHeld = false
   }
-  const sent = bytes
+  // A caller who leaves in the middle of its upload ends the reading without a word, unless work is announced.
+  request.signal.addEventListener('abort', release, { once: true })
+  let whole: Promise<ArrayBuffer> | null = request.arrayBuffer()
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<Ended | null>()
   const drop = (): void => {
@@ -88,13 +88,15 @@ export async function watching(
   let prefix: string | null = null
   const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
     try {
+      if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
       // A body whose prefix may be known here is read at once, so that the answer can name it.
       const afterMs = knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
-      const called = { ...call, headers: request.headers, text: new TextDecoder().decode(bytes ?? new Uint8Array()) }
-      bytes = null
+      const called = { ...call, headers: request.headers, text: new TextDecoder().decode((await whole) ?? undefined) }
+      // An answer may go on for minutes, and must not keep the body so long.
+      whole = null
       const reading = readCall(called, ports.vars, startedAt)
       if (reading === null) return null
       const { body } = reading
@@ -105,7 +107,7 @@ export async function watching(
       )
       return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
     } finally {
-      held -= length
+      release()
     }
   }
   const work = async (): Promise<void> => {
@@ -136,6 +138,7 @@ export async function watching(
     )
   }
   ports.waitUntil(work())
+  const sent = new Uint8Array(await whole)
   return {
     bytes: sent,
     drop,

@@ -19,7 +19,7 @@ export function framingOf(contentType: string): Framing | null {
  */
 export function usageIn({ head, tail }: KeptText, framing: Framing): UsageObject | null {
   const text = tail === null ? head : `${head}\n${tail}`
-  if (framing === 'frames') return mergedOf([...named(text), ...invoked(text)])
+  if (framing === 'frames') return mergedOf(named(text))
   if (framing === 'events')
     return mergedOf(tail === null ? events(head) : [...events(head), ...orCut(events(tail), tail)])
   const whole = tail === null ? parsed(head) : undefined
@@ -109,22 +109,6 @@ function objectEnd(text: string, start: number): number | null {
     else if (!quoted && char === '}' && --depth === 0) return at + 1
   }
   return null
-}
-
-/** Bedrock's own streams of a vendor's format carry each event in base64. */
-function invoked(text: string): UsageObject[] {
-  return [...text.matchAll(/"bytes"\s*:\s*"([A-Za-z0-9+/=]+)"/g)].flatMap((match) => {
-    const inner = decodedBase64(match[1] ?? '')
-    return /usage/i.test(inner) ? listed(usageOf(asObject(parsed(inner)))) : []
-  })
-}
-
-function decodedBase64(text: string): string {
-  try {
-    return atob(text)
-  } catch {
-    return ''
-  }
 }
 
 /** Undefined: it is no JSON. */

@@ -129,6 +129,7 @@ export const buildings: Building[] = [
         room('sql', 'typed access to the SQLite of an object'),
         room('row-cache', 'rows in memory, as copies of the table'),
         room('waiters', 'promises of callers who wait for an event'),
+        room('group-commit', 'one write in a time for many callers'),
         room('egress', 'the object that sends from another region'),
         room('body-key', 'the key that seals what an object stores of prompts'),
       ],

@@ -18,13 +18,13 @@ export interface RawWorkerd {
   stop: () => Promise<void>
 }
 
-/** Starts the Worker with these variables. Messages to the queue go nowhere. */
-export async function rawWorkerd(vars: Record<string, string>): Promise<RawWorkerd> {
+/** Starts the Worker with these variables. Messages to its queues are sent to `queues` by POST, or nowhere. */
+export async function rawWorkerd(vars: Record<string, string>, queues?: string): Promise<RawWorkerd> {
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-raw-'))
   bundle(folder)
   mkdirSync(join(folder, 'state'))
   const port = await freePort()
-  writeFileSync(join(folder, 'config.capnp'), configOf(folder, port, vars))
+  writeFileSync(join(folder, 'config.capnp'), configOf(folder, port, vars, queues))
   const workerd = join(dirname(createRequire(import.meta.url).resolve('workerd/package.json')), 'bin/workerd')
   const child = spawn(process.execPath, [workerd, 'serve', 'config.capnp', '--experimental'], {
     cwd: folder,
@@ -65,7 +65,9 @@ function bundle(folder: string): void {
   if (status !== 0) throw new Error(`the bundle failed:\n${stderr}`)
 }
 
-function configOf(folder: string, port: number, vars: Record<string, string>): string {
+function configOf(folder: string, port: number, vars: Record<string, string>, queues?: string): string {
+  const taken =
+    queues === undefined ? 'new Response()' : `fetch('${queues}', { method: 'POST', body: event.request.body })`
   const texts = readdirSync(join(folder, 'bundle')).filter((name) => name.endsWith('.html'))
   const modules = [
     '(name = "worker.js", esModule = embed "bundle/worker.js")',
@@ -97,7 +99,7 @@ const main :Workerd.Worker = (
   durableObjectStorage = (localDisk = "state"),
 );
 const queue :Workerd.Worker = (
-  serviceWorkerScript = "addEventListener('fetch', (event) => event.respondWith(new Response()))",
+  serviceWorkerScript = "addEventListener('fetch', (event) => event.respondWith(${taken}))",
   compatibilityDate = "2026-10-20",
 );
 `

@@ -1,6 +1,5 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
-import { vi } from 'vitest'
 import type { Directory } from '../../src/durable/directory/directory.ts'
 import type { Environment } from '../../src/runtime/env.ts'
 
@@ -32,5 +31,14 @@ export async function tick(): Promise<void> {
     await runDurableObjectAlarm(directory as unknown as DurableObjectStub<Directory>)
     return false
   }
-  await vi.waitUntil(ended, { timeout: 20_000, interval: 10 })
+  await until(ended)
+}
+
+/** Waits for a condition in real time. `vi.waitUntil` would move a clock of the test that stands still. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 2_000; tries += 1) {
+    if (await holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('what was waited for did not come')
 }

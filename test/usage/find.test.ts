@@ -137,16 +137,6 @@ describe('the usage of binary frames', () => {
     const metadata = frame('{"metrics":{"latencyMs":1},"usage":{"inputTokens":7,"cacheReadInputTokens":5}}')
     expect(read(joined(said, metadata), 'frames')).toEqual({ inputTokens: 7, cacheReadInputTokens: 5 })
   })
-
-  it('is found in events that are written in base64', () => {
-    const event = (value: object): Uint8Array => frame(`{"bytes":"${btoa(JSON.stringify(value))}"}`)
-    const text = joined(
-      event({ type: 'message_start', message: { usage: { input_tokens: 5, cache_read_input_tokens: 2048 } } }),
-      event({ type: 'content_block_delta', delta: { text: 'a' } }),
-      event({ type: 'message_delta', usage: { output_tokens: 9 } }),
-    )
-    expect(read(text, 'frames')).toEqual({ input_tokens: 5, cache_read_input_tokens: 2048, output_tokens: 9 })
-  })
 })
 
 it('the framing is that of the content type', () => {

@@ -1,6 +1,5 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
-import { tick } from '../../support/worker.ts'
-import { vi } from 'vitest'
+import { tick, until } from '../../support/worker.ts'
 import { bindings } from '../support.ts'
 import { warmOf } from './bodies.ts'
 import type { Player } from './player.ts'
@@ -45,7 +44,7 @@ async function everyoneTold(): Promise<void> {
     await runDurableObjectAlarm(directory)
     return (await directory.rollOut()).pending === 0
   }
-  await vi.waitUntil(isTold, 30_000)
+  await until(isTold)
 }
 
 /** Every method that a path does not know. */

@@ -12,6 +12,7 @@ const DRAWN: readonly [kind: string, pattern: RegExp][] = [
   ['whsec', /\bwhsec_[A-Za-z0-9+/]+=*/g],
   ['', /\b(?:req|job|bot|evt|lse|msg|dep|call)_[0-9a-f]{24}\b/g],
   ['kid', /(?<=\/keys\/|"id":")[0-9a-f]{12}\b/g],
+  ['cnd', /\bcnd_(?!0123456789abcdef)[\w-]{16}(?![\w-])/g],
   // The lab numbers its answers in the order of their calls, and calls of one request leave side by side.
   ['answer', /\b(?:msg|chatcmpl|resp|rs)[_-]lab[_-]\d+\b/g],
   ['signature', /(?<="signature":")[^"]+/g],

@@ -1,3 +1,7 @@
+import { NO_COUNTS } from '../../../src/core/model/usage.ts'
+import type { Lesson } from '../../../src/registration/by-use/lesson.ts'
+import { registryAt } from '../../../src/runtime/objects.ts'
+import { bindings } from '../support.ts'
 import { tick } from '../../support/worker.ts'
 import { anthropic, prompt, READ, warmOf, WROTE } from './bodies.ts'
 import type { Player } from './player.ts'
@@ -183,7 +187,11 @@ export async function keeping(player: Player): Promise<void> {
   const entries = await player.get('/ledger?limit=3')
   await player.get(`/ledger?limit=3&cursor=${String(entries.json['next_cursor'])}`)
   await player.get('/lifetimes')
-  await player.get('/candidates')
+  await registryAt(bindings, player.account).observeOnce([{ message: 'recorded-1', observed: [], lessons: lessons(4) }])
+  const recurring = await player.get('/candidates')
+  const [{ id: candidate } = { id: '' }] = recurring.json['data'] as { id: string }[]
+  await player.post(`/candidates/${candidate}/register`, { name: 'agent' })
+  await player.ask('DELETE', `/candidates/${candidate}`)
   await player.post('/candidates/cnd_0123456789abcdef/register', {})
   await player.ask('DELETE', '/candidates/cnd_0123456789abcdef')
   const asked = (system: string) => ({ model: 'claude-opus-5', system, messages: [{ role: 'user', content: 'Hello' }] })
@@ -267,4 +275,17 @@ export async function caches(player: Player): Promise<void> {
   await player.ask('DELETE', path)
   await player.get(path)
   await player.post('/caches', gemini('catalogue'))
+}
+
+/** Calls through the gateway that begin alike, each with a question of its own. */
+function lessons(count: number): Lesson[] {
+  return Array.from({ length: count }, (_, at) => ({
+    provider: 'anthropic',
+    model: 'claude-opus-5',
+    at: Date.now(),
+    session: at,
+    usage: { ...NO_COUNTS, inputTokens: 5_000, cacheReadTokens: 4_000, cacheWriteTokens: 0 },
+    ends: [{ entry: 'recorded', tokens: 5_000 }],
+    whole: `recorded-${at}`,
+  }))
 }

@@ -1,7 +1,6 @@
 import { Failure } from '../../../contract/failure.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
-import type { Arrival } from '../../../core/events/arrived.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import type { BodySeals } from '../../../runtime/sealed-bytes.ts'
@@ -14,6 +13,9 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
+import { GroupCommit } from '../../group-commit.ts'
+import { freshOf } from './observed-message.ts'
+import type { ObservedMessage } from './observed-message.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
 import type { ChosenCaches } from './chosen-caches.ts'
@@ -22,6 +24,9 @@ import { hasSealedDrift, openedDrift, sealedArrivals, withoutDifferences } from 
 
 /** What a caller is told whose prefix has no body any more. */
 const BODY_GONE = 'The body of this prefix was erased. Register it anew with POST /warm.'
+
+/** Real time between two writes of what messages say. */
+const BOOKED_EVERY_MS = 1_000
 
 /** Collaborators that `PrefixRpc` needs. */
 export interface PrefixRpcPorts {
@@ -54,12 +59,20 @@ export class PrefixRpc {
   readonly #store: RegistryStore
   readonly #registrar: Registrar
   readonly #clock: Clock
+  readonly #messages: GroupCommit<ObservedMessage>
+  /** Whether the key of bodies was here when a message last came. */
+  #isReadable = false
 
   constructor(ports: PrefixRpcPorts) {
     this.#ports = ports
     this.#store = ports.store
     this.#registrar = ports.registrar
     this.#clock = ports.clock
+    this.#messages = new GroupCommit(
+      (given) => this.#bookMessages(given),
+      BOOKED_EVERY_MS * ports.clock.rate,
+      ports.clock,
+    )
   }
 
   async view(id: string): Promise<PrefixView> {
@@ -223,36 +236,22 @@ export class PrefixRpc {
     return known
   }
 
-  /** The same for messages that may come twice: each is booked once. Returns how many were. */
-  async observeOnce(
-    given: { message: string; observed: { id: string; arrivals: Arrival[] }[]; lessons?: Lesson[] }[],
-  ): Promise<number> {
-    const isReadable = await this.#isKeyHere()
+  /** The same for messages that may come twice: each is booked once. Many calls within a second are one write. */
+  async observeOnce(given: ObservedMessage[]): Promise<void> {
+    this.#isReadable = await this.#isKeyHere()
+    await this.#messages.add(given)
+    await this.#ports.rearm()
+  }
+
+  #bookMessages(given: readonly ObservedMessage[]): void {
     const { seenMessages } = this.#store
-    const booked = this.#store.transaction(() => {
+    this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const left = new Set(fresh)
-      const arrivals = new Map<string, Arrival[]>()
-      const lessons: Lesson[] = []
-      for (const { message, observed, lessons: taught = [] } of given) {
-        if (!left.delete(message)) continue
-        lessons.push(...taught)
-        for (const one of observed) {
-          const all = arrivals.get(one.id)
-          if (all === undefined) arrivals.set(one.id, [...one.arrivals])
-          else all.push(...one.arrivals)
-        }
-      }
-      this.#book(
-        [...arrivals].map(([id, all]) => ({ id, arrivals: all })),
-        isReadable,
-      )
+      const { arrivals, lessons } = freshOf(given, fresh)
+      this.#book(arrivals, this.#isReadable)
       this.#ports.learn(lessons, this.#clock.now())
       seenMessages.add(fresh, this.#clock.now())
-      return fresh.length
     })
-    await this.#ports.rearm()
-    return booked
   }
 
   #book(observed: readonly Observed[], isReadable: boolean): boolean[] {
