@@ -92,7 +92,15 @@ export const prefixAnswer = z.strictObject({
   keep_warm: keepWarmAnswer,
   lifetime: lifetime.optional(),
   signal: z
-    .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
+    .strictObject({
+      kind: z.enum(['end', 'pending']),
+      at,
+      until: at.nullable(),
+      child: z
+        .literal(true)
+        .optional()
+        .meta({ description: 'An agent waits for a child agent, as its calls say; absent: a caller said it.' }),
+    })
     .nullable()
     .meta({ description: 'Last signal about the session; null: none that is still valid.' }),
   announcements: z

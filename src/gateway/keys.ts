@@ -33,15 +33,20 @@ export function keysOf(
   { headers, token, query }: { headers: Headers; token: string | null; query: string },
   isOurs: (key: string) => boolean,
 ): Keys {
+  const all = presentedKeys(headers, query)
+  const presented = token ?? headers.get(ACCOUNT_KEY) ?? all.find(isOurs) ?? null
+  return { ours: presented, theirs: all.length > 0 && !all.some(isOurs) }
+}
+
+/** Every key that a call carries where a provider's belongs. */
+export function presentedKeys(headers: Headers, query: string): string[] {
   const given = KEY_HEADERS.flatMap((name) => {
     const value = headers.get(name)
     if (value === null || (AWS_SIGNATURE.test(value) && headers.has(CREDENTIAL))) return []
     return [value.replace(/^bearer +/i, '').trim()]
   })
   const inQuery = new URLSearchParams(query).get('key') // an account key there is one that may stand in a URL, or it is refused
-  const all = [...given, ...(inQuery === null ? [] : [inQuery])].filter((key) => key !== '')
-  const presented = token ?? headers.get(ACCOUNT_KEY) ?? all.find(isOurs) ?? null
-  return { ours: presented, theirs: all.length > 0 && !all.some(isOurs) }
+  return [...given, ...(inQuery === null ? [] : [inQuery])].filter((key) => key !== '')
 }
 
 /** Puts the stored secret where the provider looks for it, and takes every other key out. */

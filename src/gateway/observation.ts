@@ -1,6 +1,6 @@
 import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
-import type { Lesson } from '../registration/by-use/lesson.ts'
+import type { AgentsOfCall, Lesson } from '../registration/by-use/lesson.ts'
 import type { Usage } from '../core/model/usage.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
@@ -23,7 +23,11 @@ export interface Seen {
   lesson?: SeenLesson
   /** How long its session lives, by its header or its user agent; absent: not known. */
   lifetime?: Lifetime
+  /** Whose call it was, and who waits for it; absent: its headers do not say. */
+  agents?: SeenAgents
 }
+
+export type SeenAgents = Omit<AgentsOfCall, 'startedAt'>
 
 export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
 
@@ -68,6 +72,8 @@ export interface PackedCall {
   /** Its lesson: model, session, and places in the group's `hashes`, the last of them the whole body. */
   learn?: [model: string, session: number, ends: number[], whole: number | null]
   lives?: Lifetime
+  /** Its agents, by places in the group's `hashes`, and when it ended. */
+  who?: [self: number | null, parent: number | null, endedAt: number]
 }
 
 const COUNTS = [
@@ -81,7 +87,7 @@ const COUNTS = [
 
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
-  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime } = seen
+  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime, agents } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
     tokens: new Map<number, number>(),
@@ -110,6 +116,7 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(again === true ? { again } : {}),
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
     ...(lifetime === undefined ? {} : { lives: lifetime }),
+    ...(agents === undefined ? {} : { who: packedAgents(agents, placeOf) }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
@@ -126,6 +133,13 @@ function packedLesson(
     return place
   })
   return [model, session, places, whole === null ? null : placeOf(whole)]
+}
+
+function packedAgents(
+  { self, parent, endedAt }: SeenAgents,
+  placeOf: (entry: Lookup) => number,
+): NonNullable<PackedCall['who']> {
+  return [self === null ? null : placeOf(self), parent === null ? null : placeOf(parent), endedAt]
 }
 
 /** The group as it is sent. */
@@ -152,31 +166,34 @@ const BYTES_OF_A_HASH = 34
 
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
-  return calls.map(({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives }) => ({
-    account,
-    provider: p,
-    startedAt: at,
-    ttftMs: ttft ?? null,
-    usage: {
-      inputTokens: counts[0] ?? null,
-      uncachedTokens: counts[1] ?? null,
-      cacheReadTokens: counts[2] ?? null,
-      cacheWriteTokens: counts[3] ?? null,
-      outputTokens: counts[4] ?? null,
-      reasoningTokens: counts[5] ?? null,
-      cacheWriteByRetention: by ?? {},
-      ...(summed === true ? { summed } : {}),
-    },
-    ends: ends.flatMap((place): SeenEnd[] => {
-      const entry = hashes[place]
-      return entry === undefined ? [] : [{ entry, ...(far.includes(place) ? { far: true } : {}) }]
+  return calls.map(
+    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who }) => ({
+      account,
+      provider: p,
+      startedAt: at,
+      ttftMs: ttft ?? null,
+      usage: {
+        inputTokens: counts[0] ?? null,
+        uncachedTokens: counts[1] ?? null,
+        cacheReadTokens: counts[2] ?? null,
+        cacheWriteTokens: counts[3] ?? null,
+        outputTokens: counts[4] ?? null,
+        reasoningTokens: counts[5] ?? null,
+        cacheWriteByRetention: by ?? {},
+        ...(summed === true ? { summed } : {}),
+      },
+      ends: ends.flatMap((place): SeenEnd[] => {
+        const entry = hashes[place]
+        return entry === undefined ? [] : [{ entry, ...(far.includes(place) ? { far: true } : {}) }]
+      }),
+      ...(routing === undefined ? {} : { routing }),
+      ...(handle === undefined ? {} : { handle }),
+      ...(again === true ? { again } : {}),
+      ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
+      ...(lives === undefined ? {} : { lifetime: lives }),
+      ...(who === undefined ? {} : { agents: unpackedAgents(who, hashes) }),
     }),
-    ...(routing === undefined ? {} : { routing }),
-    ...(handle === undefined ? {} : { handle }),
-    ...(again === true ? { again } : {}),
-    ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
-    ...(lives === undefined ? {} : { lifetime: lives }),
-  }))
+  )
 }
 
 function unpackedLesson(
@@ -189,6 +206,14 @@ function unpackedLesson(
     return entry === undefined ? [] : [{ entry, tokens: tokens[place] ?? 0 }]
   })
   return { model, session, ends, whole: whole === null ? null : (hashes[whole] ?? null) }
+}
+
+function unpackedAgents(
+  [self, parent, endedAt]: NonNullable<PackedCall['who']>,
+  hashes: readonly Lookup[],
+): SeenAgents {
+  const at = (place: number | null): Lookup | null => (place === null ? null : (hashes[place] ?? null))
+  return { self: at(self), parent: at(parent), endedAt }
 }
 
 /** Reads a message of the queue; null: it is none of this version. */

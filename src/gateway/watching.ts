@@ -9,6 +9,7 @@ import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
 import { framingOf, usageIn } from '../usage/find.ts'
 import { decoding } from './decoding.ts'
+import { agentsOf } from './agents.ts'
 import type { ObservationMessage } from './observation.ts'
 import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
 import type { LearnPorts, Plan } from './learning/learner.ts'
@@ -115,8 +116,11 @@ export async function watching(
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
     const { lesson, register } = seen.plan
+    const names = agentsOf(request, { ...call, account, isOwnKey })
+    const agents = names === undefined ? {} : { agents: { ...names, startedAt, endedAt: clock.now() } }
     const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const }
-    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival }, ports))) return
+    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports)))
+      return
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
     await added(
       {
@@ -127,6 +131,7 @@ export async function watching(
         ttftMs,
         ...(again ? { again: true as const } : {}),
         ...lifetimeOf(request.headers),
+        ...agents,
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,

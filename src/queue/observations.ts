@@ -1,7 +1,7 @@
 import type { Arrival } from '../core/events/arrived.ts'
 import { readObservations, unpacked } from '../gateway/observation.ts'
 import type { ObservationMessage, Seen } from '../gateway/observation.ts'
-import type { Lesson } from '../registration/by-use/lesson.ts'
+import type { AgentCall, Lesson } from '../registration/by-use/lesson.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
 import { cardById } from '../runtime/cards.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -62,10 +62,12 @@ async function book(account: string, messages: readonly ObservationMessage[], en
   const observed = parts.map(({ message, calls: own }) => {
     const arrivals = new Map<string, Arrival[]>()
     const lessons: Lesson[] = []
+    const agents: AgentCall[] = []
     for (const call of own) {
       const end = call.ends.find(({ entry }) => found.has(entry))
       const handled = handles[call.handle ?? '']
       const id = handled ?? found.get(end?.entry ?? '')
+      agents.push(...agentsIn(call, id ?? null))
       const { provider, routing } = registered[id ?? ''] ?? {}
       if (id === undefined) lessons.push(...lessonOf(call))
       if (id === undefined || provider === undefined || cardById(provider) === undefined) continue
@@ -75,17 +77,25 @@ async function book(account: string, messages: readonly ObservationMessage[], en
       all.push(arrivalOf(call, handled !== undefined, far))
       arrivals.set(id, all)
     }
-    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons }
+    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons, agents }
   })
   // Nothing is written, not even the number, where nothing is known of what was called.
   const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0)
   if (booked.length > 0) await registry.observeOnce(booked)
+  // After the requests, because a parent that has come back waits no more.
+  const agents = observed.flatMap((part) => part.agents)
+  if (agents.length > 0) await registry.agentsCalled(agents)
 }
 
 /** What a call teaches that belongs to no prefix. A repeated one is no demand. */
 function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[] {
   if (lesson === undefined || again === true) return []
   return [{ ...lesson, provider, at: startedAt, usage }]
+}
+
+/** What a call says of agents: who uses a registered prefix, or for whom one waits. */
+function agentsIn({ agents, startedAt }: Seen, prefix: string | null): AgentCall[] {
+  return agents === undefined || (prefix === null && agents.parent === null) ? [] : [{ ...agents, startedAt, prefix }]
 }
 
 function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {

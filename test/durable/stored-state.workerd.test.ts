@@ -84,6 +84,7 @@ function leaseOf(name: string): Lease {
 const NEWER: string[] = [
   'needs_somebody',
   'seen_message',
+  'agent',
   'candidate',
   'unclaimed_cache',
   'lookup',

@@ -45,7 +45,7 @@ async function api<Answer>(method: string, path: string, body?: object): Promise
 }
 
 interface Listed {
-  data: { id: string; name: string | null; hits: number; misses: number }[]
+  data: { id: string; name: string | null; hits: number; misses: number; signal: object | null }[]
 }
 interface Candidates {
   data: {
@@ -106,6 +106,22 @@ describe('a call that names its prefix', () => {
     expect(refused).toMatchObject({ name: 'leaky', kind: 'invalid_request', field: expect.stringContaining('system') })
     expect(JSON.stringify(refused)).not.toContain('aB3dE5fG7h')
     expect(await named('leaky')).toEqual([])
+  })
+})
+
+describe('a call of a child agent', () => {
+  it('holds the prefix of the agent that waits for it, and that of nobody else', async () => {
+    const lead = { 'x-pilotlight-name': 'lead', 'x-claude-code-session-id': 'session' }
+    await asked(long('Lead'), 'Ask a helper?', lead)
+    await expect.poll(() => named('lead'), PATIENT).toHaveLength(1)
+    const signal = async () => (await named('lead'))[0]?.signal
+    const child = { 'x-claude-code-session-id': 'session', 'x-claude-code-agent-id': 'helper' }
+    await asked(long('Stranger'), 'Which way?', { ...child, 'x-claude-code-session-id': 'elsewhere' })
+    expect(await signal()).toBeNull()
+    await asked(long('Helper'), 'Which way?', child)
+    await expect.poll(signal, PATIENT).toMatchObject({ kind: 'pending', child: true })
+    await asked(long('Lead'), 'What did it say?', lead)
+    await expect.poll(signal, PATIENT).toBeNull()
   })
 })
 

@@ -1,5 +1,6 @@
 import { exports } from 'cloudflare:workers'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { prefixAnswer } from '../../src/contract/prefix.ts'
 import { NO_COUNTS } from '../../src/core/model/usage.ts'
 import { ObservationWindow } from '../../src/gateway/window.ts'
 import type { ObservationMessage, Seen } from '../../src/gateway/observation.ts'
@@ -104,4 +105,68 @@ it('a call with another key, model or credential belongs to no prefix of this on
 it('a message of another version is dropped, and one for an account that is gone is none', async () => {
   const gone = packed([seen(anthropicBody(), { account: 'never-made' })])
   expect(await delivered([{ v: 9 }, 'x', null, gone])).toMatchObject({ outcome: 'ok', retryMessages: [] })
+})
+
+describe('a parent whose child works', () => {
+  let families = 0
+  /** A parent whose plan rests because nobody returns to its session, and its own way to name itself. */
+  async function resting(): Promise<{ id: string; lead: string; body: object; waits: () => Promise<unknown> }> {
+    const body = { ...anthropicBody(), system: [{ type: 'text', text: `Family ${++families}. `.repeat(2_000) }] }
+    const id = await warmedId(body, { keep_warm: { plan: 'auto' } })
+    const lead = `lead-${families}`
+    const startedAt = Date.now()
+    const agents = { self: lead, parent: null, endedAt: startedAt + 500 }
+    await delivered([packed([seen(body, { startedAt, lifetime: 'one_shot', agents })])])
+    const waits = async (): Promise<unknown> => {
+      const { signal, plan } = prefixAnswer.parse((await get(`/prefixes/${id}`)).json)
+      return signal === null ? plan.stopped?.reason : { signal, next: plan.next_probe_at !== null }
+    }
+    expect(await waits()).toBe('one_shot')
+    return { id, lead, body, waits }
+  }
+  /** A call of a child, whose body belongs to no prefix. */
+  const child = (parent: string, more: Partial<Seen> = {}, self = 'child'): Seen => {
+    const startedAt = more.startedAt ?? Date.now()
+    const agents = { self, parent, endedAt: startedAt + 800 }
+    return seen(
+      { ...anthropicBody(), model: 'claude-haiku-4-5', system: `Of ${parent}` },
+      { agents, ...more, startedAt },
+    )
+  }
+
+  it('is held from the first call of the child until five minutes after its last', async () => {
+    const { lead, waits, body, id } = await resting()
+    const first = child(lead)
+    await delivered([packed([first])])
+    const until = (call: Seen): string => new Date((call.agents?.endedAt ?? 0) + 300_000).toISOString()
+    expect(await waits()).toMatchObject({ signal: { kind: 'pending', child: true, until: until(first) }, next: true })
+    const last = child(lead)
+    await delivered([packed([last]), packed([first])])
+    expect(await waits()).toMatchObject({ signal: { until: until(last) }, next: true })
+    const history = (await get(`/prefixes/${id}/history?type=decision`)).text
+    expect(history.split('"signal:pending"')).toHaveLength(2)
+    await delivered([packed([seen(body, { startedAt: Date.now(), lifetime: 'one_shot' })])])
+    expect(await waits()).toBe('one_shot')
+    // A call that is told late, and twice, holds nobody who has come back.
+    await delivered([packed([last]), packed([first])])
+    expect(await waits()).toBe('one_shot')
+  })
+
+  it('is held for the child of its child too, in the same message', async () => {
+    const { lead, waits } = await resting()
+    const middle = child(lead, { startedAt: Date.now() - 400_000 }, `${lead}-a`)
+    await delivered([packed([middle])])
+    expect(await waits()).toBe('one_shot')
+    await delivered([packed([child(`${lead}-a`, {}, `${lead}-b`)])])
+    expect(await waits()).toMatchObject({ signal: { child: true }, next: true })
+  })
+
+  it('is not held by the child of another, one that nobody knows, or a call that ended long ago', async () => {
+    const [one, other] = [await resting(), await resting()]
+    await delivered([
+      packed([child(other.lead), child('nobody'), child(one.lead, { startedAt: Date.now() - 301_000 })]),
+    ])
+    expect(await one.waits()).toBe('one_shot')
+    expect(await other.waits()).toMatchObject({ signal: { child: true } })
+  })
 })

@@ -18,7 +18,7 @@ import {
 import type { Choice, Holding } from './probe-policy.ts'
 import { coldNanos } from '../cache/longer-head.ts'
 import { breakEvenProbes, dollars, readNanos } from '../model/price.ts'
-import { pendingUntil } from '../prefix/signal.ts'
+import { pendingUntil, pendingWhy } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { iso } from '../time/time.ts'
 import { planKind, probesAsked } from './plan-kinds.ts'
@@ -164,7 +164,7 @@ function planWhy(state: PrefixState, context: PlanContext, limit: number | null,
   if (kind.revives) return `plan always renews it before its ${name} retention ends`
   const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
-    return `kept warm because a caller reported pending work, until ${iso(pendingTo)} at the latest`
+    return `kept warm because ${pendingWhy(state)}, until ${iso(pendingTo)} at the latest`
   if (!kind.stopsAtBreakEven) return `kept warm for ${limit ?? 0} probes, as keep_warm sets ${sent}`
   const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
   if (limit === null)

@@ -101,7 +101,10 @@ export interface Announcement {
  * What a caller said about the session of a prefix. `end`: it is over. `pending`: work is running whose next request comes by
  * `untilAt`.
  */
-export type Signal = { kind: 'end'; at: number } | { kind: 'pending'; at: number; untilAt: number }
+export type Signal =
+  | { kind: 'end'; at: number }
+  // `child`: calls of a child agent said it, and no caller did.
+  | { kind: 'pending'; at: number; untilAt: number; child?: true }
 
 /** The stop that a prefix last alerted of. */
 export type AlertedStop = Pick<Stop, 'reason' | 'at'>

@@ -40,6 +40,7 @@ import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { ChosenCaches } from './prefixes/chosen-caches.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
+import { WaitingParents } from './prefixes/waiting-parents.ts'
 import { Registrar } from './prefixes/registrar.ts'
 import { PrefixRpc } from './prefixes/rpc.ts'
 import { ProbeRpc } from './probes/rpc.ts'
@@ -221,6 +222,7 @@ export class Registry extends Delegating {
         ...shared,
         lookup: this.#lookup,
         candidates,
+        parents: new WaitingParents(store, this.#scheduler),
       }),
       warming: new WarmingRpc({
         ...shared,

@@ -221,7 +221,9 @@ function savedJson(state: PrefixState) {
 
 function signalJson(signal: Signal | null) {
   if (signal === null) return null
-  return { kind: signal.kind, at: iso(signal.at), until: signal.kind === 'pending' ? iso(signal.untilAt) : null }
+  if (signal.kind === 'end') return { kind: signal.kind, at: iso(signal.at), until: null }
+  const { kind, at, untilAt, child } = signal
+  return { kind, at: iso(at), until: iso(untilAt), ...(child === true ? { child } : {}) }
 }
 
 function lastFailureJson(state: PrefixState) {

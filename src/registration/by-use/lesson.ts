@@ -18,6 +18,19 @@ export interface Lesson {
   whole: Lookup | null
 }
 
+/** Whose a call was. `self` and `parent` are hashes of the agents' names; null: the call names none. */
+export interface AgentsOfCall {
+  self: string | null
+  parent: string | null
+  startedAt: number
+  endedAt: number
+}
+
+/** A call of an agent. `prefix`: id of the registered prefix that it began with; null: with none. */
+export interface AgentCall extends AgentsOfCall {
+  prefix: string | null
+}
+
 /** What the gateway must know of an account to learn from its calls. */
 export interface LearningOrder {
   learn: LearnSetting
@@ -35,6 +48,8 @@ export interface PassedBody {
   /** Lookups of the prefixes that it begins with, the longest first. */
   entries: readonly Lookup[]
   arrival: Arrival
+  /** Whose call it was; absent: its headers do not say. */
+  agents?: AgentsOfCall
   /** The candidate that is registered with it; null: the label, or the setting of the account, asks for it. */
   candidate: string | null
 }

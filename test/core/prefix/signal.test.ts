@@ -5,7 +5,7 @@ import { reschedule } from '../../../src/core/planning/reschedule.ts'
 import { restart } from '../../../src/core/events/restarted.ts'
 import { decide } from '../../../src/core/planning/decide.ts'
 import { leadMs } from '../../../src/core/time/latency.ts'
-import { applySignal } from '../../../src/core/prefix/signal.ts'
+import { applyChildCall, applySignal } from '../../../src/core/prefix/signal.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { HOUR_MS, iso, MINUTE_MS } from '../../../src/core/time/time.ts'
@@ -120,5 +120,53 @@ describe('the signal pending', () => {
   it('does not end a stop for another reason', () => {
     const stopped = { reason: 'provider_refused', at: NOON, why: 'the key' } as const
     expect(applySignal(warmState(NOON, { stopped }), pending(NOON + HOUR_MS)).state.stopped).toEqual(stopped)
+  })
+})
+
+describe('a child agent at work', () => {
+  const spent = { probesSinceArrival: 1_000, lastArrivalAt: NOON }
+  const call = (startedAt: number, endedAt = startedAt) => ({ startedAt, endedAt })
+  const now = dueAt - MINUTE_MS
+  const held = (change: Partial<PrefixState> = {}) =>
+    applyChildCall(warmState(NOON, { ...spent, ...change }), call(now - 1_000, now), now)
+
+  it('holds what would rest at break-even, until five minutes after its last call', () => {
+    expect(decide(warmState(NOON, spent), auto, dueAt)).toMatchObject({ do: 'stop', reason: 'break_even' })
+    const { state, rows } = held()
+    expect(rows).toMatchObject([{ decision: 'signal:pending', why: expect.stringContaining('child agent') }])
+    expect(state.signal).toEqual({ kind: 'pending', at: now - 1_000, untilAt: now + 5 * MINUTE_MS, child: true })
+    const sent = decide(state, auto, dueAt)
+    expect(sent).toMatchObject({ do: 'send', purpose: 'keep', why: expect.stringContaining('waits for a child') })
+    const later = { ...state, anchorAt: dueAt }
+    expect(decide(later, auto, now + 5 * MINUTE_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })
+  })
+
+  it('a later call holds it for longer, without another row; the same one again changes nothing', () => {
+    const first = held().state
+    expect(applyChildCall(first, call(now - 1_000, now), now)).toEqual({ state: first, rows: [] })
+    const second = applyChildCall(first, call(now + 5_000), now + 5_000)
+    expect([second.state.signal, second.rows]).toMatchObject([{ untilAt: now + 5_000 + 5 * MINUTE_MS }, []])
+  })
+
+  it('starts a plan again that rested', () => {
+    const rested = reschedule(warmState(NOON, spent), auto, dueAt).state
+    expect(rested.stopped?.reason).toBe('break_even')
+    expect(held({ stopped: rested.stopped }).state.stopped).toBeNull()
+  })
+
+  it.each<[string, Partial<PrefixState>, number, number]>([
+    ['began before the last call of its parent', { lastArrivalAt: now }, now - 1_000, now],
+    ['ended five minutes ago', {}, now - 5 * MINUTE_MS, now - 5 * MINUTE_MS],
+    ['comes after the end of the session was told', { signal: { ...end, at: now - 2_000 } }, now - 1_000, now],
+    ['ends before pending work that a caller told', { signal: pending(now + HOUR_MS) }, now - 1_000, now],
+    ['comes a day after the last call of its parent', { lastArrivalAt: now - 24 * HOUR_MS }, now - 1_000, now],
+  ])('does nothing where it %s', (_, change, startedAt, endedAt) => {
+    const before = warmState(NOON, { ...spent, ...change })
+    expect(applyChildCall(before, call(startedAt, endedAt), now).state).toBe(before)
+  })
+
+  it("ends with the parent's next call", () => {
+    const next = applyArrivals(held().state, [arrival(now + 1_000)], now + 2_000, NOON, { offers: facts.retentions })
+    expect(next.state.signal).toBeNull()
   })
 })

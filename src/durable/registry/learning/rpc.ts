@@ -1,7 +1,14 @@
 import { HOUR_MS } from '../../../core/time/time.ts'
 import type { Clock } from '../../../runtime/clock.ts'
-import type { LearningOrder, PassedBody, RefusedByUse, RegisteredByUse } from '../../../registration/by-use/lesson.ts'
+import type {
+  AgentCall,
+  LearningOrder,
+  PassedBody,
+  RefusedByUse,
+  RegisteredByUse,
+} from '../../../registration/by-use/lesson.ts'
 import type { PrefixLookup } from '../prefixes/prefix-lookup.ts'
+import type { WaitingParents } from '../prefixes/waiting-parents.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { CandidateView } from '../../../core/candidates/judgement.ts'
@@ -16,6 +23,7 @@ export interface LearningRpcPorts {
   registrar: Registrar
   lookup: PrefixLookup
   candidates: Candidates
+  parents: WaitingParents
   rearm: () => Promise<void>
   /** Resolves once bodies can be sealed and opened. */
   bodyKeyReady: () => Promise<void>
@@ -70,9 +78,22 @@ export class LearningRpc {
     const order = candidates.order()
     if (order === null || order.learn === 'off') return null
     if (given.candidate !== null && !candidates.isWanted(given.candidate)) return null
-    const done = store.transaction(() => this.#registered(given))
+    const done = store.transaction(() => {
+      const registered = this.#registered(given)
+      // A call that is not booked here is told with the others.
+      if (given.agents !== undefined && registered.booked)
+        this.#ports.parents.called([{ ...given.agents, prefix: registered.id }], this.#ports.clock.now())
+      return registered
+    })
     await rearm()
     return done
+  }
+
+  /** Takes calls of agents: the prefixes of those who wait for them are held. The same calls again change nothing. */
+  async agentsCalled(calls: AgentCall[]): Promise<void> {
+    const { store, parents, clock, rearm } = this.#ports
+    store.transaction(() => parents.called(calls, clock.now()))
+    await rearm()
   }
 
   #registered({ registration: given, entries, arrival }: PassedBody): RegisteredByUse {

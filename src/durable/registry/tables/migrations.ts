@@ -126,4 +126,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
       'surprise_write', 'uncacheable', 'unverifiable', 'price_unknown', 'retention_unknown', 'losing_money',
       'budget_exhausted', 'provider_refused', 'credential_replaced', 'address_changed', 'quota_spent', 'internal_error')`,
   ],
+  // Which prefix the calls of an agent used last, and who waits for it: hashes of names.
+  ['CREATE TABLE agent (id TEXT PRIMARY KEY, prefix TEXT, parent TEXT, at INTEGER NOT NULL) WITHOUT ROWID'],
 ]

@@ -1,4 +1,5 @@
 import { KeyStore } from './keys.ts'
+import { AgentStore } from './agents.ts'
 import { BarrierStore } from './barriers.ts'
 import { BodyCredentialStore } from './body-credentials.ts'
 import { BotCallStore } from './bot-calls.ts'
@@ -50,6 +51,7 @@ export class RegistryStore {
   readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
   readonly seenMessages: SeenMessageStore
+  readonly agents: AgentStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -76,6 +78,7 @@ export class RegistryStore {
     this.botCalls = new BotCallStore(sql)
     this.outbox = new OutboxStore(sql)
     this.seenMessages = new SeenMessageStore(sql)
+    this.agents = new AgentStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
@@ -93,6 +96,7 @@ export class RegistryStore {
       this.claims.clearCache()
       this.candidates.clearCache()
       this.seenMessages.clearCache()
+      this.agents.clearCache()
       for (const read of this.#copies) read()
       throw thrown
     }
