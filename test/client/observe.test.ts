@@ -41,7 +41,8 @@ const started = [
 // Key order, numbers and spacing that a second serialisation would lose.
 const request = '{"model": "claude-opus-5", "temperature": 1.0, "max_tokens":1e3, "messages":[]}'
 const post = { method: 'POST', body: request }
-const options = { provider: 'anthropic', now: () => 1_000 }
+// Where the tests run is no matter: the lifetime has tests of its own.
+const options = { provider: 'anthropic', now: () => 1_000, lifetime: 'unknown' as const }
 
 it('passes on every byte and header of a stream, and reports usage with the request’s bytes', async () => {
   const { connection, sent, reports } = deployment()
