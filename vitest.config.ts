@@ -110,7 +110,7 @@ export default defineConfig({
           ...sharedRuntime,
           // How long, and from which seed, test/scenarios/law.workerd.test.ts plays beside its fixed seeds.
           provide: {
-            lawSeconds: Number(process.env['LAW_SECONDS'] ?? 15),
+            lawSeconds: Number(process.env['LAW_SECONDS'] ?? 0),
             lawSeed: Number(process.env['LAW_SEED'] ?? 0),
           },
           include: ['test/**/*.workerd.test.ts'],

@@ -124,6 +124,9 @@ function mayBeNewer(member: string, value: unknown, place: string): boolean {
   if (NEWER_MEMBERS.has(member)) return isEmpty(value)
   if (NEWER_COUNTS.has(member)) return typeof value === 'number'
   if (member === 'access') return value === 'full'
+  if (member === 'learn') return value === 'observe'
+  // What the next request costs is computed when it is asked.
+  if (member === 'next_request') return typeof value === 'object'
   return isDeepStrictEqual(value, BOT_CACHES[place])
 }
 

@@ -116,7 +116,10 @@ export class Accountant {
     if (this.isKilled && row.method !== 'DELETE' && row.method !== 'GET')
       this.broken.push(`${of}: a call was sent while the kill switch was on`)
     this.#stored(row, of, told)
-    const nanos = billOf(row, this.#rates())
+    // A managed cache that its provider failed to name may stand: nobody is told, and the worst case is booked.
+    const isNameless =
+      row.usage === null && row.method === 'POST' && row.path.includes('cachedContents') && (row.status ?? 0) >= 500
+    const nanos = billOf(row, this.#rates()) ?? (isNameless ? 0 : null)
     if (nanos === null) return null
     const isBot = /"stream":\s*true|streamGenerateContent|converse-stream/.test(`${row.path} ${row.body}`)
     const day = dayOf(row.at)
@@ -126,7 +129,7 @@ export class Accountant {
       most: mostFor(row, this.#rates()),
       day,
       of,
-      told,
+      told: isNameless ? 'worst' : told,
       open: true,
       isBot,
       isForgotten: false,
