@@ -100,7 +100,7 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint learn handle prefixes prompts_held jurisdiction'.split(
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction'.split(
     ' ',
   ),
 )
@@ -121,10 +121,10 @@ const UNREADABLE = ['swapped', 'dropped'].map((name) => `GET /prefixes/${known[n
 
 /** Whether an answer about older rows may have this member since then. */
 function mayBeNewer(member: string, value: unknown, place: string): boolean {
+  if (member === 'learn') return value === 'observe' || isEmpty(value)
   if (NEWER_MEMBERS.has(member)) return isEmpty(value)
   if (NEWER_COUNTS.has(member)) return typeof value === 'number'
   if (member === 'access') return value === 'full'
-  if (member === 'learn') return value === 'observe'
   // What the next request costs is computed when it is asked.
   if (member === 'next_request') return typeof value === 'object'
   return isDeepStrictEqual(value, BOT_CACHES[place])
