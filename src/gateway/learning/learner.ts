@@ -1,3 +1,4 @@
+import { TEXT_RULES } from '../../core/lint/text-rules.ts'
 import { Failure, readFailure } from '../../contract/failure.ts'
 import { label } from '../../contract/scalars.ts'
 import { member, readJson } from '../../core/prompt/json-text.ts'
@@ -180,10 +181,13 @@ function wishOf(
   return null
 }
 
+/** Keys, which a client may put where a label belongs: labels are stored and shown. */
+const SECRETS = [/\bplk_/, ...TEXT_RULES.filter(({ cause }) => cause === 'secret').map(({ pattern }) => pattern)]
+
 /** The label of a call; null: none, or none that a prefix can have. */
 function nameIn(headers: Headers): string | null {
   const name = headers.get(NAME)?.trim() ?? ''
-  return label.safeParse(name).success ? name : null
+  return label.safeParse(name).success && SECRETS.every((one) => name.search(one) === -1) ? name : null
 }
 
 function isRepeated(account: string, { headers, text }: Called, clock: Clock): boolean {

@@ -73,6 +73,14 @@ describe('planned', () => {
     expect(entries).toContain(registration?.lookups?.[0])
   })
 
+  it.each([`plk_acme_${'0'.repeat(12)}`, `sk-${'ant-api03-aB3dE5fG7haB3dE5fG7haB3dE5fG7h'}`])(
+    'takes no key for a label: nothing is registered under %s',
+    async (key) => {
+      const { plan: made } = await plan({ text: anthropic('key?'), headers: { 'x-pilotlight-name': key } })
+      expect(made.register).toBeNull()
+    },
+  )
+
   it('registers every prefix of an account that says so, without a label', async () => {
     const { plan: made } = await plan({ text: anthropic('one?'), order: { learn: 'register' } })
     expect(made.register?.registration.name).toBeNull()
