@@ -86,7 +86,7 @@ export function ours({ text }: LabelledCase): Pick<DiagnosisJson, 'verdict' | 'c
   }
 }
 
-/** A plain difference of the texts: whatever member stands at the first byte that differs. */
+/** Compares the two texts, and blames the member that holds the first byte that differs. */
 function plainDiff({ text }: LabelledCase): Pick<DiagnosisJson, 'verdict' | 'confidence'> {
   const root = readJson(text)
   const [one, other] = ['before', 'after'].map((name) => {

@@ -8,7 +8,7 @@ export type StormEvent = { at: number } & (
   | { do: 'fault'; kind: FaultKind; how?: WrongUsage; delayMs?: number; times: number; untilMs: number }
   /** An object of the product ends in the middle of its work. `n`: which account, for those of accounts. */
   | { do: 'end'; object: 'Registry' | 'Directory' | 'Egress' | 'Bot'; n: number }
-  /** Cron does not run for so long. */
+  /** Cron stands still; `forMs` says how long. */
   | { do: 'cron_out'; forMs: number }
   /** SIGKILL of the whole tree, and a start. */
   | { do: 'kill' }

@@ -92,10 +92,7 @@ export function compareBodies(
   }
 }
 
-/**
- * Whether later bodies begin with what an earlier one left to read. The earlier one is read once, whatever their number. Null: a body does
- * not hold its prompt.
- */
+/** Tells of later bodies whether they begin with what an earlier one left to read. The earlier one is read once, whatever their number. */
 export function extending(
   card: Card,
   before: SentBody,

@@ -18,10 +18,27 @@ describe('a line that changed', () => {
     ['cwd: /srv/app', 'cwd: /srv/app/web', 'environment_in_prefix'],
     ['Context used: 41 %', 'Context used: 47 %', 'environment_in_prefix'],
     ['Refunds within 30 days.', 'Refunds within 14 days.', 'text_changed'],
+    ['Version 3.1 of the rules', 'Version 3.2 of the rules', 'text_changed'],
+    ['Answer the user in 3 sentences.', 'Answer the user in 5 sentences.', 'text_changed'],
+    ['Open from Monday to Friday.', 'Open from Monday to Saturday.', 'text_changed'],
+    ['These terms hold since 2024-01-01.', 'These terms hold since 2024-06-01.', 'text_changed'],
+    ['Support hours: 8 am to 6 pm', 'Support hours: 9 am to 6 pm', 'text_changed'],
+    ['The shipping cost is 5 euros.', 'The shipping cost is 7 euros.', 'text_changed'],
+    ['Notes: the tent is red.', 'Notes: the tent is blue.', 'text_changed'],
+    ['Current time: 10:41 PM', 'Current time: 10:55 PM', 'clock_in_prefix'],
+    ['"timestamp": "2026-11-30T10:41:07.123Z"', '"timestamp": "2026-11-30T10:41:09.456Z"', 'clock_in_prefix'],
+    ['Heute ist Montag, der 30. November 2026.', 'Heute ist Dienstag, der 1. Dezember 2026.', 'date_rolled'],
+    ['user_id: u_88123', 'user_id: u_99231', 'id_in_prefix'],
     ['The customer is called Anna.', 'The customer is called Ben.', 'text_changed'],
     ['Commit early, and name the branch.', 'Commit often, and name the branch.', 'text_changed'],
   ])('from "%s" to "%s" is %s', (before, after, verdict) => {
     expect(kind(before, after)).toBe(verdict)
+  })
+
+  it('is no sure edit where it may be a clock or an opening hour', () => {
+    const { verdict, confidence } = textChange('system', `${rules}Open at 9:00.`, `${rules}Open at 8:00.`, 'system')
+    expect(verdict).toBe('text_changed')
+    expect(confidence).toBeLessThan(0.7)
   })
 
   it('is an edit of the history in a turn, and of the schema in a tool', () => {
