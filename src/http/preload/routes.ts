@@ -26,11 +26,14 @@ import { longPoll, FOREGROUND_MS } from '../server/long-poll.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
 import type { RawPath } from '../../registration/json-body.ts'
 
+/** Bytes of a crew: each agent is prepared, and linted, as a body of its own, and some are prepared twice. */
+const MOST = { bytes: 4 * 1024 * 1024, field: 'agents' }
+
 /** The parts of an agent's body that keep their exact text. */
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
 export const preload = router().post('/preload', account, idempotent, switchTold, async (c) => {
-  const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
+  const given = await readBody(c, preloadEnvelope, { raw, deep: 5, most: MOST })
   const least = given.min_agents ?? 2
   const few = given.agents.length < least
   const why = `nothing is sent for fewer than ${least} agents (min_agents); this crew has ${given.agents.length}`

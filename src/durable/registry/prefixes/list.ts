@@ -1,7 +1,8 @@
 import { mayBe } from '../../../core/cache/outlook.ts'
 import { matches } from '../records/prefix-view.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
-import type { Origin } from '../tables/outlooks.ts'
+import { MOST_OUTLOOKS } from '../tables/outlooks.ts'
+import type { Origin, OutlookStore } from '../tables/outlooks.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** Prefixes read at most for one page of a list. */
@@ -52,27 +53,38 @@ export function listPrefixes(
 /** The keys that may match a filter, the newest first, by the index that leaves the fewest. */
 function keysFor(
   { prefixes, states, outlooks }: RegistryStore,
-  { name, provider, needsSomebody, drifted, state, stopped }: PrefixFilter,
-  { now, isGone }: Instant,
+  filter: PrefixFilter,
+  instant: Instant,
 ): (before: number, limit: number) => number[] {
+  const { name, provider, needsSomebody, drifted, state, stopped } = filter
   if (name !== undefined) return (before, limit) => prefixes.keysNamed(name, before, limit)
   if (needsSomebody === true) return (before, limit) => states.keysIn('needs_somebody', before, limit)
   if (drifted === true) return (before, limit) => states.keysIn('drifted', before, limit)
   if (state !== undefined || stopped !== undefined) {
-    const gone = new Map<Origin, boolean>()
-    const ks: number[] = []
-    for (const { k, outlook, origin } of outlooks.all()) {
-      if (stopped !== undefined && outlook.isStopped !== stopped) continue
-      if (provider !== undefined && origin.provider !== provider) continue
-      if (!gone.has(origin)) gone.set(origin, isGone(origin))
-      if (state === undefined || (gone.get(origin) ? state === 'cold' : mayBe(outlook, state, now))) ks.push(k)
-    }
-    ks.reverse()
-    return (before, limit) => {
-      const from = ks.findIndex((k) => k < before)
-      return from === -1 ? [] : ks.slice(from, from + limit)
-    }
+    if (prefixes.count() <= MOST_OUTLOOKS) return withOutlook(outlooks, filter, instant)
+    outlooks.clearCache()
   }
   if (provider !== undefined) return (before, limit) => prefixes.keysOfProvider(provider, before, limit)
   return (before, limit) => prefixes.keysBefore(before, limit)
+}
+
+/** The keys whose outlooks allow a state, or tell a stop. */
+function withOutlook(
+  outlooks: OutlookStore,
+  { provider, state, stopped }: PrefixFilter,
+  { now, isGone }: Instant,
+): (before: number, limit: number) => number[] {
+  const gone = new Map<Origin, boolean>()
+  const ks: number[] = []
+  for (const { k, outlook, origin } of outlooks.all()) {
+    if (stopped !== undefined && outlook.isStopped !== stopped) continue
+    if (provider !== undefined && origin.provider !== provider) continue
+    if (!gone.has(origin)) gone.set(origin, isGone(origin))
+    if (state === undefined || (gone.get(origin) === true ? state === 'cold' : mayBe(outlook, state, now))) ks.push(k)
+  }
+  ks.reverse()
+  return (before, limit) => {
+    const from = ks.findIndex((k) => k < before)
+    return from === -1 ? [] : ks.slice(from, from + limit)
+  }
 }

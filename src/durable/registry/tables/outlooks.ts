@@ -22,6 +22,9 @@ interface StoredRow {
   hasPlace: number
 }
 
+/** Most prefixes of an account whose outlooks are copied: some ten megabytes of the 128 that an object has. */
+export const MOST_OUTLOOKS = 50_000
+
 /**
  * A small copy of every state in memory, for lists that no index serves: what is warm changes with time, and an index of it would write
  * one more row for each call. It is read from the tables, in one query, when the first such list needs it.

@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
 import type { PrefixState } from '../../../../src/core/prefix/state.ts'
 import type { PrefixFilter } from '../../../../src/durable/registry/records/prefix-view.ts'
+import { MOST_OUTLOOKS } from '../../../../src/durable/registry/tables/outlooks.ts'
 import type { Sql, SqlValue } from '../../../../src/durable/sql.ts'
 import { testAccount } from '../../../support/account.ts'
 import type { TestAccount } from '../../../support/account.ts'
@@ -146,6 +147,30 @@ it('a list of what is cold has what no request reaches any more, and no other li
   expect(listed({ state: 'warm' })).toEqual([k])
   isKnown = false
   expect([listed({ state: 'warm' }), listed({ state: 'cold' })]).toEqual([[], [k]])
+})
+
+it('a list by state of more prefixes than memory should hold reads page by page, and finds the same', () => {
+  const copies = `WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)`
+  const one = 'FROM n, (SELECT * FROM prefix ORDER BY k LIMIT 1)'
+  account.sql.all(
+    `${copies} INSERT INTO prefix (id, fingerprint, created_at, record) SELECT id || n, fingerprint || n, created_at, record ${one}`,
+    MOST_OUTLOOKS - MANY,
+  )
+  account.sql.all(
+    `INSERT INTO state (k, next_at, state) SELECT k, NULL, (SELECT state FROM state LIMIT 1) FROM prefix WHERE k > ?`,
+    MANY,
+  )
+  account.evict()
+  expect(listed({ state: 'warm' })).toEqual([])
+  expect(copied).toBe(1)
+  const k = register('f'.repeat(24))
+  shows(k, 'warm')
+  const page = account.registrar.list({ state: 'warm' }, null, 50, NOON)
+  expect(page.views.map(({ record }) => account.registrar.keyOf(record.id))).toEqual([k])
+  expect(copied).toBe(1)
+  account.evict()
+  expect(account.registrar.list({ state: 'warm' }, null, 50, NOON).views).toHaveLength(1)
+  expect(copied).toBe(1)
 })
 
 it('a list by name shows the versions that held it, and one that holds it beside another', () => {
