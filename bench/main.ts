@@ -53,7 +53,8 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
     load: async () => (await import('./scale/kill-switch.ts')).killSwitchBench,
   },
   cpu: {
-    about: 'CPU of hostile bodies, from their text to what would be stored, one figure each (under a minute)',
+    about:
+      'CPU of hostile bodies at every route that takes one, from their text to what would be stored (five minutes)',
     load: async () => (await import('./cpu/report.ts')).cpuBench,
   },
   'gateway-cost': {

@@ -9,7 +9,9 @@ import { Callers, warmOf } from './senders.ts'
 
 const AT_ONCE = 200
 /** Accounts up to which a faster clock brings the keep-alives within half a minute: more would keep the machine busy all the time. */
-const FEW = 500
+const FEW = 100
+/** Accounts with work at most: more keep-alives at once than one machine sends would measure its queue. */
+const WORKING = 600
 const FASTER = 12
 /** Time before the switch is thrown in which calls are counted, and time for which its effect is watched at least. */
 const BEFORE_MS = 10_000
@@ -36,8 +38,7 @@ interface Thrown {
 }
 
 /**
- * Throws the kill switch while half of the accounts have keep-alives due, the other half first writes in the queue, and callers of one more
- * account warm, preload, talk to a bot and call their provider. What was sent afterwards stands in the lab's transcript.
+ * Throws the kill switch while some accounts have keep-alives due, as many first writes in the queue, and callers of one more account warm, preload, talk to a bot and call their provider. What was sent afterwards stands in the lab's transcript.
  */
 export async function killSwitchBench({ accounts = 10_000 }: { accounts?: number }): Promise<{
   figures: Figure[]
@@ -53,18 +54,22 @@ export async function killSwitchBench({ accounts = 10_000 }: { accounts?: number
   const callers = new Callers(running)
   const calls = new LabCalls(running, (at) => clockFrom(clock).realAt(at))
   try {
-    const half = Math.ceil(accounts / 2)
-    await inPages(0, accounts, 'creating accounts', (page) => running.call(`/_bench/accounts?${page}`))
+    const working = Math.min(accounts, WORKING)
+    const half = Math.ceil(working / 2)
+    await inPages(0, working, 'creating accounts', (page) => running.call(`/_bench/accounts?${page}`))
+    await inPages(working, accounts, 'adding idle accounts', (page) =>
+      running.call(`/_bench/accounts?${page}&idle=true`),
+    )
+    calls.start()
     const kept = warmOf(anthropicBody(markOf('kept')))
     await inPages(0, half, 'registering prefixes that real requests wrote', (page) =>
       running.call(`/_bench/warm?${page}`, { body: kept }),
     )
-    calls.start()
     say('kill-switch: waiting for keep-alives …')
     await until('keep-alives', async () => calls.count('kept') > 0)
     await callers.start()
     const queued = warmOf(anthropicBody(markOf('queued')))
-    const queueing = inPages(half, accounts, 'queueing first writes', (page) =>
+    const queueing = inPages(half, working, 'queueing first writes', (page) =>
       running.call(`/_bench/warm?${page}&queued=true`, { body: queued }),
     )
     const sinceAt = Date.now()
@@ -74,7 +79,7 @@ export async function killSwitchBench({ accounts = 10_000 }: { accounts?: number
     await callers.stop()
     await queueing
     await calls.stop()
-    return { figures: figuresOf(thrown, calls, callers, sinceAt), notes: notesOf(accounts, clock.CLOCK_RATE) }
+    return { figures: figuresOf(thrown, calls, callers, sinceAt), notes: notesOf(accounts, working, clock.CLOCK_RATE) }
   } finally {
     await Promise.allSettled([callers.stop(), calls.stop()])
     await running.stop()
@@ -176,9 +181,9 @@ function figuresOf(thrown: Thrown, calls: LabCalls, callers: Callers, sinceAt: n
   ]
 }
 
-function notesOf(accounts: number, rate: string): string[] {
+function notesOf(accounts: number, working: number, rate: string): string[] {
   return [
-    `Half of ${accounts.toLocaleString('en-US')} accounts had a prefix whose keep-alives came due, the others had a first write in the queue.`,
+    `Of ${accounts.toLocaleString('en-US')} accounts ${working} had work: a prefix whose keep-alives came due, or a first write in the queue. The others were names in the Directory, which the roll-out woke for the first time.`,
     `The clock ran at ${rate} ×; all figures are in the machine's time, which the transcript and the bench share.`,
     'Callers, Worker and lab share the cores.',
   ]

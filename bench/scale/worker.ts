@@ -126,7 +126,7 @@ export default {
         await product.scheduled(null as never, env as never)
         return Response.json(null)
       case '/_bench/accounts':
-        await addAccounts(env, number('from'), number('until'))
+        await addAccounts(env, number('from'), number('until'), searchParams.get('idle') === 'true')
         return Response.json(null)
       case '/_bench/warm': {
         const template = templateOf(await request.text())
@@ -161,12 +161,13 @@ async function each(from: number, until: number, work: (n: number) => Promise<un
   )
 }
 
-/** Creates accounts as `POST /accounts` does, without its answers. */
-async function addAccounts(env: Doors, from: number, until: number): Promise<void> {
+/** Creates accounts as `POST /accounts` does, without its answers. `idle`: their names alone, so that their objects have never run. */
+async function addAccounts(env: Doors, from: number, until: number, idle: boolean): Promise<void> {
   const directory = directoryAt(env)
   await each(from, until, async (n) => {
     const id = nameOf(n)
     await directory.add(id)
+    if (idle) return
     const revision = await directory.beginChange(id)
     const settings = await env.REGISTRY.getByName(id).configure({ allowedSecrets: [] })
     await directory.endChange(id, revision, JSON.stringify(settings))
