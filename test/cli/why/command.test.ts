@@ -99,7 +99,7 @@ describe('pilotlight why', () => {
     expect(out).not.toContain('secret')
   })
 
-  it('takes of a HAR file the last two calls to a model at one host, in the order of their beginnings', async () => {
+  it('takes of a HAR file the last two calls to one host, in the order of their beginnings', async () => {
     const url = 'https://generativelanguage.googleapis.com/v1beta/models/gemini-3.5-flash'
     const gemini = (clock: string) => ({
       systemInstruction: { parts: [{ text: `Time: ${clock}\n${RULES}` }] },
