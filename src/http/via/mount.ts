@@ -1,7 +1,8 @@
 import { bearerOf } from '../../calls/access-token.ts'
 import { DEFAULT_CREDENTIAL, secretFor } from '../../calls/credential.ts'
-import { Failure, FAILURES, failureValue, readFailure } from '../../contract/failure.ts'
+import { Failure, FAILURES, failureValue, invalid, readFailure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
+import { CREDENTIAL } from '../../gateway/keys.ts'
 import { viaGateway } from '../../gateway/proxy.ts'
 import type { Ports, StoredSecret } from '../../gateway/proxy.ts'
 import { PATIENCE_MS } from '../../gateway/trust.ts'
@@ -58,10 +59,26 @@ async function secretOf(env: Environment, account: string, access: Access, name:
   const grants = await registryOf({ env }, account).grantsFor(credential)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   const generation = grants.credentials.find((one) => one.name === credential)?.generation
+  if (generation === undefined && credential !== DEFAULT_CREDENTIAL)
+    throw invalid(CREDENTIAL, `this account has no credential of that name. ${INSTEAD}`)
   const wanted = { credential, ...(generation === undefined ? {} : { credentialGeneration: generation }) }
-  const secret = secretFor(wanted, access, grants.allowedSecrets, grants.credentials, env)
+  const secret = usable(() => secretFor(wanted, access, grants.allowedSecrets, grants.credentials, env))
   return { secret: await bearerOf(access, secret, clockFrom(env)), generation: generation ?? 1 }
 }
+
+/** The secret that `find` returns. Where none fits, the refusal is ours and not the provider's, whom nobody asked. */
+function usable(find: () => string): string {
+  try {
+    return find()
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure?.kind !== 'provider_key_refused') throw thrown
+    throw new Failure('forbidden', `${failure.message.replace(/\.$/, '')}. ${INSTEAD}.`, failure.detail)
+  }
+}
+
+const INSTEAD =
+  'Send a key of the provider, or store one (PUT /accounts/{id}/credentials/{name}) and name it in x-pilotlight-credential'
 
 function refused(thrown: unknown): Response {
   const failure = readFailure(thrown)
