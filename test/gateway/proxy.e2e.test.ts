@@ -481,7 +481,7 @@ describe('who may call', () => {
     expect(upstream.calls).toHaveLength(0)
   })
 
-  test('a credential that was never stored, or not for this provider, is refused in words: nothing is sent', async () => {
+  test('a credential that was never stored, or not for this provider, is refused in words', async () => {
     const admin = { authorization: 'Bearer pilotlight-admin', 'content-type': 'application/json' }
     const stored = await fetch(`${worker.base}/accounts/dev/credentials/elsewhere`, {
       method: 'PUT',

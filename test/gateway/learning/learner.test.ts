@@ -78,7 +78,7 @@ describe('planned', () => {
     [`sk-${'ant-api03-aB3dE5fG7haB3dE5fG7haB3dE5fG7h'}`, 'looks like a key'],
     ['x'.repeat(201), 'longer than 200'],
     ['', 'blank'],
-  ])('takes %s for no label: nothing is registered, the account is told, the call is counted', async (value, why) => {
+  ])('takes %s for no label: the account is told, and the call is counted', async (value, why) => {
     const headers = { 'x-pilotlight-name': value }
     const { plan: made, refused } = await plan({ text: anthropic('key?'), headers })
     expect(made.register).toBeNull()
