@@ -13,7 +13,7 @@ import { newId } from '../../runtime/ids.ts'
 import { freshOverrides, knowsOverrides } from '../../runtime/overrides.ts'
 import { identifyKey } from '../server/auth.ts'
 import { directoryOf, registryOf } from '../server/context.ts'
-import { errorBody } from '../server/errors.ts'
+import { errorBody, failureHeaders } from '../server/errors.ts'
 
 /**
  * Answers a call through the gateway. It does not pass the router of the API, which would touch the answer. An answer of ours has the error body of
@@ -86,7 +86,8 @@ function refused(thrown: unknown): Response {
   if (failure === null) console.error('a call through the gateway failed', thrown instanceof Error ? thrown.name : '')
   const value =
     failure ?? failureValue('internal', 'An internal error occurred before the call was sent. It can be sent again.')
-  const { status } = FAILURES[value.kind]
-  const headers: HeadersInit = status === 401 ? { 'www-authenticate': 'Bearer realm="pilotlight"' } : {}
-  return Response.json(errorBody(value, newId('req')), { status, headers })
+  return Response.json(errorBody(value, newId('req')), {
+    status: FAILURES[value.kind].status,
+    headers: failureHeaders(value),
+  })
 }
