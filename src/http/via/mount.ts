@@ -3,6 +3,7 @@ import { DEFAULT_CREDENTIAL, secretFor } from '../../calls/credential.ts'
 import { Failure, FAILURES, failureValue, invalid, readFailure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
 import { CREDENTIAL } from '../../gateway/keys.ts'
+import { sealedMessage } from '../../gateway/message/sealed.ts'
 import { viaGateway } from '../../gateway/proxy.ts'
 import type { Ports, StoredSecret } from '../../gateway/proxy.ts'
 import { PATIENCE_MS } from '../../gateway/trust.ts'
@@ -35,7 +36,7 @@ export async function answerVia(request: Request, env: Environment, context: Exe
       clock,
       waitUntil: (work) => context.waitUntil(work),
       verify: (presented) => verify(env, presented, request.headers.get('cf-connecting-ip')),
-      report: (message) => env.OBSERVATIONS.send(message),
+      report: (message) => env.OBSERVATIONS.send(sealedMessage(message, env)),
       learningOrder: (account) => registryOf({ env }, account).learningOrder(),
       registerByUse: (account, given) => registryOf({ env }, account).registerByUse(given),
       refuseByUse: (account, why) => registryOf({ env }, account).refuseByUse(why),
