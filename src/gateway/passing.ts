@@ -22,6 +22,8 @@ export interface Onward {
   answerHeaders: (given: Headers) => Headers
   /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
   watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string }
+  /** What was done with the call before it was sent, for the answer's header; absent: nothing. */
+  done?: string
 }
 
 /** Calls are never answered from a cache of the platform, whatever their path looks like. */
@@ -36,7 +38,9 @@ export async function passing(request: Request, onward: Onward): Promise<Respons
   const answer = await sent(request, onward, drains ? null : own(request.signal))
   const { watcher, why, prefix } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
-  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${why}"`)
+  const { done: before } = onward
+  const reason = before === undefined ? why : watcher === null ? `${why}; ${before}` : before
+  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${reason}"`)
   if (prefix !== undefined) headers.set(PREFIX, prefix)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
   if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)

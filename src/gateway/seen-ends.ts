@@ -103,7 +103,7 @@ function compared(card: Card, headers: Headers): Record<string, string> | undefi
  * Places of the blocks at whose ends prefixes are registered: marked ones, the ends of the sections and of the blocks of the system prompt, and the
  * first and the last of the turns. In the order of the prompt.
  */
-function chosen({ blocks }: Pick<Outline, 'blocks'>): number[] {
+export function chosen({ blocks }: Pick<Outline, 'blocks'>): number[] {
   const last = blocks.length - 1
   const turns = blocks[last]?.place.section ?? 0
   const firstTurn = blocks.findIndex(({ place }) => place.section === turns)
