@@ -20,6 +20,8 @@ import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
+import { warmthOf } from './warmth/standings.ts'
+import type { StandingPorts, ToldWarmth } from './warmth/standings.ts'
 
 /** Longest body of a request that is read to find its prefix. */
 export const MOST_BODY_BYTES = 1024 * 1024
@@ -35,7 +37,7 @@ let held = 0
 let window: ObservationWindow | null = null
 
 /** What watching needs of the rest of the product. */
-export interface WatchPorts extends LearnPorts {
+export interface WatchPorts extends LearnPorts, StandingPorts {
   waitUntil: (work: Promise<unknown>) => void
   /** Sends a message to the queue of observations. */
   report: (message: ObservationMessage) => Promise<unknown>
@@ -98,6 +100,7 @@ export async function watching(
     end.resolve(null)
   }
   let prefix: string | null = null
+  let warmth: () => ToldWarmth | null = () => null
   const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
     try {
       if ((await whole?.catch(() => null)) === null) return null
@@ -113,6 +116,7 @@ export async function watching(
       readBody.resolve(reading)
       if (reading === null) return null
       const { body } = reading
+      warmth = warmthOf(account, reading, () => startedAt, ports)
       prefix = knownPrefix(
         account,
         body.ends.map(({ entry }) => entry),
@@ -168,7 +172,8 @@ export async function watching(
         outcome.resolve(answer.ok ? 'readable' : 'failed')
         drop()
       }
-      return prefix === null ? told : { ...told, prefix }
+      // An answer that is refused shows nothing of the entry.
+      return { ...told, ...(prefix === null ? {} : { prefix }), ...(answer.ok ? warmth() : null) }
     },
   }
 }

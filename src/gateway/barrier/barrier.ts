@@ -5,7 +5,7 @@ import { outOfReach } from '../../providers/prefix/reach.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { Recent } from '../learning/recent.ts'
-import { chosen } from '../seen-ends.ts'
+import { chosen, isWrittenAt } from '../seen-ends.ts'
 import type { Reading } from '../seen-ends.ts'
 
 /** Header that has a call wait while another one writes what both begin with. */
@@ -158,8 +158,7 @@ function endsOf({ card, outline, entryAt }: Reading, now: number): CallEnd[] {
   const facts = factsOf(card.id, outline.model, now)
   // Where one call writes nothing that the next could read, waiting for it is useless.
   if ((facts.probesToSeed ?? 1) > 1) return []
-  const { blocks, reads } = outline
-  const last = blocks.length - 1
+  const { blocks } = outline
   let bytes = 0
   const tokens = blocks.map((block) => {
     bytes += Buffer.byteLength(block.tokens)
@@ -170,7 +169,7 @@ function endsOf({ card, outline, entryAt }: Reading, now: number): CallEnd[] {
     .map((index) => ({
       entry: entryAt(index),
       tokens: tokens[index] ?? 0,
-      isWritten: reads === undefined || blocks[index]?.isMarked === true || (reads.marksEnd && index === last),
+      isWritten: isWrittenAt(outline, index),
     }))
     .toReversed()
 }

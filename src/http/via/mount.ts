@@ -40,6 +40,7 @@ export async function answerVia(request: Request, env: Environment, context: Exe
       refuseByUse: (account, why) => registryOf({ env }, account).refuseByUse(why),
       askCallBarrier: (account, wish) => registryOf({ env }, account).askCallBarrier(wish),
       reportCallBarrier: (account, lease, outcome) => registryOf({ env }, account).reportCallBarrier(lease, outcome),
+      standing: (account, entries) => registryOf({ env }, account).standing(entries),
       secret: (account, access, credential) => secretOf(env, account, access, credential),
     })
   } catch (thrown) {

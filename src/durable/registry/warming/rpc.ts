@@ -1,4 +1,5 @@
 import type { Asked } from '../../../core/cache/required.ts'
+import type { Standing } from '../../../core/cache/standing.ts'
 import type { CallAnswer, CallWish } from '../../../core/fan-out/call-barrier.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Registration } from '../../../registration/registration.ts'
@@ -9,6 +10,7 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { BarrierAnswer } from '../records/barrier.ts'
 import type { Barriers } from './barriers.ts'
 import { CallBarriers } from './call-barriers.ts'
+import { standingAt } from './standing.ts'
 import type { Crews } from './crews.ts'
 import type { Fallbacks } from './fallbacks.ts'
 import type { FallbackOrder } from '../records/fallback.ts'
@@ -148,6 +150,11 @@ export class WarmingRpc {
   /** Reports, for the leader that holds `lease`, how its request ended. */
   reportBarrier(id: string, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
     return this.#ports.barriers.report(this.#registrar.keyOf(id), lease, outcome)
+  }
+
+  /** What is believed of the prefix that a call through the gateway begins with, by the lookups of its body, the longest first. */
+  standing(entries: string[]): Standing | null {
+    return standingAt(entries, this.#store, this.#registrar, this.#ports.clock.now())
   }
 
   /** Asks, for a call at the barrier of the gateway, whether it passes or waits. */
