@@ -1,5 +1,5 @@
 /** The Registry of an account does not answer, in workerd alone: what of the gateway goes on, and what fails in words. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { rawWorkerd } from '../support/raw-workerd.ts'
 import type { RawWorkerd } from '../support/raw-workerd.ts'
 import { answerOf, provider } from '../support/wire.ts'
@@ -65,13 +65,21 @@ beforeAll(async () => {
     ADMIN_KEY: ADMIN,
     KEY_ENCRYPTION_SECRET: 'pilotlight-seal-of-tests',
     VLLM_BASE_URL: `${upstream.url}/v1`,
+    VLLM_API_KEY: 'sk-of-the-deployment',
   }
   worker = await rawWorkerd(vars, undefined, BREAKABLE)
   await asAdmin('POST', '/accounts', { id: 'acme' })
   key = (await asAdmin('POST', '/accounts/acme/keys', {})).key ?? ''
   token = (await asAdmin('POST', '/accounts/acme/keys', { access: 'via' })).key ?? ''
+  await asAdmin('PATCH', '/accounts/acme', { allowed_secrets: ['VLLM_API_KEY'] })
   await asAdmin('PUT', '/accounts/acme/credentials/team', { provider: 'vllm', secret: 'sk-that-is-stored' })
   await asAdmin('PUT', '/providers/our-gpu', { like: 'vllm', base_url: `${upstream.url}/v1` })
+  const warm = await fetch(`${worker.base}/warm`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ provider: 'vllm', request: chat('.'), keep_warm: { plan: 'off' } }),
+  })
+  if (!warm.ok) throw new Error(await warm.text())
 })
 
 afterAll(async () => {
@@ -84,6 +92,8 @@ beforeEach(async () => {
     const { status, says } = await call()
     if (status !== 200) throw new Error(`before the outage: ${status} ${says}`)
   }
+  // Until the isolate knows the prefix: it asks for it once a second.
+  await vi.waitUntil(async () => (await withOwnKey()).warmth !== null, { timeout: 30_000, interval: 100 })
   upstream.calls.length = 0
 })
 
@@ -104,23 +114,27 @@ interface Answered {
   status: number
   done: string | null
   says: string
+  warmth: string | null
 }
 
+const chat = (question: string) => ({
+  model: 'm',
+  messages: [
+    { role: 'system', content: 'You answer questions about the river. '.repeat(1_000) },
+    { role: 'user', content: question },
+  ],
+})
+
 async function sent(path: string, headers: Record<string, string>): Promise<Answered> {
-  const body = JSON.stringify({
-    model: 'm',
-    messages: [
-      { role: 'system', content: 'You answer questions about the river. '.repeat(1_000) },
-      { role: 'user', content: 'How deep is it?' },
-    ],
-  })
   const answer = await fetch(`${worker.base}/via/${path}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body,
+    body: JSON.stringify(chat('How deep is it?')),
   })
   const said = (await answer.json()) as { error?: { message: string } }
-  return { status: answer.status, done: answer.headers.get('x-pilotlight'), says: said.error?.message ?? '' }
+  const done = answer.headers.get('x-pilotlight')
+  const warmth = answer.headers.get('x-pilotlight-warmth')
+  return { status: answer.status, done, says: said.error?.message ?? '', warmth }
 }
 
 const own = { authorization: 'Bearer sk-of-the-caller' }
@@ -136,6 +150,8 @@ describe.each(['down', 'slow'])('while the Registry of an account is %s', (outag
     await runtime({ outage, forward: `${9 * MINUTE_MS}` })
     const all = await Promise.all([withOwnKey(), withToken(), withOwnKey({ 'x-pilotlight-barrier': 'on' })])
     expect(all.map(({ status }) => status)).toEqual([200, 200, 200])
+    // It was there before, and is not waited for now.
+    expect(all.map(({ warmth }) => warmth)).toEqual([null, null, null])
     expect(all.map(({ done }) => done)).toEqual([
       'observed; reason="a call to a model"',
       'observed; reason="a call to a model"',

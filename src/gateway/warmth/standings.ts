@@ -12,6 +12,8 @@ import type { Reading } from '../seen-ends.ts'
 const KNOWN_MS = 10_000
 /** Real time between two questions of an isolate to an account. */
 const ASK_EVERY_MS = 1_000
+/** Real time for which the platform is asked to keep a question alive after its call. */
+const PATIENCE_MS = 2_000
 const MOST_KNOWN = 5_000
 
 const standings = new Recent<Standing>(MOST_KNOWN, KNOWN_MS)
@@ -20,6 +22,7 @@ const asked = new Recent<true>(MOST_KNOWN, ASK_EVERY_MS)
 /** What warmth needs of the account. */
 export interface StandingPorts {
   clock: Clock
+  waitUntil: (work: Promise<unknown>) => void
   /** What the account believes of the prefix at the first of these lookups that has one; null: none has. */
   standing: (account: string, entries: string[]) => Promise<Standing | null>
 }
@@ -53,7 +56,9 @@ export function warmthOf(
       standings.set(keyOf(standing.entry), standing, realNow(clock))
       knowsPrefixes(account, clock)
     }
-    told().catch(() => {}) // the answer says nothing of it then
+    // The call may end sooner: what is learned is for the next one then.
+    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))
+    ports.waitUntil(Promise.race([told().catch(() => {}), late]))
   }
   return () => (found === undefined ? null : toldOf(found, reading, startedAt(), clock.now()))
 }
