@@ -10,6 +10,8 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
+import { asksForBarrier, pastBarrier } from './barrier/barrier.ts'
+import type { BarrierPorts } from './barrier/barrier.ts'
 import { acceptedEncodings, answerHeaders, requestHeaders } from './headers.ts'
 import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { isInference, mayTellUsage, METHODS } from './inference.ts'
@@ -17,12 +19,12 @@ import { passing } from './passing.ts'
 import { readRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { SUBSCRIPTION } from './seen-ends.ts'
-import { trusted } from './trust.ts'
+import { answered, trusted } from './trust.ts'
 import { unreadBody, watching } from './watching.ts'
 import type { WatchPorts } from './watching.ts'
 
 /** What the gateway needs of the rest of the product. */
-export interface Ports extends WatchPorts {
+export interface Ports extends WatchPorts, BarrierPorts {
   /** Whose key or token it is. Throws a `Failure` for a bad one, and any other error where the account cannot be asked. */
   verify: (presented: string) => Promise<string>
   /** The stored credential of an account, as it is sent, and its generation. Throws a `Failure`. */
@@ -90,9 +92,15 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const why = unwatched(request, path, who)
   if (why !== null || who === null)
     return passing(request, { ...onward, watch: () => ({ watcher: null, why: why ?? '' }) })
-  const { bytes, watch, drop } = await watching(request, who, calledOf(route, path, request, stored, sent), ports)
+  const waits = asksForBarrier(request.headers)
+  const watched = await watching(request, who, calledOf(route, path, request, stored, sent), ports, waits)
+  const { bytes, watch, drop, outcome } = watched
   try {
-    return await passing(request, { ...onward, body: bytes, watch })
+    if (!waits) return await passing(request, { ...onward, body: bytes, watch })
+    const call = { account: who, reading: await watched.reading, bytes: bytes.byteLength, outcome }
+    const done = await pastBarrier({ ...call, signal: request.signal }, ports)
+    watched.sentNow()
+    return await passing(request, { ...onward, body: bytes, watch, done })
   } catch (thrown) {
     drop()
     throw thrown
@@ -146,7 +154,10 @@ async function callerOf(
       'The gateway needs an account key (header x-pilotlight-key) or a token in the path (/via/~{token}/{provider}/…).',
     )
   }
-  const { account, stale } = await trusted(sha256(ours), clock, () => verify(ours))
+  const { account, stale } = await answered(
+    trusted(sha256(ours), clock, () => verify(ours)),
+    'The account of this key cannot be reached, and the key was not verified here within ten minutes. Send the call again.',
+  )
   if (!stale) return account
   if (!theirs) {
     throw new Failure(

@@ -56,6 +56,11 @@ export function knowsPrefixesOf(account: string, { clock }: Pick<LearnPorts, 'cl
   return accounts.get(account, clock.realAt(clock.now())) === true
 }
 
+/** Notes that an account has prefixes. */
+export function knowsPrefixes(account: string, clock: Clock): void {
+  accounts.set(account, true, clock.realAt(clock.now()))
+}
+
 /** The registered prefix that a body begins with, where this isolate knows it. */
 export function knownPrefix(
   account: string,
@@ -136,7 +141,7 @@ export async function registered(account: string, given: PassedBody, ports: Lear
     if (done === null) return false
     const now = ports.clock.realAt(ports.clock.now())
     if (done.entry !== null) known.set(`${account} ${done.entry}`, { id: done.id, name }, now)
-    accounts.set(account, true, now)
+    knowsPrefixes(account, ports.clock)
     return done.booked
   } catch (thrown) {
     await refused(account, provider, name, thrown, ports)

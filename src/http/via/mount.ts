@@ -6,7 +6,7 @@ import { CREDENTIAL } from '../../gateway/keys.ts'
 import { sealedMessage } from '../../gateway/message/sealed.ts'
 import { viaGateway } from '../../gateway/proxy.ts'
 import type { Ports, StoredSecret } from '../../gateway/proxy.ts'
-import { PATIENCE_MS } from '../../gateway/trust.ts'
+import { answered, PATIENCE_MS } from '../../gateway/trust.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { missingSecrets } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
@@ -40,6 +40,9 @@ export async function answerVia(request: Request, env: Environment, context: Exe
       learningOrder: (account) => registryOf({ env }, account).learningOrder(),
       registerByUse: (account, given) => registryOf({ env }, account).registerByUse(given),
       refuseByUse: (account, why) => registryOf({ env }, account).refuseByUse(why),
+      askCallBarrier: (account, wish) => registryOf({ env }, account).askCallBarrier(wish),
+      reportCallBarrier: (account, lease, outcome) => registryOf({ env }, account).reportCallBarrier(lease, outcome),
+      standing: (account, entries) => registryOf({ env }, account).standing(entries),
       secret: (account, access, credential) => secretOf(env, account, access, credential),
     })
   } catch (thrown) {
@@ -57,7 +60,10 @@ const verify = async (env: Environment, presented: string, address: string | nul
 
 async function secretOf(env: Environment, account: string, access: Access, name: string | null): Promise<StoredSecret> {
   const credential = name ?? DEFAULT_CREDENTIAL
-  const grants = await registryOf({ env }, account).grantsFor(credential)
+  const grants = await answered(
+    Promise.resolve(registryOf({ env }, account).grantsFor(credential)),
+    'The account cannot be reached, and its stored credential is not used without asking it. Send the call again.',
+  )
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   const generation = grants.credentials.find((one) => one.name === credential)?.generation
   if (generation === undefined && credential !== DEFAULT_CREDENTIAL)
