@@ -149,7 +149,7 @@ it('a list of what is cold has what no request reaches any more, and no other li
   expect([listed({ state: 'warm' }), listed({ state: 'cold' })]).toEqual([[], [k]])
 })
 
-it('a list by state of more prefixes than memory should hold reads page by page, and finds the same', () => {
+it('a list by state reads page by page where there are more prefixes than memory holds', () => {
   const copies = `WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)`
   const one = 'FROM n, (SELECT * FROM prefix ORDER BY k LIMIT 1)'
   account.sql.all(
