@@ -184,9 +184,13 @@ export interface Dialect {
   lacks?: Wire['lacks']
 }
 
-/** A request that counts the tokens of a probe, and the member of its answer that holds them. */
+/** How the tokens of a request are counted, and the member of the answer that holds them. */
 export interface CountFormat {
-  request(prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>): ProbeRequest
+  /**
+   * The request that counts another, which a model of this name is to answer. Null: that has a member which the count does not take, and
+   * which may add tokens.
+   */
+  request(request: ProbeRequest, model: string): ProbeRequest | null
   member: string
 }
 
