@@ -45,10 +45,7 @@ export async function countContents(
   const isKnown = state.measuredTokens !== undefined || (state.live !== null && state.live.tokens !== null)
   if (card === undefined || isKnown || !isCounted(card, record.model)) return none
   const registry = registryAt(env, account)
-  const [contents, grants] = await Promise.all([
-    registry.handleContents(k),
-    registry.grantsForCount(record.credential),
-  ])
+  const [contents, grants] = await Promise.all([registry.handleContents(k), registry.grantsForCount(record.credential)])
   // Contents with credentials of their own are counted by nobody.
   if (contents === null || contents.credentials !== null || grants === null) return none
   const probe = dialectOf(card).probe(

@@ -38,9 +38,7 @@ export function countAnthropic(call: Call, body: JsonObject, model: AnthropicMod
 
 /** Whether Vertex AI counts the tokens of a model at a location. The lab's own location has what all of them have. */
 export function isCountedByVertex(model: string, location: string): boolean {
-  return (
-    LOCATIONS.has(location) && /^(?:lab-|claude-(?:(?:sonnet|opus|fable)-[45]|haiku-4-5|3-5-haiku))/.test(model)
-  )
+  return LOCATIONS.has(location) && /^(?:lab-|claude-(?:(?:sonnet|opus|fable)-[45]|haiku-4-5|3-5-haiku))/.test(model)
 }
 
 const LOCATIONS = new Set(['us-east5', 'europe-west1', 'asia-southeast1', 'global', 'lab'])

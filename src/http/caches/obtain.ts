@@ -36,7 +36,9 @@ export async function obtain(
       if (counted.lowered) continue
     }
     if (flight.role === 'refused' && failures === 'thrown') {
-      throw new Failure(flight.kind, `${whyUncounted(flight.why, counted)}. The managed cache stays registered.`, { cache_id: id })
+      throw new Failure(flight.kind, `${whyUncounted(flight.why, counted)}. The managed cache stays registered.`, {
+        cache_id: id,
+      })
     }
     if (flight.role === 'failed' || flight.role === 'refused') {
       if (failures === 'thrown') throwFailure(flight.view)

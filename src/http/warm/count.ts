@@ -36,11 +36,7 @@ export interface Counted {
  * once for a content, free of charge; if it does not answer, the bound stays. `leftNanos`: what the account may still spend today; null: no
  * matter.
  */
-export async function counted(
-  c: Call,
-  preparation: Preparation,
-  leftNanos: number | null = null,
-): Promise<Counted> {
+export async function counted(c: Call, preparation: Preparation, leftNanos: number | null = null): Promise<Counted> {
   const { card, registration } = preparation
   const asItIs = { preparation, uncounted: null }
   if (!isCounted(card, factsModelOf(registration))) return { ...asItIs, asked: true }
@@ -158,10 +154,7 @@ function countOf(
   if (primitive === undefined) return null
   let probe: ProbeRequest
   try {
-    probe = dialectOf(card).probe(
-      { text, model: record.model, breakpoint },
-      { primitive, retention: record.retention },
-    )
+    probe = dialectOf(card).probe({ text, model: record.model, breakpoint }, { primitive, retention: record.retention })
   } catch (thrown) {
     if (readFailure(thrown) === null) throw thrown
     return null

@@ -67,15 +67,7 @@ async function sent(
   const clock = clockOf(c)
   const burst = burstOf(c, preparation)
   try {
-    const registered = await register(
-      c,
-      preparation,
-      body.background === true,
-      burst,
-      required,
-      unpriced,
-      pool,
-    )
+    const registered = await register(c, preparation, body.background === true, burst, required, unpriced, pool)
     const { view, result } = await judged(c, registered, registered.stored, required)
     const advice = [
       ...uncountedAdvice(uncounted),

@@ -129,6 +129,7 @@ export const GEMINI_COUNTED_BY_VERTEX: CardTokens = {
   ...GEMINI_TOKENS,
   count: { share: 0.02, tokens: 64 },
   says: `countTokens is free and counts images and files too. Assumed: it is at most 2 % and 64 tokens too low, and which functions may be called adds none. Without it: ${GEMINI_TOKENS.says}`,
-  source: 'https://docs.cloud.google.com/gemini-enterprise-agent-platform/reference/rest/v1/projects.locations.publishers.models/countTokens',
+  source:
+    'https://docs.cloud.google.com/gemini-enterprise-agent-platform/reference/rest/v1/projects.locations.publishers.models/countTokens',
   checked: '2026-12-01',
 }
