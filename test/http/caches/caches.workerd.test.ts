@@ -118,6 +118,34 @@ describe('making a managed cache', () => {
     expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
   })
 
+  it.each([
+    ['the Gemini API', 'gemini', 'v1beta/models/gemini-3.8-flash:countTokens'],
+    [
+      'Vertex AI',
+      'vertex',
+      'v1/projects/lab/locations/lab/publishers/google/models/gemini-3.8-flash:countTokens',
+    ],
+  ])('asks %s for its count where a budget does not hold the bytes, and keeps to it', async (_, provider, counting) => {
+    const kept = await post('/caches', creation(contents(), { provider, keep: { budget_usd_per_day: 10 } }))
+    const cost = Number(pick(kept, 'cost', 'creation_usd'))
+    const tight = { provider, keep: { budget_usd_per_day: cost * 2 } }
+    const same = contents()
+    const made = await post('/caches', creation(same, tight))
+    expect([made.status, made.text]).toEqual([201, made.text])
+    const asked = received(world.lab).filter(({ path }) => path.endsWith(':countTokens'))
+    expect(asked.map(({ path, usage }) => [path, usage])).toEqual([[counting, null]])
+    const few = { provider, keep: { budget_usd_per_day: cost / 10 } }
+    expect((await post('/caches', creation(contents(), few))).status).toBe(402)
+  })
+
+  it('tells why a count did not help', async () => {
+    const cost = Number(pick(await post('/caches', creation()), 'cost', 'creation_usd'))
+    world.lab.faults.add({ kind: 'rate_limited', provider: 'gemini', times: 1 })
+    const answer = await post('/caches', creation(contents(), { keep: { budget_usd_per_day: cost * 2 } }))
+    expect(answer.json).toMatchObject({ error: { kind: 'budget_exhausted' } })
+    expect(pick(answer, 'error', 'message')).toContain('it refused with status 429')
+  })
+
   it('refuses what does not fit into its budget before it asks the provider', async () => {
     const answer = await post('/caches', creation(contents(), { keep: { budget_usd_per_day: 0.000_001 } }))
     expect(answer.json).toMatchObject({ error: { kind: 'budget_exhausted' } })
