@@ -24,6 +24,7 @@ export function dryRunCost(
   retention: string,
   now: number,
   isCounted = false,
+  today: Today = { spentNanos: 0, leftNanos: null },
 ) {
   const { keepWarm, facts, outputFloor } = context
   const { price } = facts
@@ -46,7 +47,7 @@ export function dryRunCost(
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
     why: rest?.do === 'stop' ? ` Once the prefix is warm, the plan stops with reason ${rest.reason}: ${rest.why}.` : '',
-    advice: limitAdvice(first, state, context, isCounted && state.countedTokens === undefined),
+    advice: limitAdvice(first, state, context, isCounted && state.countedTokens === undefined, today),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
     probes_per_day: perDay,
@@ -73,7 +74,13 @@ export function dryRunCost(
 }
 
 /** Advice for limits that do not hold the first call: a warm would be refused on every day. `first`: its worst case; null: unknown. */
-function limitAdvice(first: number | null, state: PrefixState, context: PlanContext, isCounted: boolean): Advice[] {
+function limitAdvice(
+  first: number | null,
+  state: PrefixState,
+  context: PlanContext,
+  isCounted: boolean,
+  { spentNanos, leftNanos }: Today,
+): Advice[] {
   const { keepWarm } = context
   const cap = keepWarm.maxNanosPerCall ?? null
   // Nothing is sent in a dry run, so that the provider's own count is not known.
@@ -100,14 +107,29 @@ function limitAdvice(first: number | null, state: PrefixState, context: PlanCont
     const message = `${refused}. Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
     return [{ cause, message, at }]
   }
+  const left = (cause: string, what: string, at: string, leftToday: number): Advice[] => {
+    if (first <= leftToday) return []
+    const message = `${refused} today. Its worst case (${how}) is $${enough(first)}, but ${what} has $${usd(Math.max(0, leftToday))} left of ${at}. $${enough(first - leftToday)} more is enough for that call.`
+    return [{ cause, message, at }]
+  }
+  const isHeld = first <= keepWarm.budgetNanosPerDay
   return [
     ...told('budget_below_worst_case', 'budget', BUDGET, keepWarm.budgetNanosPerDay),
+    ...(isHeld ? left('budget_spent', 'this day', BUDGET, keepWarm.budgetNanosPerDay - spentNanos) : []),
+    ...(leftNanos === null ? [] : left('account_budget_spent', 'the account', ACCOUNT_BUDGET, leftNanos)),
     ...(cap === null ? [] : told('cap_below_worst_case', 'cap', CAP, cap)),
   ]
 }
 
 const BUDGET = 'keep_warm.budget_usd_per_day'
 const CAP = 'keep_warm.max_usd_per_call'
+const ACCOUNT_BUDGET = 'account.budget_usd_per_day'
+
+/** Spent today on the prefix, and what its account may still spend today (null: it has no budget), in nano-dollars. */
+export interface Today {
+  spentNanos: number
+  leftNanos: number | null
+}
 
 /** US dollars, rounded up to three significant digits: as a budget it is not too small. */
 function enough(nanos: number): number {

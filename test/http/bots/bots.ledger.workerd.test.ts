@@ -64,7 +64,8 @@ it('a budget that bytes do not hold asks for the provider’s own count, once fo
   await say('Which tent for two?')
   expect(received(world.lab).map(({ path }) => path)).toEqual(['v1/messages', 'v1/messages/count_tokens', 'v1/messages'])
   const { totals } = await ledger()
-  expect([totals.bot_calls, totals.bot_cost_usd]).toEqual([1, expect.closeTo(cost, 4)])
+  expect(totals).toMatchObject({ bot_calls: 1, cost_usd: 0 })
+  expect(totals.bot_cost_usd).toBeLessThanOrEqual(cost)
   expect(pick(await get(`/bots/${bot}`, { key }), 'usage', 'turns')).toBe(1)
 })
 
