@@ -80,8 +80,13 @@ function refusal(why: string): Failure {
 }
 
 /** Most that a call can cost in nano-dollars: all of its tokens written, and the longest answer. Null: no price, or no limit of tokens. */
-function worstOf(
-  { facts: { price }, cache, maxOutputTokens, besideTokens }: Reserved,
+export function worstOf(
+  {
+    facts: { price },
+    cache,
+    maxOutputTokens,
+    besideTokens,
+  }: Pick<Reserved, 'facts' | 'cache' | 'maxOutputTokens' | 'besideTokens'>,
   { most }: TokenBound,
 ): number | null {
   if (price === null || most === null || besideTokens === null) return null

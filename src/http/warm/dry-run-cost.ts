@@ -2,11 +2,12 @@ import { breakEvenCap, isFree } from '../../core/planning/break-even.ts'
 import { callLimit, mostTokens, unboundedRefusal, worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
-import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
+import { dollars, readNanos, writeNanos } from '../../core/model/price.ts'
 import { stopConditionOf } from '../../core/planning/stop-conditions.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Window } from '../../core/time/weekly-window.ts'
 import type { Advice } from '../../core/model/advice.ts'
+import { aboveAccount, aboveWhatIsLeft, belowWorstCase } from '../present/budget-advice.ts'
 import { money } from '../present/format.ts'
 import { DAY_MS } from '../../core/time/time.ts'
 import { planKind, probesAsked } from '../../core/planning/plan-kinds.ts'
@@ -102,39 +103,26 @@ function limitAdvice(
     state.countedTokens === undefined
       ? `a write of at most ${most} tokens, until an answer counts them`
       : `a write of the counted ${state.countedTokens} tokens with a margin, ${most}`
-  const told = (cause: string, what: string, at: string, limit: number): Advice[] => {
-    if (first <= limit) return []
-    const message = `${refused}. Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
-    return [{ cause, message, at }]
-  }
-  const left = (cause: string, what: string, at: string, leftToday: number): Advice[] => {
-    if (first <= leftToday) return []
-    const message = `${refused} today. Its worst case (${how}) is $${enough(first)}, but ${what} has $${usd(Math.max(0, leftToday))} left of ${at}. $${enough(first - leftToday)} more is enough for that call.`
-    return [{ cause, message, at }]
-  }
-  const isHeld = first <= keepWarm.budgetNanosPerDay
+  const call = { refused, how, nanos: first }
+  const budget = keepWarm.budgetNanosPerDay
+  const isHeld = first <= budget
   return [
-    ...told('budget_below_worst_case', 'budget', BUDGET, keepWarm.budgetNanosPerDay),
-    ...(isHeld ? left('budget_spent', 'this day', BUDGET, keepWarm.budgetNanosPerDay - spentNanos) : []),
-    ...(leftNanos === null ? [] : left('account_budget_spent', 'the account', ACCOUNT_BUDGET, leftNanos)),
-    ...(cap === null ? [] : told('cap_below_worst_case', 'cap', CAP, cap)),
+    ...belowWorstCase(call, { cause: 'budget_below_worst_case', what: 'budget', at: BUDGET, limit: budget }),
+    ...(isHeld
+      ? aboveWhatIsLeft(call, { cause: 'budget_spent', what: 'this day', at: BUDGET, left: budget - spentNanos })
+      : []),
+    ...aboveAccount(call, leftNanos),
+    ...(cap === null ? [] : belowWorstCase(call, { cause: 'cap_below_worst_case', what: 'cap', at: CAP, limit: cap })),
   ]
 }
 
 const BUDGET = 'keep_warm.budget_usd_per_day'
 const CAP = 'keep_warm.max_usd_per_call'
-const ACCOUNT_BUDGET = 'account.budget_usd_per_day'
 
 /** Spent today on the prefix, and what its account may still spend today (null: it has no budget), in nano-dollars. */
 export interface Today {
   spentNanos: number
   leftNanos: number | null
-}
-
-/** US dollars, rounded up to three significant digits: as a budget it is not too small. */
-function enough(nanos: number): number {
-  const unit = 10 ** Math.max(0, Math.floor(Math.log10(nanos)) - 2)
-  return usd(Math.ceil(nanos / unit) * unit)
 }
 
 /** Probes a day until the worst case of one more exceeds the budget; 0 where a write exceeds it, or the cap of a call. */

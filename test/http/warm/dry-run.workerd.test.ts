@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { dryRunAnswer, renderAnswer } from '../../../src/contract/warm.ts'
-import { ADMIN, anthropicBody, call, get, longText, newAccount, pick, post, received, useLab, warm } from '../support.ts'
+import {
+  ADMIN,
+  anthropicBody,
+  call,
+  get,
+  longText,
+  newAccount,
+  pick,
+  post,
+  received,
+  useLab,
+  warm,
+} from '../support.ts'
 
 const world = useLab()
 
@@ -148,7 +160,10 @@ describe('a dry run', () => {
     const price = dryRunAnswer.parse((await asked(100, true)).json).plan.first_write_cost_usd ?? 0
     expect((await asked(price * 1.3, false)).status).toBe(200)
     const dry = dryRunAnswer.parse((await asked(price * 1.3, true)).json)
-    expect(dry.advice.map(({ cause, at }) => [cause, at])).toContainEqual(['budget_spent', 'keep_warm.budget_usd_per_day'])
+    expect(dry.advice.map(({ cause, at }) => [cause, at])).toContainEqual([
+      'budget_spent',
+      'keep_warm.budget_usd_per_day',
+    ])
     expect((await asked(price * 1.3, false)).status).toBe(402)
   })
 
