@@ -43,12 +43,9 @@ export const cacheCreation = z.strictObject({
     .optional()
     .meta({ description: 'A credential of the account; the Worker secret of the provider when absent.' }),
   keep: keep.optional(),
-  dry_run: z
-    .boolean({ error: 'must be true or false' })
-    .optional()
-    .meta({
-      description: 'true: answers what the creation would reserve and which budget would refuse it; nothing is sent.',
-    }),
+  dry_run: z.boolean({ error: 'must be true or false' }).optional().meta({
+    description: 'true: answers what the creation would reserve and which budget would refuse it; nothing is sent.',
+  }),
 })
 
 export type CacheCreation = z.output<typeof cacheCreation>

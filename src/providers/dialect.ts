@@ -184,12 +184,8 @@ export interface Dialect {
   lacks?: Wire['lacks']
 }
 
-/** How the tokens of a request are counted, and the member of the answer that holds them. */
+/** The request that counts another, and the member of its answer with the tokens. Null: that may have tokens that it does not count. */
 export interface CountFormat {
-  /**
-   * The request that counts another, which a model of this name is to answer. Null: that has a member which the count does not take, and
-   * which may add tokens.
-   */
   request(request: ProbeRequest, model: string): ProbeRequest | null
   member: string
 }

@@ -2,7 +2,7 @@ import { Failure } from '../../contract/failure.ts'
 import { countedBy } from '../../calls/count-tokens.ts'
 import type { Grants } from '../../calls/credential.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { ratesFor } from '../../core/model/price.ts'
+import { worstCallNanos } from '../../core/model/price.ts'
 import { boundByCount } from '../../core/prompt/token-bound.ts'
 import type { TokenBound } from '../../core/prompt/token-bound.ts'
 import type { Card } from '../../providers/card.ts'
@@ -11,7 +11,16 @@ import { boundOf } from '../../providers/tokens/bound.ts'
 import { freeCountOf } from '../../providers/tokens/count.ts'
 import { registryAt } from '../../runtime/objects.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
-import type { BotShell } from './model-call.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Environment } from '../../runtime/env.ts'
+
+/** Parts of the bot's object that are used here. */
+interface Shell {
+  env: Environment
+  clock: Clock
+  /** Id of the bot. */
+  id: string
+}
 
 /** A call that is about to be made, as far as it limits what it may cost. */
 export interface Reserved {
@@ -33,7 +42,7 @@ export interface Reserved {
  * `worstNanos` null: no price is known, or no limit of the tokens.
  */
 export async function reserve(
-  shell: BotShell,
+  shell: Shell,
   config: BotConfig,
   call: Reserved,
 ): Promise<{ grants: Grants; worstNanos: number | null }> {
@@ -61,7 +70,7 @@ export async function reserve(
 
 /** The provider's count of a call, or why there is none; null: it does not count it, or no price makes use of it. */
 async function countOf(
-  { env, clock }: BotShell,
+  { env, clock }: Shell,
   config: BotConfig,
   { card, facts, request }: Reserved,
   grants: Grants & { killed: boolean },
@@ -79,20 +88,8 @@ function refusal(why: string): Failure {
   return new Failure('budget_exhausted', `The model was not called: ${why}.`)
 }
 
-/** Most that a call can cost in nano-dollars: all of its tokens written, and the longest answer. Null: no price, or no limit of tokens. */
-export function worstOf(
-  {
-    facts: { price },
-    cache,
-    maxOutputTokens,
-    besideTokens,
-  }: Pick<Reserved, 'facts' | 'cache' | 'maxOutputTokens' | 'besideTokens'>,
-  { most }: TokenBound,
-): number | null {
-  if (price === null || most === null || besideTokens === null) return null
-  const tokens = most + besideTokens
-  const rates = ratesFor(price, tokens)
-  const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
-  const perMTok = Math.max(write, rates.inputNanosPerMTok)
-  return Math.ceil((tokens * perMTok + maxOutputTokens * rates.outputNanosPerMTok) / 1_000_000)
+/** The most that a call can cost; null: no price is known, or no limit of its tokens. */
+function worstOf({ facts, cache, maxOutputTokens, besideTokens }: Reserved, { most }: TokenBound): number | null {
+  const tokens = most === null || besideTokens === null ? null : most + besideTokens
+  return worstCallNanos(facts.price, tokens, cache?.retention ?? null, maxOutputTokens)
 }

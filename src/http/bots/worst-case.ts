@@ -1,6 +1,6 @@
 import type { Advice } from '../../core/model/advice.ts'
-import { worstOf } from '../../durable/bot/reservation.ts'
-import { toolsOf } from '../../durable/bot/state.ts'
+import { worstCallNanos } from '../../core/model/price.ts'
+import { toolsOf } from '../../durable/registry/records/bot.ts'
 import type { BotConfig } from '../../durable/registry/records/bot.ts'
 import { mostTokens } from '../../durable/registry/records/managed-cache.ts'
 import type { Card } from '../../providers/card.ts'
@@ -11,7 +11,7 @@ import { factsOf } from '../../runtime/facts.ts'
 import { aboveAccount } from '../present/budget-advice.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { leftToday } from '../warm/count.ts'
+import { leftToday } from '../server/left-today.ts'
 
 const ACCOUNT_BUDGET = 'account.budget_usd_per_day'
 /** Stands for the message of a user, which is not known yet. */
@@ -47,12 +47,13 @@ export async function budgetAdvice(c: Call, card: Card, config: BotConfig, syste
   const besideTokens = config.contents === undefined ? 0 : await tokensOf(c, config.contents.cache)
   const bound = boundOf(card, config.model, request.body)
   const { cache, maxOutputTokens } = config
-  const nanos = worstOf({ facts, cache, maxOutputTokens, besideTokens }, bound)
-  if (nanos === null || bound.most === null) {
+  const most = bound.most === null || besideTokens === null ? null : bound.most + besideTokens
+  const nanos = worstCallNanos(facts.price, most, cache?.retention ?? null, maxOutputTokens)
+  if (nanos === null) {
     const message = `${refused}: the contents of its handle can have any number of tokens, so a call cannot be held to the budget of the account. Contents without such a part, or an account without a budget, are enough.`
     return [{ cause: 'unbounded_tokens', message, at }]
   }
-  const how = `at most ${bound.most + (besideTokens ?? 0)} tokens beside the message, and an answer of ${maxOutputTokens}`
+  const how = `at most ${most} tokens beside the message, and an answer of ${maxOutputTokens}`
   return aboveAccount({ refused, how, nanos }, left)
 }
 

@@ -3,11 +3,7 @@ import type { TokenBound } from '../../core/prompt/token-bound.ts'
 import { creationWorstNanos, expectedTokens, owedFromToday } from '../../core/managed-cache/plan.ts'
 import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
 import { dayOf } from '../../core/time/time.ts'
-import {
-  DEFAULT_BUDGET_NANOS,
-  DEFAULT_TTL_MS,
-  managedCacheId,
-} from '../../durable/registry/managed-caches/registrar.ts'
+import { DEFAULT_BUDGET_NANOS, DEFAULT_TTL_MS, managedCacheId } from '../../durable/registry/records/managed-cache.ts'
 import type { ManagedCacheRegistration } from '../../durable/registry/records/managed-cache.ts'
 import { isCounted } from '../../providers/tokens/count.ts'
 import { cardById } from '../../runtime/cards.ts'
@@ -16,7 +12,7 @@ import { aboveAccount, aboveWhatIsLeft, belowWorstCase } from '../present/budget
 import { durationJson, money } from '../present/format.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { leftToday } from '../warm/count.ts'
+import { leftToday } from '../server/left-today.ts'
 
 type Contents = Omit<ManagedCacheRegistration, 'body' | 'credentials'> & { bound: TokenBound }
 

@@ -4,8 +4,8 @@ import type {
   ManagedCacheView,
   ManagedCacheWish,
 } from '../../durable/registry/records/managed-cache.ts'
-import { countContents, whyUncounted } from '../../calls/count-contents.ts'
-import type { CountedContents } from '../../calls/count-contents.ts'
+import { countContents, whyUncounted } from '../../calls/count-tokens.ts'
+import type { CountedContents } from '../../calls/count-tokens.ts'
 import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
 import { clockOf, keepAlive, registryOf, tracerOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'

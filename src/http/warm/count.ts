@@ -1,6 +1,5 @@
 import { countedBy } from '../../calls/count-tokens.ts'
 import type { CountAnswer } from '../../calls/count-tokens.ts'
-import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import { Failure, readFailure } from '../../contract/failure.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { callLimit, mostTokens, worstNanos, worstNanosAt } from '../../core/planning/budget.ts'
@@ -21,6 +20,7 @@ import type { BegunWarm } from './follow.ts'
 import type { ReceivedView } from '../present/prefix.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
+import { leftToday } from '../server/left-today.ts'
 
 /** A preparation, with the provider's own count as its bound where that was asked for. */
 export interface Counted {
@@ -104,11 +104,6 @@ async function countedAgain(
   const bound = boundByCount(record.bound ?? { most: null, unbounded: '' }, answer.tokens, count.margin)
   await registryOf(c).prefixCounted(record.id, bound)
   return { lowered: before === null || (bound.most !== null && bound.most < before), uncounted: null }
-}
-
-/** What the account may still spend today, for calls that are refused behind the caller's back; null: it has no budget. */
-export async function leftToday(c: Call): Promise<number | null> {
-  return (await registryOf(c).grantsForCount(DEFAULT_CREDENTIAL))?.leftNanos ?? null
 }
 
 /** Advice where a provider was asked for a count and gave none. */

@@ -1,4 +1,4 @@
-import { countable, members } from '../shared/count.ts'
+import { countable, members } from '../shared/body.ts'
 import type { CountFormat } from '../../dialect.ts'
 
 /** Members of `ConverseTokensRequest` of npm @aws-sdk/client-bedrock-runtime 3.1162.0; checked 2026-12-01. */

@@ -1,6 +1,5 @@
 import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
-import { readBody } from '../shared/body.ts'
-import { countable, members } from '../shared/count.ts'
+import { countable, members, readBody } from '../shared/body.ts'
 import type { CountFormat } from '../../dialect.ts'
 import type { Wire } from '../../wire.ts'
 

@@ -1,4 +1,4 @@
-import { countable, members } from '../shared/count.ts'
+import { countable, members } from '../shared/body.ts'
 import type { CountFormat } from '../../dialect.ts'
 
 /** Members that the endpoint takes. Source: `InputTokenCountParams` of openai 7.55.0; checked 2026-12-01. */
