@@ -55,7 +55,7 @@ it('the account’s daily budget stops a bot before it spends', async () => {
   expect(pick(await get(`/bots/${rich}`, { key: other }), 'usage', 'turns')).toBe(1)
 })
 
-it('a new bot is told where its account’s budget does not hold a call, and what would be enough', async () => {
+it('a new bot is told that its account’s budget holds no call, and what would be enough', async () => {
   const { id: account, key } = await newAccount()
   const start = async (usd: number | null, more: Record<string, unknown> = {}) => {
     await call('PATCH', `/accounts/${account}`, { budget_usd_per_day: usd }, { key: ADMIN })
