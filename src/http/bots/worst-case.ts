@@ -11,7 +11,7 @@ import { factsOf } from '../../runtime/facts.ts'
 import { aboveAccount } from '../present/budget-advice.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { leftToday } from '../server/left-today.ts'
+import { leftToday } from '../server/credential.ts'
 
 const ACCOUNT_BUDGET = 'account.budget_usd_per_day'
 /** Stands for the message of a user, which is not known yet. */

@@ -12,7 +12,7 @@ import { aboveAccount, aboveWhatIsLeft, belowWorstCase } from '../present/budget
 import { durationJson, money } from '../present/format.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { leftToday } from '../server/left-today.ts'
+import { leftToday } from '../server/credential.ts'
 
 type Contents = Omit<ManagedCacheRegistration, 'body' | 'credentials'> & { bound: TokenBound }
 

@@ -20,7 +20,7 @@ import type { BegunWarm } from './follow.ts'
 import type { ReceivedView } from '../present/prefix.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { leftToday } from '../server/left-today.ts'
+import { leftToday } from '../server/credential.ts'
 
 /** A preparation, with the provider's own count as its bound where that was asked for. */
 export interface Counted {

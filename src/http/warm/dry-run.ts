@@ -12,7 +12,7 @@ import { comparisonJson } from '../present/cache-use.ts'
 import { keepWarmJson, warmthJson } from '../present/prefix.ts'
 import { dayOf } from '../../core/time/time.ts'
 import { isCounted } from '../../providers/tokens/count.ts'
-import { leftToday } from '../server/left-today.ts'
+import { leftToday } from '../server/credential.ts'
 import { factsModelOf, retentionInForce, sizeOf } from '../../registration/record.ts'
 
 /** What a warm would do and cost. Nothing is stored and nothing is sent. */
