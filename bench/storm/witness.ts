@@ -72,7 +72,9 @@ export class Witness {
   /** The calls for prefixes of the storm. Free counts are no calls that anybody books. */
   calls(): StormCall[] {
     return [...this.#rows.values()]
-      .filter(({ body, path }) => body !== '' && !/count_?tokens$/i.test(path))
+      .filter(
+        ({ body, path }) => body !== '' && !/count[_-]?tokens$|\/count-tokens:rawPredict$|\/input_tokens$/i.test(path),
+      )
       .toSorted((a, b) => a.seq - b.seq)
       .map((row) => ({
         seq: row.seq,

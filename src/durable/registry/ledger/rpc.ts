@@ -70,11 +70,6 @@ export class LedgerRpc {
     return { ...grants, refused: this.#ports.botCalls.begin(call, budgetNanosPerDay, this.#ports.clock.now()) }
   }
 
-  /** What a count of tokens may use, which costs nothing. Null: the account was erased. */
-  grantsForCount(credential: string): (Grants & { killed: boolean }) | null {
-    return this.#ports.grantsForBot(credential)
-  }
-
   /** Books the end of a bot's call. False: it was booked already, or never begun. */
   endBotCall(call: BotCallEnded): boolean {
     return this.#ports.botCalls.end(call)
