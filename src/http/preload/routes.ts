@@ -1,7 +1,7 @@
 import { failureValue, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
-import { preloadEnvelope } from '../../contract/preload.ts'
+import { MOST_CREW_BYTES, preloadEnvelope } from '../../contract/preload.ts'
 import type { Preload } from '../../contract/preload.ts'
 import { warmBody } from '../../contract/warm.ts'
 import type { WarmBody } from '../../contract/warm.ts'
@@ -31,7 +31,7 @@ import type { RawPath } from '../../registration/json-body.ts'
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
 export const preload = router().post('/preload', account, idempotent, switchTold, async (c) => {
-  const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
+  const given = await readBody(c, preloadEnvelope, { raw, deep: 5, most: { bytes: MOST_CREW_BYTES, field: 'agents' } })
   const least = given.min_agents ?? 2
   const few = given.agents.length < least
   const why = `nothing is sent for fewer than ${least} agents (min_agents); this crew has ${given.agents.length}`
