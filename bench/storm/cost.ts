@@ -53,8 +53,11 @@ const READERS: Record<Wire, (usage: Fields) => Billed> = {
   }),
   responses: (usage) => includingCached(usage, 'input_tokens', 'input_tokens_details', 'output_tokens'),
   chat: (usage) => includingCached(usage, 'prompt_tokens', 'prompt_tokens_details', 'completion_tokens'),
+  // The usage of a managed cache that is made has nothing but a total.
   gemini: (usage) => ({
-    uncached: count(usage, 'promptTokenCount') - count(usage, 'cachedContentTokenCount'),
+    uncached:
+      count(usage, 'promptTokenCount' in usage ? 'promptTokenCount' : 'totalTokenCount') -
+      count(usage, 'cachedContentTokenCount'),
     read: count(usage, 'cachedContentTokenCount'),
     written: {},
     output: count(usage, 'candidatesTokenCount') + count(usage, 'thoughtsTokenCount'),
@@ -91,6 +94,12 @@ export function billedNanos(wire: Wire, usage: unknown, at: number): number | nu
   }
   return Number(nanos)
 }
+
+/**
+ * Nano-dollars for storing a token of a managed cache for a millisecond: a dollar for a million tokens and an hour.
+ * Source: ai.google.dev/gemini-api/docs/pricing, gemini-2.5-flash, checked 2026-11-21.
+ */
+export const STORED_NANOS_PER_TOKEN_MS = 1e9 / 1e6 / 3_600_000
 
 /** Most output that a probe asks for, in tokens. */
 const MOST_OUTPUT_TOKENS = 64

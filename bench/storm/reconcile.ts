@@ -83,8 +83,10 @@ function reconcileOne(
       result.exact += 1
       return false
     })
-  const unseen = ({ at, finishedAt, faults }: StormCall): boolean =>
+  const unseen = ({ at, finishedAt, faults, status }: StormCall): boolean =>
     faults.some((kind) => UNSEEN.has(kind) || UNTOLD.has(kind)) ||
+    // A managed cache that its provider failed to name may stand.
+    (mark.startsWith('storm-cache-') && (status ?? 500) >= 500) ||
     cutBetween(at - BOOKED_WITHIN_MS, (finishedAt ?? at + APART_MS) + BOOKED_WITHIN_MS)
   for (const { at, costNanos, why } of left) {
     const cost = costNanos ?? 0
