@@ -6,8 +6,10 @@ import type { Account, StormWorld } from './world.ts'
 export interface StormBooks {
   /** Of prefixes and bots. Those of managed caches are in their histories. */
   bookings: Booking[]
-  /** What the days' totals have more than their single entries, in nano-dollars: keeping warm, and bots. */
-  totalsMinusEntriesNanos: number
+  /** What the days' totals of keeping warm have more than their single entries, in nano-dollars, by account. */
+  beyondEntries: Map<string, number>
+  /** The same of bots, in all. */
+  botsBeyondEntriesNanos: number
 }
 
 interface CallEntry {
@@ -29,7 +31,8 @@ export async function readBooks(
   bots: BotTraffic,
 ): Promise<StormBooks> {
   const bookings: Booking[] = []
-  let differenceNanos = 0
+  const beyondEntries = new Map<string, number>()
+  let botsBeyondEntriesNanos = 0
   for (const account of accounts) {
     const call = world.client(account.key)
     const names = new Map<string, string>()
@@ -48,10 +51,10 @@ export async function readBooks(
     }
     const entriesOfBots = data.filter((entry): entry is BotEntry => entry.type === 'bot')
     bookings.push(...bots.booked(entriesOfBots, (at) => world.labTime(at)))
-    differenceNanos += Math.abs(nanosOf(totals?.cost_usd ?? 0) - kept)
-    differenceNanos += Math.abs(nanosOf(totals?.bot_cost_usd ?? 0) - conversed)
+    beyondEntries.set(account.id, nanosOf(totals?.cost_usd ?? 0) - kept)
+    botsBeyondEntriesNanos += Math.abs(nanosOf(totals?.bot_cost_usd ?? 0) - conversed)
   }
-  return { bookings, totalsMinusEntriesNanos: differenceNanos }
+  return { bookings, beyondEntries, botsBeyondEntriesNanos }
 }
 
 function nanosOf(dollars: number): number {

@@ -14,7 +14,14 @@ import type { StormOptions } from './options.ts'
 import { reconcile } from './reconcile.ts'
 import { runStorm } from './run.ts'
 import type { StormRecord } from './run.ts'
-import { chargedTwice, handlesForgotten, storageUnbilled, unanswered } from './traffic/judge.ts'
+import {
+  chargedTwice,
+  handlesForgotten,
+  storageUnbilled,
+  storageUnshown,
+  totalsUnexplained,
+  unanswered,
+} from './traffic/judge.ts'
 
 /** Longest list of single findings in a report. */
 const MOST_FINDINGS = 10
@@ -98,6 +105,13 @@ export function reportOf(options: StormOptions, record: StormRecord): Judged {
     cutBetween,
   })
   const notHeld = unheld({ calls, said: witness.said, jumps, cutBetween })
+  const stored = {
+    handles: witness.handles,
+    caches,
+    nanosPerTokenMs: STORED_NANOS_PER_TOKEN_MS,
+    movedMs: jumps.reduce((sum, { byMs }) => sum + Math.abs(byMs), 0),
+  }
+  const totals = totalsUnexplained(record.books.beyondEntries, caches) + record.books.botsBeyondEntriesNanos
   const found = {
     lost: lost(registered, witness.counts),
     untrue: notHeld.filter(({ excuse }) => excuse === null),
@@ -106,12 +120,7 @@ export function reportOf(options: StormOptions, record: StormRecord): Judged {
     unanswered: unanswered(messages, record.bots),
     chargedTwice: chargedTwice(calls),
     handles: handlesForgotten({ handles: witness.handles, caches, calls, now: endedAt, cutBetween }),
-    storage: storageUnbilled({
-      handles: witness.handles,
-      caches,
-      nanosPerTokenMs: STORED_NANOS_PER_TOKEN_MS,
-      movedMs: jumps.reduce((sum, { byMs }) => sum + Math.abs(byMs), 0),
-    }),
+    storage: [...storageUnbilled(stored), ...storageUnshown(stored)],
     unknown: witness.unknown,
     logged: unwantedIn(record.said, record.secrets),
   }
@@ -141,7 +150,7 @@ export function reportOf(options: StormOptions, record: StormRecord): Judged {
     leases_used_twice: found.twice.length,
     forgotten: found.forgotten.length,
     ledger_minus_transcript_nanos: books.differenceNanos,
-    totals_minus_bookings_nanos: record.totalsMinusEntriesNanos,
+    totals_minus_bookings_nanos: totals,
     transcript_gaps: witness.gaps,
     calls_of_nothing: found.unknown.length,
     messages_lost: found.unanswered.length,

@@ -10,6 +10,7 @@ import type { StormOptions } from './options.ts'
 import { stormPlan } from './plan.ts'
 import type { StormEvent } from './plan.ts'
 import { readBooks } from './ledger.ts'
+import type { StormBooks } from './ledger.ts'
 import type { Booking } from './reconcile.ts'
 import type { FolderSample } from './folders.ts'
 import { BotTraffic } from './traffic/bots.ts'
@@ -22,8 +23,10 @@ import type { Account, Disturbance } from './world.ts'
 const ACCOUNTS = 4
 const REGISTERED_AT_ONCE = 8
 const READ_EVERY_MS = 1_000
-/** Virtual time between two looks at everything. */
+/** Virtual time between two looks at everything, for each so many prefixes: to look at all of them is work for the product too. */
 const LOOK_EVERY_MS = MINUTE_MS
+const LOOKED_AT = 500
+const SAMPLED_EVERY_MS = MINUTE_MS / 2
 /** One bot for so many prefixes, and one managed cache; at least one of each wire format. */
 const PREFIXES_PER_BOT = 100
 const LEAST_BOTS = 5
@@ -51,8 +54,7 @@ export interface StormRecord {
   disturbances: Disturbance[]
   jumps: { at: number; byMs: number; aheadMs: number }[]
   bookings: Booking[]
-  /** What the days' totals have more than their entries. */
-  totalsMinusEntriesNanos: number
+  books: Omit<StormBooks, 'bookings'>
   messages: Message[]
   bots: BotAtRest[]
   caches: CacheAtRest[]
@@ -124,8 +126,9 @@ class Storm {
     await this.#bots.create(this.#accounts, Math.max(LEAST_BOTS, Math.round(prefixes / PREFIXES_PER_BOT)))
     await this.#register()
     const beginsAt = world.now()
-    readers.push(this.#repeat(world.realMs(MINUTE_MS / 4), () => this.#sample()))
-    readers.push(this.#repeat(world.realMs(LOOK_EVERY_MS), () => this.#lookAndRestart()))
+    readers.push(this.#repeat(world.realMs(SAMPLED_EVERY_MS), () => this.#sample()))
+    const lookEveryMs = LOOK_EVERY_MS * Math.max(1, prefixes / LOOKED_AT)
+    readers.push(this.#repeat(world.realMs(lookEveryMs), () => this.#lookAndRestart()))
     const bots = this.#traffic(MESSAGE_EVERY_MS / this.#bots.bots.length, () => this.#bots.send())
     const caches = this.#traffic(CACHE_EVERY_MS / this.#caches.caches.length, () => this.#caches.act())
     await this.#weather(beginsAt)
@@ -139,7 +142,7 @@ class Storm {
     this.#over = true
     await Promise.all(readers)
     await this.#witness.look(this.#accounts, this.#prefixes)
-    const { bookings, totalsMinusEntriesNanos } = await readBooks(world, this.#accounts, this.#bots)
+    const { bookings, ...books } = await readBooks(world, this.#accounts, this.#bots)
     const cachesAtRest = await this.#caches.atRest()
     const botsAtRest = await this.#bots.atRest()
     await this.#count()
@@ -151,7 +154,7 @@ class Storm {
       disturbances: world.disturbances,
       jumps: world.jumps,
       bookings: [...bookings, ...cachesAtRest.bookings((at) => world.labTime(at))],
-      totalsMinusEntriesNanos,
+      books,
       messages: this.#bots.messages,
       bots: botsAtRest,
       caches: cachesAtRest.rest,
@@ -308,12 +311,18 @@ class Storm {
     const found: Record<string, unknown> = {}
     const add = async (mark: string, account: Account, path: string, isListed: boolean): Promise<void> => {
       const call = this.#world.client(account.key)
-      const { body: view } = await call('GET', path)
-      const history = isListed ? await this.#world.pages(call, `${path}/history?limit=200`) : undefined
-      found[mark] = { view, history: history?.data }
+      try {
+        const { body: view } = await call('GET', path)
+        const history = isListed ? await this.#world.pages(call, `${path}/history?limit=200`) : undefined
+        found[mark] = { view, history: history?.data }
+      } catch (thrown) {
+        found[mark] = { missing: String(thrown) }
+      }
     }
-    for (const [n, { mark }] of this.#prefixes.entries())
-      if (marks.has(mark)) await add(mark, this.#accountOf(Math.floor(n / 5)), `/prefixes/${mark}`, true)
+    for (const { mark } of this.#prefixes) {
+      const known = this.#witness.known.get(mark)
+      if (marks.has(mark) && known !== undefined) await add(mark, known.account, `/prefixes/${known.id}`, true)
+    }
     for (const { mark, account, id } of this.#caches.caches)
       if (marks.has(mark)) await add(mark, account, `/caches/${id}`, true)
     for (const { mark, account, id } of this.#bots.bots)

@@ -25,6 +25,8 @@ export class Witness {
   /** Prefixes whose plan had stopped at the last look. */
   stopped: { account: Account; id: string; mark: string }[] = []
   rest: AtRest[] = []
+  /** Every prefix that was ever listed, and whose it is. */
+  readonly known = new Map<string, { account: Account; id: string }>()
   /** Rows of the transcript that the lab had dropped before they were read. */
   gaps = 0
   /** Looks that the product did not answer in whole. */
@@ -123,11 +125,12 @@ export class Witness {
     this.#see(before.handles, fromAt)
     this.#see(after.handles, this.#world.now())
     const held = this.#holdings.held([...before.entries, ...after.entries])
-    const known = new Map(prefixes.map((one) => [one.mark, one]))
+    const wanted = new Map(prefixes.map((one) => [one.mark, one]))
     const rest: AtRest[] = []
-    for (const { view } of views) {
-      const prefix = known.get(view.name)
+    for (const { account, view } of views) {
+      const prefix = wanted.get(view.name)
       if (prefix === undefined) continue
+      this.known.set(view.name, { account, id: view.id })
       this.said.push({
         mark: view.name,
         wire: prefix.wire,

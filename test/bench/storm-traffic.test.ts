@@ -4,7 +4,14 @@ import { Holdings } from '../../bench/storm/holdings.ts'
 import type { HeldEntry } from '../../bench/storm/holdings.ts'
 import type { StormCall } from '../../bench/storm/judge.ts'
 import { unwantedIn } from '../../bench/storm/logs.ts'
-import { chargedTwice, handlesForgotten, storageUnbilled, unanswered } from '../../bench/storm/traffic/judge.ts'
+import {
+  chargedTwice,
+  handlesForgotten,
+  storageUnbilled,
+  storageUnshown,
+  totalsUnexplained,
+  unanswered,
+} from '../../bench/storm/traffic/judge.ts'
 import type { BotAtRest, CacheAtRest, HandleSeen, Message } from '../../bench/storm/traffic/judge.ts'
 
 const NOW = Date.UTC(2026, 10, 30, 12)
@@ -103,6 +110,9 @@ describe('handles of managed caches', () => {
     state: 'live',
     storageNanos: 1_000_000,
     known: new Set([NAME]),
+    account: 'a',
+    pendingNanos: 100_000,
+    pendingMs: 3 * MINUTE,
     ...change,
   })
   const creation = (faults: string[]): StormCall => ({
@@ -158,6 +168,47 @@ describe('handles of managed caches', () => {
     expect(judged(899_000)).toBe(1)
     expect(judged(1_300_000)).toBe(1)
     expect(judged(null)).toBe(1)
+  })
+})
+
+describe('costs of managed caches', () => {
+  it('that no row will ever show are more than the storage since the last row, or less than none', () => {
+    const judged = (pendingNanos: number | null): number =>
+      storageUnshown({
+        handles: [
+          { name: 'cachedContents/lab00000007', tokens: 2_000, firstAt: 0, lastAt: NOW, untilAt: NOW + MINUTE },
+        ],
+        caches: [
+          {
+            mark: 'storm-cache-0000',
+            handle: null,
+            state: 'absent',
+            storageNanos: 0,
+            known: new Set(['cachedContents/lab00000007']),
+            account: 'a',
+            pendingNanos,
+            pendingMs: 3 * MINUTE,
+          },
+        ],
+        nanosPerTokenMs: 1e3 / 3_600_000,
+        movedMs: 0,
+      }).length
+    expect(judged(100_000)).toBe(0)
+    expect(judged(134_000)).toBe(1)
+    expect(judged(-1)).toBe(1)
+    expect(judged(null)).toBe(1)
+  })
+
+  it('are all that the totals of their account have beyond its entries', () => {
+    const caches = [
+      { account: 'a', pendingNanos: 5 },
+      { account: 'a', pendingNanos: 7 },
+      { account: 'b', pendingNanos: 100 },
+    ]
+    expect(totalsUnexplained(new Map([['a', 12]]), caches)).toBe(0)
+    expect(totalsUnexplained(new Map([['a', 14]]), caches)).toBe(2)
+    expect(totalsUnexplained(new Map([['a', -3]]), caches)).toBe(3)
+    expect(totalsUnexplained(new Map([['c', 9]]), caches)).toBe(9)
   })
 })
 

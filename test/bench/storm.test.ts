@@ -299,10 +299,13 @@ describe('options of a storm', () => {
     })
   })
 
-  it.each([[['--hours', '0']], [['--hours', '1', '--minutes', '1']], [['--prefixes', '1.5']], [['--sed', '1']]])(
-    'refuse %j',
-    (args) => {
-      expect(stormOptions(args)).toHaveProperty('wrong')
-    },
-  )
+  it.each([
+    [['--hours', '0']],
+    [['--hours', '1', '--minutes', '1']],
+    [['--prefixes', '1.5']],
+    [['--sed', '1']],
+    [['--rate', '0']],
+  ])('refuse %j', (args) => {
+    expect(stormOptions(args)).toHaveProperty('wrong')
+  })
 })

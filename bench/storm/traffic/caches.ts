@@ -78,11 +78,16 @@ export class CacheTraffic {
       const listed = await this.#world.pages<View>(call, '/caches?limit=200')
       const view = listed.data.find((one) => one.id === id)
       if (view === undefined) throw new Error(`GET /caches does not list ${mark}`)
+      const shown = data.reduce((sum, row) => sum + nanosOf(row.cost_usd ?? 0) + nanosOf(row.storage_usd ?? 0), 0)
+      const counted = data.filter(({ event }) => COUNTING.has(event)).map((row) => Date.parse(row.at))
       rest.push({
         mark,
+        account: account.id,
+        pendingNanos: view.cost.total_usd === null ? null : nanosOf(view.cost.total_usd) - shown,
+        pendingMs: this.#world.now() + this.#world.aheadMs - Math.max(0, ...counted),
         handle: view.handle,
         state: view.state,
-        storageNanos: view.cost.storage_usd === null ? null : Math.round(view.cost.storage_usd * 1e9),
+        storageNanos: view.cost.storage_usd === null ? null : nanosOf(view.cost.storage_usd),
         known: new Set(data.flatMap(({ handle }) => (handle === null ? [] : [handle]))),
       })
       rows.push(...data.map((row) => ({ ...row, mark })))
@@ -95,7 +100,7 @@ export class CacheTraffic {
               {
                 mark,
                 at: labTime(Date.parse(at)),
-                costNanos: cost === null ? null : Math.round(cost * 1e9),
+                costNanos: cost === null ? null : nanosOf(cost),
                 why: `${event}: ${why}`,
               },
             ],
@@ -104,11 +109,19 @@ export class CacheTraffic {
   }
 }
 
+/** Rows that show the storage until then. */
+const COUNTING: ReadonlySet<string> = new Set(['created', 'renewed', 'lost', 'adopted'])
+
+function nanosOf(dollars: number): number {
+  return Math.round(dollars * 1e9)
+}
+
 interface Row {
   at: string
   event: string
   handle: string | null
   cost_usd: number | null
+  storage_usd: number | null
   why: string
 }
 
@@ -116,5 +129,5 @@ interface View {
   id: string
   handle: string | null
   state: string
-  cost: { storage_usd: number | null }
+  cost: { storage_usd: number | null; total_usd: number | null }
 }

@@ -58,6 +58,11 @@ export interface CacheAtRest {
   storageNanos: number | null
   /** Every handle that its history names. */
   known: ReadonlySet<string>
+  account: string
+  /** What it cost beyond what the rows of its history show: storage since the last of them; null: not known. */
+  pendingNanos: number | null
+  /** Time since the last row that shows storage. */
+  pendingMs: number
 }
 
 export interface HandleEvidence {
@@ -105,6 +110,34 @@ export interface StorageEvidence {
 
 /** Time between two looks at the lab, and between an answer and its booking. */
 const LOOKED_MS = 180_000
+
+/** What rows of the history, and so of the ledger, will never show: more than the storage since the last row. */
+export function storageUnshown({
+  handles,
+  caches,
+  nanosPerTokenMs,
+}: StorageEvidence): { mark: string; pendingNanos: number | null; most: number }[] {
+  return caches.flatMap(({ mark, pendingNanos, pendingMs, known }) => {
+    const tokens = Math.max(0, ...handles.filter(({ name }) => known.has(name)).map((one) => one.tokens))
+    const most = Math.ceil(tokens * (pendingMs + HEARD_WITHIN_MS) * nanosPerTokenMs)
+    return pendingNanos === null || pendingNanos < 0 || pendingNanos > most ? [{ mark, pendingNanos, most }] : []
+  })
+}
+
+/** Totals of an account beyond its entries: storage that no row shows yet, and nothing else. In nano-dollars, by account. */
+export function totalsUnexplained(
+  beyond: ReadonlyMap<string, number>,
+  caches: readonly Pick<CacheAtRest, 'account' | 'pendingNanos'>[],
+): number {
+  let unexplained = 0
+  for (const [account, nanos] of beyond) {
+    const pending = caches
+      .filter((one) => one.account === account)
+      .reduce((sum, one) => sum + (one.pendingNanos ?? 0), 0)
+    unexplained += Math.max(0, -nanos, nanos - pending)
+  }
+  return unexplained
+}
 
 /**
  * Storage that was charged less than the known handles of a managed cache lived, or more than they were ever to live. The lab is looked at
