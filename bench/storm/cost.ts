@@ -104,9 +104,12 @@ export const STORED_NANOS_PER_TOKEN_MS = 1e9 / 1e6 / 3_600_000
 /** Most output that a probe asks for, in tokens. */
 const MOST_OUTPUT_TOKENS = 64
 
-/** The most that one probe of a body of so many bytes can be charged: a write of a token a byte, and its output. */
+/** What chat templates add to a request, and to its few messages, in tokens. */
+const MOST_ADDED_TOKENS = 256
+
+/** The most that one call with a body of so many bytes can be charged: a write of a token a byte, and its output. */
 export function mostNanos(wire: Wire, bytes: number, at: number): number {
   const rates = priceRow(wire, at)
   const input = Math.max(rates.inputNanosPerMTok, ...Object.values(rates.cacheWriteNanosPerMTok))
-  return Math.ceil((bytes * input + MOST_OUTPUT_TOKENS * rates.outputNanosPerMTok) / 1e6)
+  return Math.ceil(((bytes + MOST_ADDED_TOKENS) * input + MOST_OUTPUT_TOKENS * rates.outputNanosPerMTok) / 1e6)
 }

@@ -2,12 +2,13 @@
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { groupBy } from './judge.ts'
 import type { LogFinding } from './logs.ts'
 import type { StormOptions } from './options.ts'
 import type { AskMore, StormRecord } from './run.ts'
 
-/** Most prefixes, bots and managed caches of which everything is kept. */
-const MOST_MARKS = 60
+/** Most prefixes, bots and managed caches of which everything is kept, for each kind of finding. */
+const MOST_MARKS = 20
 
 export interface Finding {
   found: string
@@ -28,7 +29,10 @@ export async function keepEvidence(
 ): Promise<string | null> {
   const { witness, bookings, disturbances, jumps, said } = record
   if (findings.length === 0 && options.evidence === null) return null
-  const marks = new Set(findings.flatMap(({ mark }) => mark ?? []).slice(0, MOST_MARKS))
+  const kinds = groupBy(findings, ({ found }) => found)
+  const marks = new Set(
+    [...kinds.values()].flatMap((some) => some.flatMap(({ mark }) => mark ?? []).slice(0, MOST_MARKS)),
+  )
   const calls = witness.calls()
   const ofThem = <Row extends { mark: string }>(rows: readonly Row[]): Row[] =>
     rows.filter(({ mark }) => marks.has(mark))

@@ -21,6 +21,7 @@ import {
   storageUnshown,
   totalsUnexplained,
   unanswered,
+  vagueCaches,
 } from './traffic/judge.ts'
 
 /** Longest list of single findings in a report. */
@@ -110,6 +111,7 @@ export function reportOf(options: StormOptions, record: StormRecord): Judged {
     caches,
     nanosPerTokenMs: STORED_NANOS_PER_TOKEN_MS,
     movedMs: jumps.reduce((sum, { byMs }) => sum + Math.abs(byMs), 0),
+    vague: vagueCaches(calls, cutBetween),
   }
   const totals = totalsUnexplained(record.books.beyondEntries, caches) + record.books.botsBeyondEntriesNanos
   const found = {

@@ -163,6 +163,7 @@ describe('handles of managed caches', () => {
         caches: [cache({ storageNanos })],
         nanosPerTokenMs: 1e3 / 3_600_000,
         movedMs: 0,
+        vague: new Set(),
       }).length
     expect(judged(1_000_000)).toBe(0)
     expect(judged(899_000)).toBe(1)
@@ -192,6 +193,7 @@ describe('costs of managed caches', () => {
         ],
         nanosPerTokenMs: 1e3 / 3_600_000,
         movedMs: 0,
+        vague: new Set(),
       }).length
     expect(judged(100_000)).toBe(0)
     expect(judged(134_000)).toBe(1)

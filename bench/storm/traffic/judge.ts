@@ -1,5 +1,5 @@
 /** What a storm proved of bots and managed caches. Pure, as the judge of prefixes is. */
-import { groupBy, UNSEEN } from '../judge.ts'
+import { groupBy, UNSEEN, UNTOLD } from '../judge.ts'
 import type { StormCall } from '../judge.ts'
 
 /** One message to a bot. */
@@ -106,18 +106,37 @@ export interface StorageEvidence {
   nanosPerTokenMs: number
   /** What the product's clock was moved by in all: it counts by its own. */
   movedMs: number
+  /** Managed caches of which a creation was not answered, or its count not told: they are charged at the worst case, or are unknown. */
+  vague: ReadonlySet<string>
 }
 
 /** Time between two looks at the lab, and between an answer and its booking. */
 const LOOKED_MS = 180_000
+
+/** Managed caches of which a creation was not answered, or its count not told. */
+export function vagueCaches(
+  calls: readonly StormCall[],
+  cutBetween: (fromAt: number, untilAt: number) => boolean,
+): Set<string> {
+  const vague = calls.filter(
+    ({ mark, status, faults, at, finishedAt }) =>
+      mark.startsWith('storm-cache-') &&
+      ((status ?? 500) >= 500 ||
+        faults.some((kind) => UNSEEN.has(kind) || UNTOLD.has(kind)) ||
+        cutBetween(at - HEARD_WITHIN_MS, (finishedAt ?? at) + HEARD_WITHIN_MS)),
+  )
+  return new Set(vague.map(({ mark }) => mark))
+}
 
 /** What rows of the history, and so of the ledger, will never show: more than the storage since the last row. */
 export function storageUnshown({
   handles,
   caches,
   nanosPerTokenMs,
+  vague,
 }: StorageEvidence): { mark: string; pendingNanos: number | null; most: number }[] {
   return caches.flatMap(({ mark, pendingNanos, pendingMs, known }) => {
+    if (vague.has(mark)) return []
     const tokens = Math.max(0, ...handles.filter(({ name }) => known.has(name)).map((one) => one.tokens))
     const most = Math.ceil(tokens * (pendingMs + HEARD_WITHIN_MS) * nanosPerTokenMs)
     return pendingNanos === null || pendingNanos < 0 || pendingNanos > most ? [{ mark, pendingNanos, most }] : []
@@ -131,9 +150,11 @@ export function totalsUnexplained(
 ): number {
   let unexplained = 0
   for (const [account, nanos] of beyond) {
-    const pending = caches
-      .filter((one) => one.account === account)
-      .reduce((sum, one) => sum + (one.pendingNanos ?? 0), 0)
+    const own = caches.filter((one) => one.account === account)
+    // Where a part of a cost is unknown, its entry is, and the totals hold the other part.
+    const pending = own.some((one) => one.pendingNanos === null)
+      ? Infinity
+      : own.reduce((sum, one) => sum + (one.pendingNanos ?? 0), 0)
     unexplained += Math.max(0, -nanos, nanos - pending)
   }
   return unexplained
@@ -146,14 +167,17 @@ export function totalsUnexplained(
 export function storageUnbilled(
   evidence: StorageEvidence,
 ): { mark: string; charged: number; least: number; most: number }[] {
-  const { handles, caches, nanosPerTokenMs, movedMs } = evidence
+  const { handles, caches, nanosPerTokenMs, movedMs, vague } = evidence
   return caches.flatMap(({ mark, storageNanos, known }) => {
     const own = handles.filter(({ name }) => known.has(name))
     const sum = (lived: (one: HandleSeen) => number): number =>
       own.reduce((nanos, one) => nanos + one.tokens * Math.max(0, lived(one)) * nanosPerTokenMs, 0)
     const least = sum(({ firstAt, lastAt }) => lastAt - firstAt - LOOKED_MS - movedMs)
     const most = sum(({ firstAt, untilAt }) => untilAt - firstAt + LOOKED_MS + movedMs)
+    if (storageNanos === null && vague.has(mark)) return []
     const charged = storageNanos ?? -1
-    return charged < Math.floor(least) || charged > Math.ceil(most) ? [{ mark, charged, least, most }] : []
+    return charged < Math.floor(least) || (charged > Math.ceil(most) && !vague.has(mark))
+      ? [{ mark, charged, least, most }]
+      : []
   })
 }
