@@ -11,6 +11,7 @@ import {
   storageUnshown,
   totalsUnexplained,
   unanswered,
+  vagueCaches,
 } from '../../bench/storm/traffic/judge.ts'
 import type { BotAtRest, CacheAtRest, HandleSeen, Message } from '../../bench/storm/traffic/judge.ts'
 
@@ -34,7 +35,7 @@ describe('what the lab holds of a prefix', () => {
     expect(holdings.held([entry('strange', 9_000)])).toEqual(new Set())
   })
 
-  it('is the whole after a call that was billed for twice the tokens, and after the next usual one', () => {
+  it('is the whole after a call billed for twice the tokens, and after the next usual one', () => {
     const holdings = new Holdings()
     holdings.touched('a', 'openai', ['odd', 'whole', 'beyond'], true)
     expect(holdings.held([entry('odd', 2_688), entry('whole', 5_120), entry('beyond', 5_248)])).toEqual(new Set(['a']))
@@ -169,6 +170,37 @@ describe('handles of managed caches', () => {
     expect(judged(899_000)).toBe(1)
     expect(judged(1_300_000)).toBe(1)
     expect(judged(null)).toBe(1)
+  })
+})
+
+describe('vague managed caches', () => {
+  const creation = (change: Partial<StormCall>): StormCall => ({
+    seq: 7,
+    mark: 'storm-cache-0000',
+    wire: 'gemini',
+    lease: null,
+    at: NOW,
+    finishedAt: NOW + 600,
+    status: 200,
+    faults: [],
+    usage: { totalTokenCount: 2_000 },
+    told: { totalTokenCount: 2_000 },
+    entries: [],
+    bytes: 8_000,
+    ...change,
+  })
+  const judged = (change: Partial<StormCall>, cut = false): number => vagueCaches([creation(change)], () => cut).size
+
+  it('are those of which a creation was not answered, or its count not told', () => {
+    expect([
+      judged({}),
+      judged({ faults: ['overbilled'] }),
+      judged({ mark: 'storm-prefix-00003', status: 500 }),
+    ]).toEqual([0, 0, 0])
+    expect([judged({ status: 503 }), judged({ faults: ['html'] }), judged({ faults: ['wrong_usage'] })]).toEqual([
+      1, 1, 1,
+    ])
+    expect(judged({}, true)).toBe(1)
   })
 })
 

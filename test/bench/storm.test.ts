@@ -186,6 +186,18 @@ describe('ledger minus transcript', () => {
     },
   )
 
+  it('takes a worst case below what was billed beyond the bound, where nobody was told, and only there', () => {
+    const twice = { ...WRITTEN, cache_creation: { ephemeral_5m_input_tokens: 4_000, ephemeral_1h_input_tokens: 0 } }
+    const untold = [call({ faults: ['overbilled', 'missing_usage'], usage: twice, told: null })]
+    expect(judged({ calls: untold, bookings: [booking({ costNanos: 8_000_000 })] }).differenceNanos).toBe(0)
+    expect(judged({ calls: untold, bookings: [booking({ costNanos: WRITE_NANOS - 1 })] }).differenceNanos).toBe(
+      WRITE_NANOS + 1,
+    )
+    const told = [call({ faults: ['overbilled'], usage: twice })]
+    expect(judged({ calls: told, bookings: [booking({ costNanos: 8_000_000 })] }).differenceNanos).toBe(7_000_000)
+    expect(judged({ calls: told, bookings: [booking({ costNanos: 2 * WRITE_NANOS })] }).differenceNanos).toBe(0)
+  })
+
   it('gives the one worst case to the call that was billed, not to a refused one beside it', () => {
     const refused = call({ seq: 2, at: NOW + 1_000, status: 429, usage: null, told: null })
     const bookings = [booking({ at: NOW + 1_000, costNanos: 30_000_000 })]
