@@ -1,9 +1,7 @@
 import { Failure } from '../contract/failure.ts'
+import { asksToDrain, withFaults } from './request/own-headers.ts'
 import { pumped } from './pump.ts'
 import type { Watcher } from './pump.ts'
-
-/** Header that says what becomes of the provider's call when the caller leaves: `abort` (the default) or `drain`. */
-export const ON_DISCONNECT = 'x-pilotlight-on-disconnect'
 
 /** Answer header that says what was done with a call. */
 export const DONE = 'x-pilotlight'
@@ -32,11 +30,11 @@ const NOT_CACHED = { cacheTtlByStatus: { '100-599': -1 } }
  * one takes it. A caller who leaves ends the provider's call.
  */
 export async function passing(request: Request, onward: Onward): Promise<Response> {
-  const drains = request.headers.get(ON_DISCONNECT) === 'drain'
+  const drains = asksToDrain(request.headers)
   const answer = await sent(request, onward, drains ? null : own(request.signal))
   const { watcher, why, prefix } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
-  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${why}"`)
+  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${withFaults(why, request)}"`)
   if (prefix !== undefined) headers.set(PREFIX, prefix)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
   if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)

@@ -28,7 +28,7 @@ const NAMES = [
 const NEW_NAMES = [
   'adopt adoptKillSwitch answer bodyKey close countUnmatched erasePrompts findByLookup grantsFor grantsForCount',
   'handleContents handleNamed handleRegions lifetimes nearest pooled prefixesOfHandles promptsProblem',
-  'registerInPool',
+  'registerInPool stats',
   'agentsCalled candidates learningOrder observeOnce refuseByUse registerByUse removeCandidate wantCandidate',
 ].flatMap((line) => line.split(' '))
 
