@@ -186,7 +186,7 @@ describe('ledger minus transcript', () => {
     },
   )
 
-  it('takes a worst case below what was billed beyond the bound, where nobody was told, and only there', () => {
+  it('takes less than was billed beyond the bound only where nobody was told', () => {
     const twice = { ...WRITTEN, cache_creation: { ephemeral_5m_input_tokens: 4_000, ephemeral_1h_input_tokens: 0 } }
     const untold = [call({ faults: ['overbilled', 'missing_usage'], usage: twice, told: null })]
     expect(judged({ calls: untold, bookings: [booking({ costNanos: 8_000_000 })] }).differenceNanos).toBe(0)
