@@ -104,8 +104,8 @@ export const STORED_NANOS_PER_TOKEN_MS = 1e9 / 1e6 / 3_600_000
 /** Most output that a probe asks for, in tokens. */
 const MOST_OUTPUT_TOKENS = 64
 
-/** What chat templates add to a request, and to its few messages, in tokens. */
-const MOST_ADDED_TOKENS = 256
+/** What chat templates add to a request and to each message of a whole conversation, in tokens. */
+const MOST_ADDED_TOKENS = 1_536
 
 /** The most that one call with a body of so many bytes can be charged: a write of a token a byte, and its output. */
 export function mostNanos(wire: Wire, bytes: number, at: number): number {

@@ -92,7 +92,9 @@ export function unheld({ calls, said, jumps, cutBetween }: Evidence): (Said & { 
       return isWitness(call) && knownAt <= one.at && !cutBetween(call.at, knownAt)
     })
     const since = witness?.at ?? -Infinity
-    const evicted = (evictions.get(keeperOf(one.wire)) ?? []).some(({ at }) => at > since && at <= one.at)
+    // Of two calls in one millisecond, the lab served the one with the lower number first.
+    const isLater = ({ at, seq }: StormCall): boolean => at > since || (at === since && seq > (witness?.seq ?? 0))
+    const evicted = (evictions.get(keeperOf(one.wire)) ?? []).some((call) => isLater(call) && call.at <= one.at)
     const deceived = own.some(
       ({ at, faults }) => at > since && faults.some((kind) => DECEIVING.has(kind) || UNTOLD.has(kind)),
     )

@@ -65,6 +65,9 @@ describe('untrue', () => {
     expect(judged({ said: [said()], calls: [call(), eviction] })).toBe(0)
     expect(judged({ said: [said()], calls: [call(), eviction, call({ at: NOW + 6 * MINUTE })] })).toBe(1)
     expect(judged({ said: [said()], calls: [call(), { ...eviction, wire: 'gemini' }] })).toBe(1)
+    // In the same millisecond as the write: before it, or after it.
+    expect(judged({ said: [said()], calls: [call(), { ...eviction, seq: 2, at: NOW }] })).toBe(0)
+    expect(judged({ said: [said()], calls: [{ ...eviction, seq: 0, at: NOW }, call()] })).toBe(1)
     expect(judged({ said: [said()], calls: [call(), { ...eviction, at: NOW + 11 * MINUTE }] })).toBe(1)
   })
 
