@@ -251,7 +251,7 @@ function withoutTools({ final, view: { volatileText } }: Asked): string | null {
 }
 
 /** Books the end of a call in the account's ledger. A failure to do so is only logged: the ledger then charges the worst case. */
-async function book(
+export async function book(
   { env, id: bot }: BotShell,
   config: BotConfig,
   call: string,

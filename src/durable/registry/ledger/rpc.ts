@@ -32,6 +32,7 @@ export class LedgerRpc {
   }
 
   totals(): { day: string; totals: DayTotals }[] {
+    this.#giveUpCalls()
     return this.#store.days.all()
   }
 
@@ -55,7 +56,13 @@ export class LedgerRpc {
     place: LedgerPlace | null,
     limit: number,
   ): { entries: LedgerEntry[]; next: LedgerPlace | null } {
+    this.#giveUpCalls()
     return ledgerEntries(this.#store, this.#ports.cacheStore, span, place, limit)
+  }
+
+  /** Charges calls of bots whose end was never reported. No other call may come that would do it. */
+  #giveUpCalls(): void {
+    this.#ports.botCalls.giveUp(this.#ports.clock.now())
   }
 
   /**
