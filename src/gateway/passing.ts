@@ -16,7 +16,7 @@ export interface Onward {
   url: string
   headers: Headers
   /** Its body; absent: the request's own, as it comes. */
-  body?: Uint8Array
+  body?: Uint8Array | ReadableStream<Uint8Array>
   send: typeof globalThis.fetch
   waitUntil: (work: Promise<unknown>) => void
   answerHeaders: (given: Headers) => Headers

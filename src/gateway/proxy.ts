@@ -86,9 +86,9 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const why = unwatched(request, path, who)
   if (why !== null || who === null)
     return passing(request, { ...onward, watch: () => ({ watcher: null, why: why ?? '' }) })
-  const { bytes, watch, drop } = await watching(request, who, calledOf(route, path, request, stored, sent), ports)
+  const { sent: body, watch, drop } = await watching(request, who, calledOf(route, path, request, stored, sent), ports)
   try {
-    return await passing(request, { ...onward, body: bytes, watch })
+    return await passing(request, { ...onward, body, watch })
   } catch (thrown) {
     drop()
     throw thrown
@@ -96,9 +96,9 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
 }
 
 /** Why the answer of a call is not watched; null: it is. */
-function unwatched({ method, headers }: Request, path: string, who: string | null): string | null {
-  if (!mayTellUsage(method, path)) return 'not a call to a model'
-  return who === null ? 'no account' : unreadBody(headers)
+function unwatched(request: Request, path: string, who: string | null): string | null {
+  if (!mayTellUsage(request.method, path)) return 'not a call to a model'
+  return who === null ? 'no account' : unreadBody(request)
 }
 
 function calledOf(

@@ -8,6 +8,8 @@ import type { Clock } from '../runtime/clock.ts'
 import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
 import { framingOf, usageIn } from '../usage/find.ts'
+import { uploaded } from './bodies/upload.ts'
+import type { NoCopy, Room } from './bodies/upload.ts'
 import { decoding } from './decoding.ts'
 import { agentsOf } from './agents.ts'
 import type { ObservationMessage } from './observation.ts'
@@ -39,19 +41,41 @@ export interface WatchPorts extends LearnPorts {
   report: (message: ObservationMessage) => Promise<unknown>
 }
 
-/** Why the body of a request is not read; null: it is. */
-export function unreadBody(headers: Headers): string | null {
-  const length = Number(headers.get('content-length') ?? Number.NaN)
-  if (!/\bjson\b/i.test(headers.get('content-type') ?? '')) return 'its body is not JSON'
+/** Why the body of a request is not read; null: it is, or at least begun. */
+export function unreadBody({ headers, body }: Pick<Request, 'headers' | 'body'>): string | null {
+  if (body === null || !/\bjson\b/i.test(headers.get('content-type') ?? '')) return 'its body is not JSON'
   if (headers.has('content-encoding')) return 'its body is compressed'
-  if (Number.isNaN(length)) return 'its body has no stated length'
-  if (length > MOST_BODY_BYTES) return 'its body is too long'
-  return held + length > MOST_HELD_BYTES ? 'too many bodies are held' : null
+  const length = Number(headers.get('content-length') ?? 0)
+  if (length > MOST_BODY_BYTES) return UNREAD['too long']
+  return held + length > MOST_HELD_BYTES ? UNREAD['no room'] : null
 }
 
-/** A call whose answer is watched. `bytes`: its body. */
+const UNREAD: Readonly<Record<NoCopy, string>> = {
+  'too long': 'its body is too long',
+  'no room': 'too many bodies are held',
+  'broken off': 'the provider took no more of its body',
+}
+
+/** Room for one body among those that the isolate holds. */
+function roomForOne(): Room {
+  let own = 0
+  return {
+    take: (bytes) => {
+      if (held + bytes > MOST_HELD_BYTES) return false
+      held += bytes
+      own += bytes
+      return true
+    },
+    release: () => {
+      held -= own
+      own = 0
+    },
+  }
+}
+
+/** A call whose answer is watched. `sent`: its body. */
 export interface Watching {
-  bytes: Uint8Array
+  sent: Uint8Array | ReadableStream<Uint8Array>
   watch: Onward['watch']
   /** The call was not answered. */
   drop: () => void
@@ -59,7 +83,8 @@ export interface Watching {
 
 /**
  * Reads a body of at most `MOST_BODY_BYTES`, and watches the answer for its usage. What both show is added to the isolate's window once the answer
- * has ended. The body is let go as soon as its hashes are made: after the first byte of the answer, or 50 ms.
+ * has ended. The body is let go as soon as its hashes are made: after the first byte of the answer, or 50 ms. One of unknown length goes on while it
+ * comes.
  */
 export async function watching(
   request: Request,
@@ -69,16 +94,9 @@ export async function watching(
 ): Promise<Watching> {
   const { clock } = ports
   const startedAt = clock.now()
-  const length = Number(request.headers.get('content-length'))
-  let isHeld = true
-  held += length
-  const release = (): void => {
-    if (isHeld) held -= length
-    isHeld = false
-  }
-  // A caller who leaves in the middle of its upload ends the reading without a word, unless work is announced.
-  request.signal.addEventListener('abort', release, { once: true })
-  let whole: Promise<ArrayBuffer> | null = request.arrayBuffer()
+  const room = roomForOne()
+  const upload = bodyOf(request, room)
+  let whole: Promise<ArrayBuffer | Uint8Array | null> | null = upload.whole
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<Ended | null>()
   const drop = (): void => {
@@ -107,7 +125,7 @@ export async function watching(
       )
       return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
     } finally {
-      release()
+      room.release()
     }
   }
   const work = async (): Promise<void> => {
@@ -138,16 +156,37 @@ export async function watching(
     )
   }
   ports.waitUntil(work())
-  const sent = new Uint8Array(await whole)
   return {
-    bytes: sent,
+    sent: upload.body ?? new Uint8Array((await whole) ?? []),
     drop,
     watch: (answer) => {
+      const missing = upload.noCopy()
+      if (missing !== null) {
+        drop()
+        return { watcher: null, why: UNREAD[missing] }
+      }
       const told = watched(answer, call.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
       if (told.watcher === null) drop()
       return prefix === null ? told : { ...told, prefix }
     },
   }
+}
+
+/** A body that is being read. `body`: it goes on while it comes; absent: once it is here. */
+interface BodyRead {
+  whole: Promise<ArrayBuffer | Uint8Array | null>
+  body?: ReadableStream<Uint8Array>
+  noCopy: () => NoCopy | null
+}
+
+function bodyOf(request: Request, room: Room): BodyRead {
+  const { headers, body, signal } = request
+  const length = headers.get('content-length')
+  if (length === null && body !== null) return uploaded(body, { most: MOST_BODY_BYTES, room, signal })
+  room.take(Number(length))
+  // A caller who leaves in the middle of its upload ends the reading without a word, unless work is announced.
+  signal.addEventListener('abort', room.release, { once: true })
+  return { whole: request.arrayBuffer(), noCopy: () => null }
 }
 
 async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, report }: WatchPorts): Promise<void> {

@@ -8,7 +8,7 @@ import type { Seen } from '../../src/gateway/observation.ts'
 import { rawWorkerd } from '../support/raw-workerd.ts'
 import type { RawWorkerd } from '../support/raw-workerd.ts'
 import { answerOf, caller, provider } from '../support/wire.ts'
-import type { Arrived, Provider } from '../support/wire.ts'
+import type { Arrived, Caller, Provider } from '../support/wire.ts'
 
 const KEY = 'pilotlight-dev'
 const SECRET = 'a sentence that nobody else may read'
@@ -339,6 +339,64 @@ describe('what is not reported', () => {
     const last = await oneReport((seen) => seen.usage.inputTokens === 5_999)
     expect(last.again).toBe(true)
     expect(reported().length).toBe(before + 1)
+  })
+})
+
+describe('a body of unknown length', () => {
+  /** A call whose body comes in chunks, of which the first is sent. */
+  function begun(first: string) {
+    const mark = `m${marks++}`
+    const head = [
+      'POST /via/groq/openai/v1/chat/completions HTTP/1.1',
+      'Host: pilotlight.test',
+      'Transfer-Encoding: chunked',
+      'Connection: close',
+      `X-Pilotlight-Key: ${KEY}`,
+      'Authorization: Bearer sk-own',
+      'Content-Type: application/json',
+    ].join('\r\n')
+    const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`
+    const client = caller(worker.base, `${head}\r\n\r\n${chunk(`{"metadata":{"mark":"${mark}"},${first}`)}`)
+    const here = (): Arrived | undefined => upstream.calls.find((call) => call.body().includes(mark))
+    return { client, here, send: (text: string) => client.socket.write(chunk(text)), mark }
+  }
+  const told = ({ bytes }: Caller): string => /x-pilotlight: (.*)/.exec(bytes().toString('latin1'))?.[1] ?? ''
+  const usage = (n: number): Buffer =>
+    answerOf('200 OK', ['content-type: application/json'], JSON.stringify({ usage: chatUsage(n) }))
+
+  test('reaches the provider as it comes, and is observed', async () => {
+    const { client, here, send } = begun('"model":"m",')
+    await expect.poll(() => here()?.head() ?? '').toMatch(/^transfer-encoding: chunked$/im)
+    send(`"messages":${JSON.stringify(turns)}}`)
+    await expect.poll(() => here()?.body().toString()).toContain(SECRET)
+    client.socket.write('0\r\n\r\n')
+    await expect.poll(() => here()?.body().toString()).toMatch(/\r\n0\r\n\r\n$/)
+    here()?.socket.end(usage(701))
+    await client.ended
+    expect(told(client)).toBe('observed; reason="a call to a model"')
+    const found = await oneReport((seen) => seen.usage.inputTokens === 5_701)
+    expect(found.ends.length).toBeGreaterThan(0)
+  })
+
+  test('passes unread beyond the limit, byte for byte', async () => {
+    const { client, here, send } = begun('"model":"m","input":"')
+    for (let megabyte = 0; megabyte < 3; megabyte++) send('z'.repeat(1024 * 1024))
+    client.socket.write('1\r\n"\r\n1\r\n}\r\n0\r\n\r\n')
+    await expect.poll(() => here()?.body().subarray(-7).toString(), { timeout: 20_000 }).toContain('0\r\n\r\n')
+    const letters = here()
+      ?.body()
+      .filter((byte) => byte === 'z'.charCodeAt(0)).byteLength
+    expect(letters).toBe(3 * 1024 * 1024)
+    here()?.socket.end(usage(702))
+    await client.ended
+    expect(told(client)).toBe('pass; reason="its body is too long"')
+  })
+
+  test('ends at the provider when its caller leaves in the middle of it', async () => {
+    const { client, here } = begun('"model":"m",')
+    await expect.poll(() => here() !== undefined).toBe(true)
+    client.socket.resetAndDestroy()
+    await expect.poll(() => here()?.endedAt() ?? null, { timeout: 10_000 }).not.toBeNull()
   })
 })
 
