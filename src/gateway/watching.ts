@@ -1,5 +1,8 @@
 import { believable, NO_COUNTS } from '../core/model/usage.ts'
 import type { Usage } from '../core/model/usage.ts'
+import { modelName } from '../core/prefix/served-model.ts'
+import type { Served } from '../core/prefix/served-model.ts'
+import { isServedByOther } from '../providers/prefix/served-model.ts'
 import { readFailure } from '../contract/failure.ts'
 import { wireOf } from '../providers/registry.ts'
 import { usageOf } from '../registration/observation.ts'
@@ -7,7 +10,7 @@ import { cardById } from '../runtime/cards.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
-import { framingOf, usageIn } from '../usage/find.ts'
+import { framingOf, modelIn, usageIn } from '../usage/find.ts'
 import { uploaded } from './bodies/upload.ts'
 import type { NoCopy, Room } from './bodies/upload.ts'
 import { decoding } from './decoding.ts'
@@ -104,7 +107,11 @@ export async function watching(
     end.resolve(null)
   }
   let prefix: string | null = null
-  const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
+  const read = async (): Promise<{
+    body: Body
+    plan: Plan
+    servedBy: (name: string | null) => Served | null
+  } | null> => {
     try {
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
@@ -123,7 +130,11 @@ export async function watching(
         body.ends.map(({ entry }) => entry),
         ports,
       )
-      return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
+      const { card, outline } = reading
+      const { model } = outline
+      const servedBy = (name: string | null): Served | null =>
+        name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
+      return { body, servedBy, plan: await planned(account, called, isOwnKey, reading, ports) }
     } finally {
       room.release()
     }
@@ -133,10 +144,12 @@ export async function watching(
     const ended = await end.promise
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
+    const by = seen.servedBy(ended.model)
+    const served = by === null ? {} : { served: by }
     const { lesson, register } = seen.plan
     const names = agentsOf(request, { ...call, account, isOwnKey })
     const agents = names === undefined ? {} : { agents: { ...names, startedAt, endedAt: clock.now() } }
-    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const }
+    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const, ...served }
     if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports)))
       return
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
@@ -150,6 +163,7 @@ export async function watching(
         ...(again ? { again: true as const } : {}),
         ...lifetimeOf(request.headers),
         ...agents,
+        ...served,
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,
@@ -205,6 +219,8 @@ interface Ended {
   usage: Usage
   ttftMs: number | null
   isWhole: boolean
+  /** The model that it names. */
+  model: string | null
 }
 
 interface Told {
@@ -242,7 +258,8 @@ function watched(
           const usage = countsOf(provider, usageIn(text, framing), answer.headers)
           const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
           // What a stream that was left had written by then is no count of its output.
-          end({ usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
+          const model = modelName(modelIn(text, framing))
+          end({ model, usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
         }
         void decoder.end().then(told, told)
       },

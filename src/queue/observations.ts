@@ -98,7 +98,11 @@ function agentsIn({ agents, startedAt }: Seen, prefix: string | null): AgentCall
   return agents === undefined || (prefix === null && agents.parent === null) ? [] : [{ ...agents, startedAt, prefix }]
 }
 
-function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {
+function arrivalOf(
+  { startedAt, usage, ttftMs, again, lifetime, served }: Seen,
+  handled: boolean,
+  far: boolean,
+): Arrival {
   return {
     startedAt,
     usage,
@@ -107,6 +111,7 @@ function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled:
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
     ...(lifetime === undefined ? {} : { lifetime }),
+    ...(served === undefined ? {} : { served }),
   }
 }
 

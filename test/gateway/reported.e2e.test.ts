@@ -107,6 +107,8 @@ interface Case {
   /** The answer, for a number that no other case has. */
   answer: (n: number) => string | Buffer
   headers?: (n: number) => string[]
+  /** What is reported of the model that answered. */
+  served?: string | true
 }
 
 const JSON_TYPE = 'application/json'
@@ -151,7 +153,8 @@ const CASES: Record<string, Case> = {
     path: '/via/anthropic/v1/messages',
     body: MESSAGES,
     type: JSON_TYPE,
-    answer: (n) => JSON.stringify({ type: 'message', usage: anthropicUsage(n) }),
+    answer: (n) => JSON.stringify({ type: 'message', model: 'claude-sonnet-5', usage: anthropicUsage(n) }),
+    served: 'claude-sonnet-5',
   },
   'Anthropic, streamed': { path: '/via/anthropic/messages', body: MESSAGES, type: EVENTS, answer: anthropicStream },
   'Anthropic, with gzip': {
@@ -193,9 +196,10 @@ const CASES: Record<string, Case> = {
     type: EVENTS,
     answer: (n) =>
       events(
-        { type: 'response.created', response: { usage: null } },
+        { type: 'response.created', response: { usage: null, model: 'gpt-5.6' } },
         { type: 'response.completed', response: { output: ['y'.repeat(200_000)], usage: responsesUsage(n) } },
       ),
+    served: true,
   },
   'OpenAI Chat, plain': {
     path: '/via/openai/v1/chat/completions',
@@ -263,7 +267,7 @@ const CASES: Record<string, Case> = {
 describe('the usage of an answer is reported', () => {
   test.concurrent.each(Object.entries(CASES).map(([name, one], index) => [name, one, 100 + index] as const))(
     'of %s',
-    async (_, { path, body, type, answer, headers }, n) => {
+    async (_, { path, body, type, answer, headers, served }, n) => {
       const { mark, bytes } = post(path, body)
       const whole = answer(n)
       answers.set(mark, ({ socket }) =>
@@ -277,6 +281,7 @@ describe('the usage of an answer is reported', () => {
       const found = await oneReport(({ usage }) => usage.inputTokens === 5_000 + n)
       expect(found).toMatchObject({ account: 'dev', usage: { cacheReadTokens: 5_000, outputTokens: 7 } })
       expect(found.ends.length).toBeGreaterThan(0)
+      expect(found.served).toBe(served)
       expect(found.ttftMs === null).toBe(type === JSON_TYPE)
     },
   )

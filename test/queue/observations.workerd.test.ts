@@ -74,6 +74,19 @@ it('calls of many messages are booked at once, and a message that comes twice is
   expect(await counted(id)).toEqual([3, 1])
 })
 
+it('an answer of another model is told of its prefix, and proves nothing there', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  await delivered([packed([seen(body, { served: 'claude-haiku-4-5' }), seen(body, { served: 'claude-haiku-4-5' })])])
+  expect(await counted(id)).toEqual([0, 0])
+  const { served_model: told, advice } = prefixAnswer.parse((await get(`/prefixes/${id}`)).json)
+  expect(told).toMatchObject({ requests: { model: 'claude-haiku-4-5', answers: 2 }, probes: null })
+  expect(advice.map(({ cause }) => cause)).toContain('other_model_served')
+  await delivered([packed([seen(body, { served: true })])])
+  expect(prefixAnswer.parse((await get(`/prefixes/${id}`)).json).served_model).toBeNull()
+  expect(await counted(id)).toEqual([1, 0])
+})
+
 it('a late message moves no clock back', async () => {
   const body = anthropicBody()
   const id = await warmedId(body)
