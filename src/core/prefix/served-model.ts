@@ -1,18 +1,8 @@
+import type { ServedModel } from './parts.ts'
 import type { PrefixState, Transition } from './state.ts'
 
 /** What an answer says of its model: the name of another one than was asked for, or `true` for the one that was. */
 export type Served = string | true
-
-/** Another model than was asked for has answered. Stored names. */
-export interface ServedModel {
-  /** Its name, as the last such answer gave it. */
-  model: string
-  /** Start of the first of these calls, and of the last. */
-  sinceAt: number
-  lastAt: number
-  /** Answers of it since then. */
-  answers: number
-}
 
 /** Longest name that is kept. */
 const MOST_CHARACTERS = 200

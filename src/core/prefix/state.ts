@@ -19,10 +19,10 @@ import type {
   Losses,
   Finding,
   CountsDoubt,
+  ServedModel,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
-import type { ServedModel } from './served-model.ts'
 import type { HistoryRow } from './history.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Advice } from '../../core/model/advice.ts'
-import type { ServedModel } from '../../core/prefix/served-model.ts'
+import type { ServedModel } from '../../core/prefix/parts.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import { iso } from './format.ts'
 

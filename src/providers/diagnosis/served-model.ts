@@ -1,6 +1,5 @@
-import { modelFacts } from '../registry.ts'
 import type { Card } from '../card.ts'
-import { entryModel } from '../registry.ts'
+import { entryModel, modelFacts } from '../registry.ts'
 
 /**
  * What names of one model differ in: the day or number of a snapshot, `latest`, a preview, a version of Bedrock, a variant of a router. Sources:

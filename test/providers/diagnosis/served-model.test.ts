@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isServedByOther } from '../../../src/providers/prefix/served-model.ts'
+import { isServedByOther } from '../../../src/providers/diagnosis/served-model.ts'
 import { cardById } from '../../../src/providers/registry.ts'
 
 const NOW = Date.UTC(2026, 11, 1)
