@@ -2,6 +2,7 @@ import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { AgentsOfCall, Lesson } from '../registration/by-use/lesson.ts'
 import type { Usage } from '../core/model/usage.ts'
+import type { SeenEdit } from './bodies/editing.ts'
 import type { Served } from '../core/prefix/served-model.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
@@ -22,6 +23,8 @@ export interface Seen {
   again?: true
   /** What it teaches where no prefix is registered for it; absent: nothing, as its account or its caller wishes. */
   lesson?: SeenLesson
+  /** It asked for an edit that could be made. */
+  edit?: SeenEdit
   /** Which model answered; absent: its answer names none. */
   served?: Served
   /** How long its session lives, by its header or its user agent; absent: not known. */
@@ -77,6 +80,8 @@ export interface PackedCall {
   /** The model that answered: another one than was asked for, by its name, or 1 for that one. */
   model?: string | 1
   lives?: Lifetime
+  /** Its edit: 1 where it was made, 0 where it was left out to compare; model, session. */
+  edit?: [made: 0 | 1, model: string, session: number]
   /** Its agents, by places in the group's `hashes`, and when it ended. */
   who?: [self: number | null, parent: number | null, endedAt: number]
 }
@@ -106,6 +111,7 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     lifetime,
     agents,
     served,
+    edit,
   } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
@@ -134,6 +140,7 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
     ...(served === undefined ? {} : { model: served === true ? 1 : served }),
+    ...(edit === undefined ? {} : { edit: [edit.arm === 'edited' ? 1 : 0, edit.model, edit.session] }),
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
     ...(lifetime === undefined ? {} : { lives: lifetime }),
     ...(agents === undefined ? {} : { who: packedAgents(agents, placeOf) }),
@@ -187,7 +194,7 @@ const BYTES_OF_A_HASH = 34
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
   return calls.map(
-    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who, model }) => ({
+    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who, model, edit }) => ({
       account,
       provider: p,
       startedAt: at,
@@ -210,6 +217,11 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
       ...(handle === undefined ? {} : { handle }),
       ...(again === true ? { again } : {}),
       ...(model === undefined ? {} : { served: model === 1 ? true : model }),
+      ...(edit === undefined
+        ? {}
+        : {
+            edit: { arm: edit[0] === 1 ? ('edited' as const) : ('plain' as const), model: edit[1], session: edit[2] },
+          }),
       ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
       ...(lives === undefined ? {} : { lifetime: lives }),
       ...(who === undefined ? {} : { agents: unpackedAgents(who, hashes) }),

@@ -20,6 +20,8 @@ export interface Onward {
   send: typeof globalThis.fetch
   waitUntil: (work: Promise<unknown>) => void
   answerHeaders: (given: Headers) => Headers
+  /** What was changed of its body; absent: nothing. */
+  edited?: string
   /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
   watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string }
 }
@@ -36,7 +38,8 @@ export async function passing(request: Request, onward: Onward): Promise<Respons
   const answer = await sent(request, onward, drains ? null : own(request.signal))
   const { watcher, why, prefix } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
-  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${why}"`)
+  const what = watcher === null ? 'pass' : 'observed'
+  headers.set(DONE, onward.edited === undefined ? `${what}; reason="${why}"` : `edited; reason="${onward.edited}"`)
   if (prefix !== undefined) headers.set(PREFIX, prefix)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
   if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)

@@ -9,6 +9,7 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
+import { cacheWish } from './bodies/marked.ts'
 import { acceptedEncodings, answerHeaders, requestHeaders } from './headers.ts'
 import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { isInference, mayTellUsage } from './inference.ts'
@@ -57,6 +58,7 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const who = await callerOf(keys.ours, keys.theirs, route, ports)
   const access = accessOf(route, ports.vars)
   if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') return webSocketRefused()
+  const wish = cacheWish(request.headers)
   const path = route.rest.slice(0, route.rest.length - query.length)
   const headers = requestHeaders(request.headers)
   headers.set('accept-encoding', acceptedEncodings(request.headers, request.cf?.['clientAcceptEncoding']))
@@ -86,9 +88,11 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const why = unwatched(request, path, who)
   if (why !== null || who === null)
     return passing(request, { ...onward, watch: () => ({ watcher: null, why: why ?? '' }) })
-  const { sent: body, watch, drop } = await watching(request, who, calledOf(route, path, request, stored, sent), ports)
+  const called = calledOf(route, path, request, stored, sent)
+  const { sent: body, edited, watch, drop } = await watching(request, who, called, wish, ports)
+  if (edited !== undefined) sent.delete('content-length') // it is another one now
   try {
-    return await passing(request, { ...onward, body, watch })
+    return await passing(request, { ...onward, body, watch, ...(edited === undefined ? {} : { edited }) })
   } catch (thrown) {
     drop()
     throw thrown

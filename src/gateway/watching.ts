@@ -1,16 +1,14 @@
-import { believable, NO_COUNTS } from '../core/model/usage.ts'
 import type { Usage } from '../core/model/usage.ts'
 import { modelName } from '../core/prefix/served-model.ts'
 import type { Served } from '../core/prefix/served-model.ts'
+import type { CacheRequest } from '../providers/dialect.ts'
 import { isServedByOther } from '../providers/diagnosis/served-model.ts'
-import { readFailure } from '../contract/failure.ts'
-import { wireOf } from '../providers/registry.ts'
-import { usageOf } from '../registration/observation.ts'
-import { cardById } from '../runtime/cards.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
 import { framingOf, modelIn, usageIn } from '../usage/find.ts'
+import { countsOf } from './bodies/counts.ts'
+import { editedBytes } from './bodies/editing.ts'
 import { uploaded } from './bodies/upload.ts'
 import type { NoCopy, Room } from './bodies/upload.ts'
 import { decoding } from './decoding.ts'
@@ -79,6 +77,8 @@ function roomForOne(): Room {
 /** A call whose answer is watched. `sent`: its body. */
 export interface Watching {
   sent: Uint8Array | ReadableStream<Uint8Array>
+  /** What was changed of it; absent: nothing. */
+  edited?: string
   watch: Onward['watch']
   /** The call was not answered. */
   drop: () => void
@@ -93,13 +93,20 @@ export async function watching(
   request: Request,
   account: string,
   { isOwnKey, ...call }: Omit<Called, 'text' | 'headers'> & { isOwnKey: boolean },
+  wish: CacheRequest | null,
   ports: WatchPorts,
 ): Promise<Watching> {
   const { clock } = ports
   const startedAt = clock.now()
   const room = roomForOne()
   const upload = bodyOf(request, room)
-  let whole: Promise<ArrayBuffer | Uint8Array | null> | null = upload.whole
+  const called = { ...call, headers: request.headers }
+  const changing =
+    wish === null || upload.body !== undefined
+      ? null
+      : upload.whole.then((bytes) => editedBytes(account, called, bytes, wish, ports))
+  let whole: Promise<ArrayBuffer | Uint8Array | null> | null =
+    changing?.then(({ text }) => (text === null ? upload.whole : new TextEncoder().encode(text))) ?? upload.whole
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<Ended | null>()
   const drop = (): void => {
@@ -119,10 +126,10 @@ export async function watching(
       const afterMs = knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
-      const called = { ...call, headers: request.headers, text: new TextDecoder().decode((await whole) ?? undefined) }
+      const sent = { ...called, text: new TextDecoder().decode((await whole) ?? undefined) }
       // An answer may go on for minutes, and must not keep the body so long.
       whole = null
-      const reading = readCall(called, ports.vars, startedAt)
+      const reading = readCall(sent, ports.vars, startedAt)
       if (reading === null) return null
       const { body } = reading
       prefix = knownPrefix(
@@ -134,13 +141,14 @@ export async function watching(
       const { model } = outline
       const servedBy = (name: string | null): Served | null =>
         name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
-      return { body, servedBy, plan: await planned(account, called, isOwnKey, reading, ports) }
+      return { body, servedBy, plan: await planned(account, sent, isOwnKey, reading, ports) }
     } finally {
       room.release()
     }
   }
   const work = async (): Promise<void> => {
     const seen = await read()
+    const change = await changing
     const ended = await end.promise
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
@@ -164,14 +172,17 @@ export async function watching(
         ...lifetimeOf(request.headers),
         ...agents,
         ...served,
+        ...(change?.edit === undefined ? {} : { edit: change.edit }),
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,
     )
   }
   ports.waitUntil(work())
+  const change = await changing
   return {
     sent: upload.body ?? new Uint8Array((await whole) ?? []),
+    ...(change?.text == null ? {} : { edited: change.why }),
     drop,
     watch: (answer) => {
       const missing = upload.noCopy()
@@ -181,6 +192,8 @@ export async function watching(
       }
       const told = watched(answer, call.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
       if (told.watcher === null) drop()
+      else if (change !== null) told.why = change.why
+      if (answer.status === 400) change?.refused?.()
       return prefix === null ? told : { ...told, prefix }
     },
   }
@@ -264,21 +277,5 @@ function watched(
         void decoder.end().then(told, told)
       },
     },
-  }
-}
-
-/** The counts of an answer. None: unknown, and never zero. */
-function countsOf(provider: string, raw: Record<string, unknown> | null, headers: Headers): Usage {
-  if (raw === null) return NO_COUNTS
-  try {
-    const usage = usageOf(provider, raw, 'usage')
-    const card = cardById(provider)
-    const header = card === undefined ? null : wireOf(card).cachedHeader
-    const read = header === null ? null : headers.get(header)
-    const cacheReadTokens = usage.cacheReadTokens ?? (read !== null && /^\d+$/.test(read) ? Number(read) : null)
-    return believable({ ...usage, cacheReadTokens })
-  } catch (thrown) {
-    if (readFailure(thrown) === null) throw thrown
-    return NO_COUNTS
   }
 }

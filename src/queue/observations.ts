@@ -1,7 +1,7 @@
 import type { Arrival } from '../core/events/arrived.ts'
 import { readObservations, unpacked } from '../gateway/observation.ts'
 import type { ObservationMessage, Seen } from '../gateway/observation.ts'
-import type { AgentCall, Lesson } from '../registration/by-use/lesson.ts'
+import type { AgentCall, EditSeen, Lesson } from '../registration/by-use/lesson.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
 import { cardById } from '../runtime/cards.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -63,7 +63,9 @@ async function book(account: string, messages: readonly ObservationMessage[], en
     const arrivals = new Map<string, Arrival[]>()
     const lessons: Lesson[] = []
     const agents: AgentCall[] = []
+    const edits: EditSeen[] = []
     for (const call of own) {
+      edits.push(...editOf(call))
       const end = call.ends.find(({ entry }) => found.has(entry))
       const handled = handles[call.handle ?? '']
       const id = handled ?? found.get(end?.entry ?? '')
@@ -77,10 +79,10 @@ async function book(account: string, messages: readonly ObservationMessage[], en
       all.push(arrivalOf(call, handled !== undefined, far))
       arrivals.set(id, all)
     }
-    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons, agents }
+    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons, agents, edits }
   })
   // Nothing is written, not even the number, where nothing is known of what was called.
-  const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0)
+  const booked = observed.filter((part) => part.observed.length + part.lessons.length + part.edits.length > 0)
   if (booked.length > 0) await registry.observeOnce(booked)
   // After the requests, because a parent that has come back waits no more.
   const agents = observed.flatMap((part) => part.agents)
@@ -91,6 +93,13 @@ async function book(account: string, messages: readonly ObservationMessage[], en
 function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[] {
   if (lesson === undefined || again === true) return []
   return [{ ...lesson, provider, at: startedAt, usage }]
+}
+
+/** What a call adds to the comparison of calls with our edits and without. Usage without counts adds nothing. */
+function editOf({ edit, provider, startedAt, usage }: Seen): EditSeen[] {
+  const { inputTokens, cacheReadTokens } = usage
+  if (edit === undefined || inputTokens === null || cacheReadTokens === null) return []
+  return [{ ...edit, provider, at: startedAt, readTokens: cacheReadTokens, promptTokens: inputTokens }]
 }
 
 /** What a call says of agents: who uses a registered prefix, or for whom one waits. */

@@ -347,6 +347,50 @@ describe('what is not reported', () => {
   })
 })
 
+describe('a marker that the caller asks for', () => {
+  const system = 'You know the river. '.repeat(600)
+  const ask = async (n: number, wish: string, session: string) => {
+    const body = { ...MESSAGES, system: [{ type: 'text', text: system }] }
+    const headers = [`X-Pilotlight-Cache: ${wish}`, `X-Pilotlight-Session: ${session}`]
+    const { mark, bytes } = post('/via/anthropic/v1/messages', body, headers)
+    answers.set(mark, ({ socket }) =>
+      socket.end(answerOf('200 OK', ['content-type: application/json'], JSON.stringify({ usage: anthropicUsage(n) }))),
+    )
+    const client = caller(worker.base, bytes)
+    await client.ended
+    const arrived = upstream.calls
+      .find((call) => call.body().includes(`"${mark}"`))
+      ?.body()
+      .toString()
+    return { said: client.bytes().toString('latin1'), sent: bytes.slice(bytes.indexOf('\r\n\r\n') + 4), arrived }
+  }
+
+  test('is set, told, and left out for a share of the sessions', async () => {
+    const marker = ',"cache_control":{"type":"ephemeral"}'
+    const arms = new Set<string | undefined>()
+    for (let n = 0; n < 100 && arms.size < 2; n++) {
+      const { said, sent, arrived } = await ask(2_000 + n, '"auto"', `session ${n}`)
+      const isEdited = said.includes('x-pilotlight: edited; reason="a cache marker was set"')
+      if (!isEdited)
+        expect(said).toContain('x-pilotlight: observed; reason="its session goes without edits, to compare"')
+      expect(arrived?.includes(marker)).toBe(isEdited)
+      expect(arrived?.replace(marker, '')).toBe(sent)
+      arms.add(isEdited ? 'edited' : 'plain')
+      if (arms.size === 2)
+        expect((await oneReport((seen) => seen.usage.inputTokens === 7_000 + n)).edit?.arm).toBe(
+          isEdited ? 'edited' : 'plain',
+        )
+    }
+    expect(arms.size).toBe(2)
+  })
+
+  test('is refused in words where the header is none, and nothing is sent', async () => {
+    const { said, arrived } = await ask(2_999, 'auto', 's')
+    expect(said).toMatch(/^HTTP\/1.1 400 [\s\S]*x-pilotlight-cache/)
+    expect(arrived).toBeUndefined()
+  })
+})
+
 describe('a body of unknown length', () => {
   /** A call whose body comes in chunks, of which the first is sent. */
   function begun(first: string) {

@@ -1,13 +1,23 @@
+import { callsOf, isAside, readRatio } from '../../core/ledger/edit-trial.ts'
+import type { EditTrial } from '../../core/ledger/edit-trial.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import type { ServedModel } from '../../core/prefix/parts.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
+import type { PrefixView } from '../../durable/registry/records/prefix-view.ts'
 import { iso } from './format.ts'
 
 type Told = Pick<PrefixState, 'servedModel' | 'probeServedModel'>
 
 /** What answers showed of a prefix beside its warmth. */
-export function evidenceJson({ state }: { state: PrefixState }) {
-  return { served_model: servedModelJson(state) }
+export function evidenceJson({ state, edits, now }: Pick<PrefixView, 'state' | 'edits' | 'now'>) {
+  return { served_model: servedModelJson(state), edits: editsJson(edits, now) }
+}
+
+function editsJson(trial: EditTrial | undefined, now: number) {
+  if (trial === undefined) return null
+  const arm = (groups: EditTrial['plain']) => ({ calls: callsOf(groups), read_ratio: readRatio(groups) })
+  const { edited, plain, asideAt = null } = trial
+  return { edited: arm(edited), unedited: arm(plain), stopped_at: isAside(trial, now) ? iso(asideAt) : null }
 }
 
 function servedModelJson({ servedModel, probeServedModel }: Told) {

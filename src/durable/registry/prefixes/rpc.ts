@@ -13,6 +13,7 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
+import { bookEdits, editsAside } from '../ledger/edit-trials.ts'
 import { GroupCommit } from '../../group-commit.ts'
 import { freshOf } from './observed-message.ts'
 import type { ObservedMessage } from './observed-message.ts'
@@ -244,13 +245,14 @@ export class PrefixRpc {
   }
 
   #bookMessages(given: readonly ObservedMessage[]): void {
-    const { seenMessages } = this.#store
+    const [{ seenMessages }, now] = [this.#store, this.#clock.now()]
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const { arrivals, lessons } = freshOf(given, fresh)
+      const { arrivals, lessons, edits } = freshOf(given, fresh)
       this.#book(arrivals, this.#isReadable)
-      this.#ports.learn(lessons, this.#clock.now())
-      seenMessages.add(fresh, this.#clock.now())
+      this.#ports.learn(lessons, now)
+      bookEdits(this.#store, { edits, arrivals }, now, this.#ports.scheduler)
+      seenMessages.add(fresh, now)
     })
   }
 
@@ -286,8 +288,13 @@ export class PrefixRpc {
     await this.#ports.rearm()
   }
 
-  counts(): { prefixes: number; drifted: number; storedBytes: number } {
+  counts(): { prefixes: number; drifted: number; storedBytes: number; editsAside: number } {
     const { prefixes, states } = this.#store
-    return { prefixes: prefixes.count(), drifted: states.drifted(), storedBytes: this.#ports.storedBytes() }
+    return {
+      prefixes: prefixes.count(),
+      drifted: states.drifted(),
+      storedBytes: this.#ports.storedBytes(),
+      editsAside: editsAside(this.#store, this.#clock.now()).length,
+    }
   }
 }
