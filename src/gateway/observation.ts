@@ -1,8 +1,8 @@
 import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { AgentsOfCall, Lesson } from '../registration/by-use/lesson.ts'
+import type { Arm } from '../core/ledger/edit-trial.ts'
 import type { Usage } from '../core/model/usage.ts'
-import type { SeenEdit } from './bodies/editing.ts'
 import type { Served } from '../core/prefix/served-model.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
@@ -34,6 +34,13 @@ export interface Seen {
 }
 
 export type SeenAgents = Omit<AgentsOfCall, 'startedAt'>
+
+/** A call that asked for an edit which could be made. `session`: a keyed hash, below 2^32. */
+export interface SeenEdit {
+  arm: Arm
+  model: string
+  session: number
+}
 
 export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
 

@@ -1,11 +1,11 @@
 import { armOf } from '../../core/ledger/edit-trial.ts'
-import type { Arm } from '../../core/ledger/edit-trial.ts'
 import type { CacheRequest } from '../../providers/dialect.ts'
 import { shortHash } from '../../providers/prefix/outline.ts'
 import { entryModel } from '../../providers/registry.ts'
 import type { LearningOrder } from '../../registration/by-use/lesson.ts'
 import { Recent } from '../learning/recent.ts'
 import { sessionNamed } from '../learning/lesson.ts'
+import type { SeenEdit } from '../observation.ts'
 import { readCall } from '../seen-ends.ts'
 import type { Called } from '../seen-ends.ts'
 import { markedBody } from './marked.ts'
@@ -22,13 +22,6 @@ export interface Edited {
   edit?: SeenEdit
   /** To be called where the provider refuses the edited body: the next ones go on as they come. */
   refused?: () => void
-}
-
-/** A call that asked for an edit which could be made. `session`: a keyed hash, below 2^32. */
-export interface SeenEdit {
-  arm: Arm
-  model: string
-  session: number
 }
 
 /** Real time without edits here, after a provider refused an edited body. */
