@@ -72,7 +72,8 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   return shown(diagnose(given), known, retention?.name ?? null)
 }
 
-function readSent({ text }: RawJson, field: string): SentRequest {
+/** What is told of a request, from an envelope or from a provider's body. Throws `invalid_request`. */
+export function readSent({ text }: RawJson, field: string): SentRequest {
   const root = readJson(text, field)
   if (root.type !== 'object') throw new Failure('invalid_request', `${field} must be an object.`, { field })
   const isBody = PROMPTS.some((name) => member(root, name) !== undefined) && member(root, 'request') === undefined
@@ -89,7 +90,7 @@ function rawOf(text: string, node: JsonNode): RawJson | undefined {
 }
 
 /** The provider's card for these bodies. A vendor may be named by the id of another of its formats. */
-function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Card {
+export function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Card {
   const request = sent.find((one) => one.request !== undefined)?.request
   if (provider === undefined) {
     if (request === undefined)
@@ -103,7 +104,8 @@ function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Ca
   return cards.find(({ id, dialect }) => id.startsWith(`${card.id}-`) && dialect.recognises(root)) ?? card
 }
 
-function bodyOf({ request, headers = {}, model }: SentRequest): SentBody | null {
+/** The body of a request; null: it was not told. */
+export function bodyOf({ request, headers = {}, model }: SentRequest): SentBody | null {
   if (request === undefined) return null
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
   return {
@@ -112,7 +114,8 @@ function bodyOf({ request, headers = {}, model }: SentRequest): SentBody | null 
   }
 }
 
-function compared(
+/** What two bodies show; null: a prompt that the provider stores hides it. */
+export function compared(
   card: Card,
   before: SentBody,
   after: SentBody,

@@ -9,69 +9,35 @@ import { Ends } from '../usage/ends.ts'
 import { framingOf, modelIn, usageIn } from '../usage/find.ts'
 import { countsOf } from './bodies/counts.ts'
 import { editedBytes } from './bodies/editing.ts'
-import { uploaded } from './bodies/upload.ts'
-import type { NoCopy, Room } from './bodies/upload.ts'
+import { bodyOf, roomForOne, UNREAD } from './bodies/held.ts'
 import { decoding } from './decoding.ts'
 import { agentsOf } from './agents.ts'
+import { FirstToken } from './barrier/first-token.ts'
+import type { Outcome } from './barrier/barrier.ts'
 import type { ObservationMessage } from './observation.ts'
 import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
 import type { LearnPorts, Plan } from './learning/learner.ts'
 import { readCall } from './seen-ends.ts'
-import type { Body, Called } from './seen-ends.ts'
+import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
+import { warmthOf } from './warmth/standings.ts'
+import type { StandingPorts, ToldWarmth } from './warmth/standings.ts'
 
-/** Longest body of a request that is read to find its prefix. */
-export const MOST_BODY_BYTES = 1024 * 1024
-/** Bodies that one isolate holds at once. Calls beyond it pass unread. */
-const MOST_HELD_BYTES = 24 * 1024 * 1024
 /** Real time that the reading of a body waits for the first byte of the answer, so that it is not in its way. */
 const READ_AFTER_MS = 50
 
 /** How providers tell a failure inside of a stream that began well. */
 const FAILED = /^event: *error|"type" *: *"error"|"error" *: *\{/m
 
-let held = 0
 let window: ObservationWindow | null = null
 
 /** What watching needs of the rest of the product. */
-export interface WatchPorts extends LearnPorts {
+export interface WatchPorts extends LearnPorts, StandingPorts {
   waitUntil: (work: Promise<unknown>) => void
   /** Sends a message to the queue of observations. */
   report: (message: ObservationMessage) => Promise<unknown>
-}
-
-/** Why the body of a request is not read; null: it is, or at least begun. */
-export function unreadBody({ headers, body }: Pick<Request, 'headers' | 'body'>): string | null {
-  if (body === null || !/\bjson\b/i.test(headers.get('content-type') ?? '')) return 'its body is not JSON'
-  if (headers.has('content-encoding')) return 'its body is compressed'
-  const length = Number(headers.get('content-length') ?? 0)
-  if (length > MOST_BODY_BYTES) return UNREAD['too long']
-  return held + length > MOST_HELD_BYTES ? UNREAD['no room'] : null
-}
-
-const UNREAD: Readonly<Record<NoCopy, string>> = {
-  'too long': 'its body is too long',
-  'no room': 'too many bodies are held',
-  'broken off': 'the provider took no more of its body',
-}
-
-/** Room for one body among those that the isolate holds. */
-function roomForOne(): Room {
-  let own = 0
-  return {
-    take: (bytes) => {
-      if (held + bytes > MOST_HELD_BYTES) return false
-      held += bytes
-      own += bytes
-      return true
-    },
-    release: () => {
-      held -= own
-      own = 0
-    },
-  }
 }
 
 /** A call whose answer is watched. `sent`: its body. */
@@ -80,6 +46,12 @@ export interface Watching {
   /** What was changed of it; absent: nothing. */
   edited?: string
   watch: Onward['watch']
+  /** What its body shows, once it is read. Null: it is no body of that provider. */
+  reading: Promise<Reading | null>
+  /** Resolves with the first token of its answer, or when there will be none. */
+  outcome: Promise<Outcome>
+  /** The call is sent now, and not when it came. */
+  sentNow: () => void
   /** The call was not answered. */
   drop: () => void
 }
@@ -95,9 +67,10 @@ export async function watching(
   { isOwnKey, ...call }: Omit<Called, 'text' | 'headers'> & { isOwnKey: boolean },
   wish: CacheRequest | null,
   ports: WatchPorts,
+  isReadAtOnce: boolean,
 ): Promise<Watching> {
   const { clock } = ports
-  const startedAt = clock.now()
+  let startedAt = clock.now()
   const room = roomForOne()
   const upload = bodyOf(request, room)
   const called = { ...call, headers: request.headers }
@@ -109,11 +82,15 @@ export async function watching(
     changing?.then(({ text }) => (text === null ? upload.whole : new TextEncoder().encode(text))) ?? upload.whole
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<Ended | null>()
+  const outcome = Promise.withResolvers<Outcome>()
+  const readBody = Promise.withResolvers<Reading | null>()
   const drop = (): void => {
+    outcome.resolve('failed')
     first.resolve()
     end.resolve(null)
   }
   let prefix: string | null = null
+  let warmth: () => ToldWarmth | null = () => null
   const read = async (): Promise<{
     body: Body
     plan: Plan
@@ -123,15 +100,17 @@ export async function watching(
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
       // A body whose prefix may be known here is read at once, so that the answer can name it.
-      const afterMs = knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
+      const afterMs = isReadAtOnce || knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
       const sent = { ...called, text: new TextDecoder().decode((await whole) ?? undefined) }
       // An answer may go on for minutes, and must not keep the body so long.
       whole = null
       const reading = readCall(sent, ports.vars, startedAt)
+      readBody.resolve(reading)
       if (reading === null) return null
       const { body } = reading
+      warmth = warmthOf(account, reading, () => startedAt, ports)
       prefix = knownPrefix(
         account,
         body.ends.map(({ entry }) => entry),
@@ -143,6 +122,7 @@ export async function watching(
         name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
       return { body, servedBy, plan: await planned(account, sent, isOwnKey, reading, ports) }
     } finally {
+      readBody.resolve(null) // where the reading threw
       room.release()
     }
   }
@@ -184,36 +164,28 @@ export async function watching(
     sent: upload.body ?? new Uint8Array((await whole) ?? []),
     ...(change?.text == null ? {} : { edited: change.why }),
     drop,
+    reading: readBody.promise,
+    outcome: outcome.promise,
+    sentNow: () => {
+      startedAt = clock.now()
+    },
     watch: (answer) => {
       const missing = upload.noCopy()
       if (missing !== null) {
         drop()
         return { watcher: null, why: UNREAD[missing] }
       }
-      const told = watched(answer, call.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
-      if (told.watcher === null) drop()
-      else if (change !== null) told.why = change.why
+      const telling = { clock, startedAt, first: first.resolve, end: end.resolve, begun: outcome.resolve }
+      const told = watched(answer, call.provider, telling)
+      if (told.watcher === null) {
+        outcome.resolve(answer.ok ? 'readable' : 'failed')
+        drop()
+      } else if (change !== null) told.why = change.why
       if (answer.status === 400) change?.refused?.()
-      return prefix === null ? told : { ...told, prefix }
+      // An answer that is refused shows nothing of the entry.
+      return { ...told, ...(prefix === null ? {} : { prefix }), ...(answer.ok ? warmth() : null) }
     },
   }
-}
-
-/** A body that is being read. `body`: it goes on while it comes; absent: once it is here. */
-interface BodyRead {
-  whole: Promise<ArrayBuffer | Uint8Array | null>
-  body?: ReadableStream<Uint8Array>
-  noCopy: () => NoCopy | null
-}
-
-function bodyOf(request: Request, room: Room): BodyRead {
-  const { headers, body, signal } = request
-  const length = headers.get('content-length')
-  if (length === null && body !== null) return uploaded(body, { most: MOST_BODY_BYTES, room, signal })
-  room.take(Number(length))
-  // A caller who leaves in the middle of its upload ends the reading without a word, unless work is announced.
-  signal.addEventListener('abort', room.release, { once: true })
-  return { whole: request.arrayBuffer(), noCopy: () => null }
 }
 
 async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, report }: WatchPorts): Promise<void> {
@@ -241,18 +213,24 @@ interface Told {
   startedAt: number
   first: () => void
   end: (ended: Ended | null) => void
+  /** Its first token is here, or will never be. */
+  begun: (outcome: Outcome) => void
 }
 
 function watched(
   answer: Response,
   provider: string,
-  { clock, startedAt, first, end }: Told,
+  { clock, startedAt, first, end, begun }: Told,
 ): ReturnType<Onward['watch']> {
   const framing = framingOf(answer.headers.get('content-type') ?? '')
   if (!answer.ok) return { watcher: null, why: 'the provider refused it' }
   if (framing === null || answer.body === null) return { watcher: null, why: 'the answer holds no usage' }
   const ends = new Ends()
-  const decoder = decoding(answer.headers.get('content-encoding'), (piece) => ends.add(piece))
+  const firstToken = new FirstToken(framing)
+  const decoder = decoding(answer.headers.get('content-encoding'), (piece) => {
+    ends.add(piece)
+    if (firstToken.add(piece)) begun('readable')
+  })
   if (decoder === null) return { watcher: null, why: 'the encoding of the answer is not known' }
   let firstAt: number | null = null
   return {
@@ -270,6 +248,7 @@ function watched(
           const text = ends.text()
           const usage = countsOf(provider, usageIn(text, framing), answer.headers)
           const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
+          begun(isWhole ? 'readable' : 'failed')
           // What a stream that was left had written by then is no count of its output.
           const model = modelName(modelIn(text, framing))
           end({ model, usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })

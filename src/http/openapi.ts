@@ -10,6 +10,7 @@ import { diagnosis } from './diagnosis/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
+import { stats } from './stats/openapi.ts'
 import { warm } from './warm/openapi.ts'
 import type { Operation } from './server/openapi-operation.ts'
 
@@ -23,6 +24,7 @@ export const operations: readonly Operation[] = [
   ...bots,
   ...providers,
   ...ledger,
+  ...stats,
   ...lifetimes,
   ...diagnosis,
   ...accounts,

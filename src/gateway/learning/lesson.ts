@@ -2,6 +2,7 @@ import { member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import { shortHash } from '../../providers/prefix/outline.ts'
 import type { Outline } from '../../providers/prefix/outline.ts'
 import { entryModel } from '../../providers/registry.ts'
+import { agentNameIn } from '../agents.ts'
 import type { SeenLesson } from '../observation.ts'
 import type { Reading } from '../seen-ends.ts'
 
@@ -56,7 +57,7 @@ function sessionOf(outline: Outline, headers: Headers): number {
 
 /** The session: as a header or the body names it, else what its first question is. */
 export function sessionNamed({ text, blocks, heads }: Outline, headers: Headers): string {
-  const named = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value !== null && value !== '')
+  const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
   const user = stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id')
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
   return named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''

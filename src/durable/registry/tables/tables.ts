@@ -20,6 +20,7 @@ import { SeenMessageStore } from './seen-messages.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
+import { StatStore } from './stats.ts'
 import { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
@@ -52,6 +53,7 @@ export class RegistryStore {
   readonly outbox: OutboxStore
   readonly seenMessages: SeenMessageStore
   readonly agents: AgentStore
+  readonly stats: StatStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -79,6 +81,7 @@ export class RegistryStore {
     this.outbox = new OutboxStore(sql)
     this.seenMessages = new SeenMessageStore(sql)
     this.agents = new AgentStore(sql)
+    this.stats = new StatStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
