@@ -112,7 +112,7 @@ it('edits that lower what is read are told by the prefix, its history, the metri
   })
   const calls = (arm: 'edited' | 'plain', read: number) =>
     Array.from({ length: 16 }, (_, session) =>
-      seen(body, { usage: usage(read + session), edit: { arm, model: 'claude-opus-4-8', session } }),
+      seen(body, { usage: usage(read + session), edit: { arm, model: String(body.model), session } }),
     )
   const rounds = Array.from({ length: 13 }, () => [...calls('edited', 100), ...calls('plain', 3_300)])
   const shown = async () => prefixAnswer.parse((await get(`/prefixes/${id}`)).json).edits

@@ -293,12 +293,8 @@ export class PrefixRpc {
   }
 
   counts(): { prefixes: number; drifted: number; storedBytes: number; editsAside: number } {
-    const { prefixes, states } = this.#store
-    return {
-      prefixes: prefixes.count(),
-      drifted: states.drifted(),
-      storedBytes: this.#ports.storedBytes(),
-      editsAside: editsAside(this.#store, this.#clock.now()).length,
-    }
+    const [prefixes, drifted] = [this.#store.prefixes.count(), this.#store.states.drifted()]
+    const stopped = editsAside(this.#store, this.#clock.now()).length
+    return { prefixes, drifted, storedBytes: this.#ports.storedBytes(), editsAside: stopped }
   }
 }
