@@ -51,11 +51,14 @@ export function cutsOf({ blocks }: Pick<Outline, 'blocks'>): number[] {
   return [...new Set([...strong, ...near, ...before])].slice(0, MOST_CUTS).toSorted((a, b) => a - b)
 }
 
+function sessionOf(outline: Outline, headers: Headers): number {
+  return Buffer.from(shortHash(sessionNamed(outline, headers)), 'base64url').readUInt32BE()
+}
+
 /** The session: as a header or the body names it, else what its first question is. */
-function sessionOf({ text, blocks, heads }: Outline, headers: Headers): number {
+export function sessionNamed({ text, blocks, heads }: Outline, headers: Headers): string {
   const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
   const user = stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id')
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
-  const session = named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''
-  return Buffer.from(shortHash(session), 'base64url').readUInt32BE()
+  return named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''
 }

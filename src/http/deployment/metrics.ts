@@ -24,6 +24,12 @@ export const metrics = router().get('/metrics', account, async (c) => {
       'Of these, the ones that real requests no longer begin with.',
       counts.drifted,
     ),
+    ...metric(
+      'pilotlight_edits_stopped',
+      'gauge',
+      'Models for which the gateway edits no body, because edits lowered what is read from the cache.',
+      counts.editsAside,
+    ),
     ...metric('pilotlight_stored_bytes', 'gauge', 'Bytes that the account uses in its database.', counts.storedBytes),
     ...metric(
       'pilotlight_calls_total',

@@ -45,7 +45,7 @@ export class LearningRpc {
 
   /** What the gateway must know to learn from calls of this account. Null: there is none. */
   learningOrder(): LearningOrder | null {
-    return this.#ports.candidates.order()
+    return this.#ports.candidates.order(this.#ports.clock.now())
   }
 
   candidates(): { all: CandidateView[]; refused: readonly RefusedByUse[]; now: number } {
@@ -75,7 +75,7 @@ export class LearningRpc {
     const { store, candidates, requireStorage, bodyKeyReady, rearm } = this.#ports
     requireStorage()
     await bodyKeyReady()
-    const order = candidates.order()
+    const order = candidates.order(this.#ports.clock.now())
     if (order === null || order.learn === 'off') return null
     if (given.candidate !== null && !candidates.isWanted(given.candidate)) return null
     const done = store.transaction(() => {

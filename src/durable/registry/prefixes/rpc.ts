@@ -15,6 +15,7 @@ import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { countUnregistered } from '../ledger/request-counts.ts'
 import type { UnmatchedRequest } from '../ledger/request-counts.ts'
 import { Totals } from '../ledger/day-totals.ts'
+import { bookEdits, editsAside } from '../ledger/edit-trials.ts'
 import { GroupCommit } from '../../group-commit.ts'
 import { freshOf } from './observed-message.ts'
 import type { ObservedMessage } from './observed-message.ts'
@@ -248,13 +249,14 @@ export class PrefixRpc {
   }
 
   #bookMessages(given: readonly ObservedMessage[]): void {
-    const { seenMessages } = this.#store
+    const [{ seenMessages }, now] = [this.#store, this.#clock.now()]
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const { arrivals, lessons } = freshOf(given, fresh)
+      const { arrivals, lessons, edits } = freshOf(given, fresh)
       this.#book(arrivals, this.#isReadable)
-      this.#ports.learn(lessons, this.#clock.now())
-      seenMessages.add(fresh, this.#clock.now())
+      this.#ports.learn(lessons, now)
+      bookEdits(this.#store, { edits, arrivals }, now, this.#ports.scheduler)
+      seenMessages.add(fresh, now)
     })
   }
 
@@ -290,8 +292,9 @@ export class PrefixRpc {
     await this.#ports.rearm()
   }
 
-  counts(): { prefixes: number; drifted: number; storedBytes: number } {
-    const { prefixes, states } = this.#store
-    return { prefixes: prefixes.count(), drifted: states.drifted(), storedBytes: this.#ports.storedBytes() }
+  counts(): { prefixes: number; drifted: number; storedBytes: number; editsAside: number } {
+    const [prefixes, drifted] = [this.#store.prefixes.count(), this.#store.states.drifted()]
+    const stopped = editsAside(this.#store, this.#clock.now()).length
+    return { prefixes, drifted, storedBytes: this.#ports.storedBytes(), editsAside: stopped }
   }
 }
