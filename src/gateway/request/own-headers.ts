@@ -3,6 +3,7 @@ import { label, LONGEST_LABEL } from '../../contract/scalars.ts'
 import { TEXT_RULES } from '../../core/lint/text-rules.ts'
 import { readAccountKey } from '../../runtime/ids.ts'
 import { LONGEST_AGENT_NAME } from '../agents.ts'
+import { CACHE } from '../bodies/marked.ts'
 import { ACCOUNT_KEY, CREDENTIAL, keysOf } from '../keys.ts'
 
 /** Header with a label: the prefix of the body is registered under it. */
@@ -23,6 +24,7 @@ const FAULTS: Readonly<Record<string, (value: string, call: Called) => Fault>> =
   [CREDENTIAL]: (_, call) => (carriesOtherKey(call) ? 'the call carries a key of the provider' : null),
   [NAME]: labelFault,
   [BARRIER]: oneOf(['on', 'off']),
+  [CACHE]: () => null, // a bad one is refused
   [LEARN]: oneOf(['off']),
   [ON_DISCONNECT]: oneOf(['abort', 'drain']),
   [LIFETIME_HEADER]: oneOf(lifetime.options),
