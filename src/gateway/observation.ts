@@ -1,6 +1,7 @@
 import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { AgentsOfCall, Lesson } from '../registration/by-use/lesson.ts'
+import type { CallFacts } from '../registration/misses/passed-call.ts'
 import type { Usage } from '../core/model/usage.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
@@ -23,6 +24,10 @@ export interface Seen {
   lesson?: SeenLesson
   /** How long its session lives, by its header or its user agent; absent: not known. */
   lifetime?: Lifetime
+  /** What is remembered of it, to judge it by the call before it; absent: nothing, as its account or its caller wishes. */
+  call?: CallFacts
+  /** It was counted already, when its prefix was registered with it. */
+  booked?: true
   /** Whose call it was, and who waits for it; absent: its headers do not say. */
   agents?: SeenAgents
 }
@@ -72,6 +77,8 @@ export interface PackedCall {
   /** Its lesson: model, session, and places in the group's `hashes`, the last of them the whole body. */
   learn?: [model: string, session: number, ends: number[], whole: number | null]
   lives?: Lifetime
+  call?: CallFacts
+  booked?: true
   /** Its agents, by places in the group's `hashes`, and when it ended. */
   who?: [self: number | null, parent: number | null, endedAt: number]
 }
@@ -88,6 +95,7 @@ const COUNTS = [
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
   const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime, agents } = seen
+  const { call: facts, booked } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
     tokens: new Map<number, number>(),
@@ -117,6 +125,8 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
     ...(lifetime === undefined ? {} : { lives: lifetime }),
     ...(agents === undefined ? {} : { who: packedAgents(agents, placeOf) }),
+    ...(facts === undefined ? {} : { call: facts }),
+    ...(booked === undefined ? {} : { booked }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
@@ -167,7 +177,7 @@ const BYTES_OF_A_HASH = 34
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
   return calls.map(
-    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who }) => ({
+    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who, call, booked }) => ({
       account,
       provider: p,
       startedAt: at,
@@ -192,6 +202,8 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
       ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
       ...(lives === undefined ? {} : { lifetime: lives }),
       ...(who === undefined ? {} : { agents: unpackedAgents(who, hashes) }),
+      ...(call === undefined ? {} : { call }),
+      ...(booked === undefined ? {} : { booked }),
     }),
   )
 }

@@ -17,6 +17,10 @@ import { readCall } from './seen-ends.ts'
 import type { Body, Called } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
+import { toldBy } from './diagnosis/told-by-answer.ts'
+import type { ToldByAnswer } from './diagnosis/told-by-answer.ts'
+import { sketchedCall } from './diagnosis/sketched.ts'
+import type { CallFacts } from '../registration/misses/passed-call.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
 
 /** Longest body of a request that is read to find its prefix. */
@@ -86,7 +90,7 @@ export async function watching(
     end.resolve(null)
   }
   let prefix: string | null = null
-  const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
+  const read = async (): Promise<{ body: Body; plan: Plan; call: CallFacts | null } | null> => {
     try {
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
@@ -105,7 +109,8 @@ export async function watching(
         body.ends.map(({ entry }) => entry),
         ports,
       )
-      return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
+      const plan = await planned(account, called, isOwnKey, reading, ports)
+      return { body, plan, call: await sketchedCall(account, called, request.url, isOwnKey, reading, ports) }
     } finally {
       release()
     }
@@ -115,12 +120,18 @@ export async function watching(
     const ended = await end.promise
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
+    const told =
+      seen.call === null ? {} : { call: { ...seen.call, ...ended.told, doneMs: Math.max(0, clock.now() - startedAt) } }
     const { lesson, register } = seen.plan
     const names = agentsOf(request, { ...call, account, isOwnKey })
     const agents = names === undefined ? {} : { agents: { ...names, startedAt, endedAt: clock.now() } }
     const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const }
-    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports)))
+    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports))) {
+      const { provider, ends } = seen.body
+      if (seen.call !== null)
+        await added({ account, provider, startedAt, usage, ttftMs, ends, booked: true, ...told }, ports)
       return
+    }
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
     await added(
       {
@@ -132,6 +143,7 @@ export async function watching(
         ...(again ? { again: true as const } : {}),
         ...lifetimeOf(request.headers),
         ...agents,
+        ...told,
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,
@@ -166,6 +178,8 @@ interface Ended {
   usage: Usage
   ttftMs: number | null
   isWhole: boolean
+  /** What the answer says beside its counts. */
+  told: ToldByAnswer
 }
 
 interface Told {
@@ -200,10 +214,16 @@ function watched(
         const ttftMs = framing === 'json' || firstAt === null ? null : Math.max(0, firstAt - startedAt)
         const told = (): void => {
           const text = ends.text()
-          const usage = countsOf(provider, usageIn(text, framing), answer.headers)
+          const raw = usageIn(text, framing)
+          const { usage, isPossible } = countsOf(provider, raw, answer.headers)
           const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
           // What a stream that was left had written by then is no count of its output.
-          end({ usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
+          end({
+            usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage,
+            ttftMs,
+            isWhole,
+            told: toldBy(text, raw, isPossible),
+          })
         }
         void decoder.end().then(told, told)
       },
@@ -211,18 +231,24 @@ function watched(
   }
 }
 
-/** The counts of an answer. None: unknown, and never zero. */
-function countsOf(provider: string, raw: Record<string, unknown> | null, headers: Headers): Usage {
-  if (raw === null) return NO_COUNTS
+/** The counts of an answer. None: unknown, and never zero. `isPossible`: false where those that it has cannot be true. */
+function countsOf(
+  provider: string,
+  raw: Record<string, unknown> | null,
+  headers: Headers,
+): { usage: Usage; isPossible: boolean } {
+  if (raw === null) return { usage: NO_COUNTS, isPossible: true }
   try {
     const usage = usageOf(provider, raw, 'usage')
     const card = cardById(provider)
     const header = card === undefined ? null : wireOf(card).cachedHeader
     const read = header === null ? null : headers.get(header)
     const cacheReadTokens = usage.cacheReadTokens ?? (read !== null && /^\d+$/.test(read) ? Number(read) : null)
-    return believable({ ...usage, cacheReadTokens })
+    const whole = { ...usage, cacheReadTokens }
+    const believed = believable(whole)
+    return { usage: believed, isPossible: believed === whole }
   } catch (thrown) {
     if (readFailure(thrown) === null) throw thrown
-    return NO_COUNTS
+    return { usage: NO_COUNTS, isPossible: true }
   }
 }

@@ -7,6 +7,7 @@ import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
 import { diagnosis } from './diagnosis/openapi.ts'
+import { misses } from './misses/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
@@ -25,6 +26,7 @@ export const operations: readonly Operation[] = [
   ...ledger,
   ...lifetimes,
   ...diagnosis,
+  ...misses,
   ...accounts,
 ]
 

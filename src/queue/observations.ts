@@ -2,6 +2,7 @@ import type { Arrival } from '../core/events/arrived.ts'
 import { readObservations, unpacked } from '../gateway/observation.ts'
 import type { ObservationMessage, Seen } from '../gateway/observation.ts'
 import type { AgentCall, Lesson } from '../registration/by-use/lesson.ts'
+import type { PassedCall } from '../registration/misses/passed-call.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
 import { cardById } from '../runtime/cards.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -63,10 +64,13 @@ async function book(account: string, messages: readonly ObservationMessage[], en
     const arrivals = new Map<string, Arrival[]>()
     const lessons: Lesson[] = []
     const agents: AgentCall[] = []
+    const passed: PassedCall[] = []
     for (const call of own) {
       const end = call.ends.find(({ entry }) => found.has(entry))
       const handled = handles[call.handle ?? '']
       const id = handled ?? found.get(end?.entry ?? '')
+      passed.push(...passedIn(call, id ?? null))
+      if (call.booked === true) continue
       agents.push(...agentsIn(call, id ?? null))
       const { provider, routing } = registered[id ?? ''] ?? {}
       if (id === undefined) lessons.push(...lessonOf(call))
@@ -77,10 +81,16 @@ async function book(account: string, messages: readonly ObservationMessage[], en
       all.push(arrivalOf(call, handled !== undefined, far))
       arrivals.set(id, all)
     }
-    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons, agents }
+    return {
+      message,
+      observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })),
+      lessons,
+      agents,
+      calls: passed,
+    }
   })
   // Nothing is written, not even the number, where nothing is known of what was called.
-  const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0)
+  const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0 || part.calls.length > 0)
   if (booked.length > 0) await registry.observeOnce(booked)
   // After the requests, because a parent that has come back waits no more.
   const agents = observed.flatMap((part) => part.agents)
@@ -91,6 +101,11 @@ async function book(account: string, messages: readonly ObservationMessage[], en
 function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[] {
   if (lesson === undefined || again === true) return []
   return [{ ...lesson, provider, at: startedAt, usage }]
+}
+
+/** What is remembered of a call, where its account takes that. */
+function passedIn({ call, provider, startedAt, ttftMs, usage }: Seen, prefix: string | null): PassedCall[] {
+  return call === undefined ? [] : [{ ...call, provider, startedAt, ttftMs, usage, prefix }]
 }
 
 /** What a call says of agents: who uses a registered prefix, or for whom one waits. */

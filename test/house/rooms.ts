@@ -183,6 +183,7 @@ export const buildings: Building[] = [
         room('gateways', 'model pools, under their public name'),
         room('ledger'),
         room('lifetimes', 'how long entries stay readable, by model and size'),
+        room('misses', 'why calls through the gateway missed, and what that cost'),
         room('diagnosis', '`POST /diagnose`'),
         room('observations'),
         room('providers'),

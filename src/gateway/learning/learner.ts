@@ -18,7 +18,7 @@ import { Recent } from './recent.ts'
 
 /** Headers of a call: a label for its prefix, and `off` where nothing is to be learned from it. */
 const NAME = 'x-pilotlight-name'
-const LEARN = 'x-pilotlight-learn'
+export const LEARN = 'x-pilotlight-learn'
 
 /** Real time for which an isolate takes what an account wishes without asking again. */
 const ORDER_MS = 10_000
@@ -185,7 +185,7 @@ function wishOf(
 const SECRETS = [/\bplk_/, ...TEXT_RULES.filter(({ cause }) => cause === 'secret').map(({ pattern }) => pattern)]
 
 /** The label of a call; null: none, or none that a prefix can have. */
-function nameIn(headers: Headers): string | null {
+export function nameIn(headers: Headers): string | null {
   const name = headers.get(NAME)?.trim() ?? ''
   return label.safeParse(name).success && SECRETS.every((one) => name.search(one) === -1) ? name : null
 }
@@ -206,7 +206,8 @@ function asksForNothing(text: string): boolean {
   return node?.type === 'number' && Number(text.slice(node.start, node.end)) === 0
 }
 
-async function orderOf(account: string, { clock, learningOrder }: LearnPorts): Promise<LearningOrder | null> {
+/** What an account wishes; null: it cannot be asked now, or is gone. */
+export async function orderOf(account: string, { clock, learningOrder }: LearnPorts): Promise<LearningOrder | null> {
   const before = orders.get(account, clock.realAt(clock.now()))
   if (before !== undefined) return before
   let timer: ReturnType<typeof setTimeout> | undefined

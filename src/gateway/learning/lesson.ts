@@ -50,11 +50,15 @@ export function cutsOf({ blocks }: Pick<Outline, 'blocks'>): number[] {
   return [...new Set([...strong, ...near, ...before])].slice(0, MOST_CUTS).toSorted((a, b) => a - b)
 }
 
+/** The session as a header or the body names it; null: neither does. */
+export function namedSession(text: string, headers: Headers): string | null {
+  const named = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value !== null && value !== '')
+  return named ?? stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id') ?? null
+}
+
 /** The session: as a header or the body names it, else what its first question is. */
 function sessionOf({ text, blocks, heads }: Outline, headers: Headers): number {
-  const named = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value !== null && value !== '')
-  const user = stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id')
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
-  const session = named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''
+  const session = namedSession(text, headers) ?? heads[asked] ?? heads.at(-1) ?? ''
   return Buffer.from(shortHash(session), 'base64url').readUInt32BE()
 }

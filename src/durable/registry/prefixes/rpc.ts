@@ -10,6 +10,7 @@ import type { FollowedTurn } from '../records/bot-call.ts'
 import { registeredPrefix } from '../records/prefix-view.ts'
 import type { FoundByLookup, Observed, PrefixFilter, PrefixView, RegisteredPrefix } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { PassedCall } from '../../../registration/misses/passed-call.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { Totals } from '../ledger/day-totals.ts'
@@ -45,8 +46,8 @@ export interface PrefixRpcPorts {
   requireStorage: () => void
   /** Size of the account's database. */
   storedBytes: () => number
-  /** Counts what calls began with that belong to no prefix. */
-  learn: (lessons: readonly Lesson[], now: number) => void
+  /** Counts what calls began with that belong to no prefix, and why calls missed. */
+  learn: (lessons: readonly Lesson[], calls: readonly PassedCall[], now: number) => void
   /** Lets the callers at a prefix's barrier check again. */
   wakeBarrier: (k: number) => void
   /** Starts what crews may start now. */
@@ -247,9 +248,9 @@ export class PrefixRpc {
     const { seenMessages } = this.#store
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const { arrivals, lessons } = freshOf(given, fresh)
+      const { arrivals, lessons, calls } = freshOf(given, fresh)
       this.#book(arrivals, this.#isReadable)
-      this.#ports.learn(lessons, this.#clock.now())
+      this.#ports.learn(lessons, calls, this.#clock.now())
       seenMessages.add(fresh, this.#clock.now())
     })
   }

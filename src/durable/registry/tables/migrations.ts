@@ -128,4 +128,10 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Which prefix the calls of an agent used last, and who waits for it: hashes of names.
   ['CREATE TABLE agent (id TEXT PRIMARY KEY, prefix TEXT, parent TEXT, at INTEGER NOT NULL) WITHOUT ROWID'],
+  // The last calls of conversations through the gateway, as hashes and counts; and misses by UTC day, verdict and label.
+  [
+    'CREATE TABLE passed_call (k INTEGER PRIMARY KEY AUTOINCREMENT, keys TEXT NOT NULL, at INTEGER NOT NULL, calls TEXT NOT NULL)',
+    `CREATE TABLE miss (day TEXT NOT NULL, verdict TEXT NOT NULL, name TEXT NOT NULL, totals TEXT NOT NULL,
+      PRIMARY KEY (day, verdict, name)) WITHOUT ROWID`,
+  ],
 ]

@@ -17,6 +17,8 @@ import { ModelPoolStore } from './model-pools.ts'
 import { OutboxStore, addToOutbox } from './outbox.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SeenMessageStore } from './seen-messages.ts'
+import { MissStore } from './misses.ts'
+import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
@@ -52,6 +54,8 @@ export class RegistryStore {
   readonly outbox: OutboxStore
   readonly seenMessages: SeenMessageStore
   readonly agents: AgentStore
+  readonly passedCalls: PassedCallStore
+  readonly misses: MissStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -79,6 +83,8 @@ export class RegistryStore {
     this.outbox = new OutboxStore(sql)
     this.seenMessages = new SeenMessageStore(sql)
     this.agents = new AgentStore(sql)
+    this.passedCalls = new PassedCallStore(sql)
+    this.misses = new MissStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
@@ -97,6 +103,7 @@ export class RegistryStore {
       this.candidates.clearCache()
       this.seenMessages.clearCache()
       this.agents.clearCache()
+      this.passedCalls.clearCache()
       for (const read of this.#copies) read()
       throw thrown
     }
