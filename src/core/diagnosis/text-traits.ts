@@ -39,7 +39,8 @@ const HEAD_CHARS = 160
 /** The forms of a text, as `TRAITS` orders them. Null: the text has nothing of that kind, so its form would be the text. */
 export function formsOf(text: string): (string | null)[] {
   const date = without(text, [...rulesOf('date_rolled'), { pattern: MIDNIGHT }, { pattern: ISO_DAY }])
-  const times = without(text, [...rulesOf('clock_in_prefix'), { pattern: INSTANT }])
+  // Instants first: a rule may take a time without its seconds.
+  const times = without(text, [{ pattern: INSTANT }, ...rulesOf('clock_in_prefix')])
   const clock = without(times, [...rulesOf('date_rolled'), { pattern: MIDNIGHT }, { pattern: ISO_DAY }])
   const forms: Readonly<Record<Trait, string | null>> = {
     date,
