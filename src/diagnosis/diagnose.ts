@@ -2,7 +2,7 @@ import { Failure, readFailure } from '../contract/failure.ts'
 import { parseWith } from '../contract/issues.ts'
 import { RawJson } from '../contract/raw-json.ts'
 import { sentRequest } from '../contract/diagnosis.ts'
-import type { DiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
+import type { DiagnoseBody, PrefixDiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
 import type { ByteEvidence, Case, Diagnosis, Sent } from '../core/diagnosis/evidence.ts'
 import { diagnose } from '../core/diagnosis/judge.ts'
 import { cacheFactsOf, lostNanos } from '../core/diagnosis/lost.ts'
@@ -53,8 +53,45 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   const [before, after] = [readSent(body.before, 'before'), readSent(body.after, 'after')]
   const between = (body.between ?? []).map((one, index) => readSent(one, `between[${index}]`))
   const card = cardFor(body.provider, [after, before, ...between])
+  return diagnosed(card, { before, after, between }, now)
+}
+
+/** A registered prefix, as a request is held against it. */
+export interface StoredPrefix {
+  card: Card
+  /** Its body, with the markers that real requests should have. */
+  text: string
+  model: string
+  cacheKey: string | null
+  /** What the provider's last answer about it, and its last use, show. */
+  sent: Pick<SentRequest, 'headers' | 'usage' | 'started_at' | 'credential'>
+}
+
+/** Says why a request did not read a registered prefix. Throws `invalid_request` with the field. */
+export function diagnosePrefix(
+  { card, text, model, cacheKey, sent }: StoredPrefix,
+  given: PrefixDiagnoseBody,
+  now: number,
+): DiagnosisJson {
+  const { request } = given
+  if (!card.dialect.recognises(readJson(request.text, 'request')))
+    throw new Failure('invalid_request', `request: is no body of ${card.id}, the provider of this prefix.`, {
+      field: 'request',
+    })
+  const after = member(readJson(request.text), 'model') === undefined ? { model, ...given } : given
+  const before = { ...sent, request: new RawJson(text), model }
+  return diagnosed(card, { before, after, between: [] }, now, cacheKey)
+}
+
+/** `key`: the cache key that the earlier request had beside its body. */
+function diagnosed(
+  card: Card,
+  { before, after, between }: { before: SentRequest; after: SentRequest; between: readonly SentRequest[] },
+  now: number,
+  key: string | null = null,
+): DiagnosisJson {
   const facts = (model: string): ModelFacts => factsOf(card.id, model, now)
-  const [ours, theirs] = [bodyOf(before), bodyOf(after)]
+  const [ours, theirs] = [bodyOf(before, key), bodyOf(after)]
   const bytes = ours === null || theirs === null ? null : compared(card, ours, theirs, facts)
   const model = modelOf(card, [before, after], facts)
   const known = facts(model)
@@ -63,9 +100,12 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   const given: Case = {
     before: sent(before, true),
     after: sent(after, null),
-    between: samePrefixes(card, ours, between.map(bodyOf), facts).map((same, index) =>
-      sent(between[index] ?? {}, same),
-    ),
+    between: samePrefixes(
+      card,
+      ours,
+      between.map((one) => bodyOf(one)),
+      facts,
+    ).map((same, index) => sent(between[index] ?? {}, same)),
     bytes,
     reported: readReported(after.diagnostics),
     facts: cacheFactsOf(known, retention),
@@ -111,11 +151,15 @@ function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Ca
   return cards.find(({ id, dialect }) => id.startsWith(`${card.id}-`) && dialect.recognises(root)) ?? card
 }
 
-function bodyOf({ request, headers = {}, model }: SentRequest): SentBody | null {
+function bodyOf({ request, headers = {}, model }: SentRequest, key: string | null = null): SentBody | null {
   if (request === undefined) return null
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
   return {
-    request: { text: request.text, ...(model === undefined ? {} : { model }) },
+    request: {
+      text: request.text,
+      ...(model === undefined ? {} : { model }),
+      ...(key === null ? {} : { cache: { mode: 'best_effort', strategy: 'automatic', key } }),
+    },
     headers: Object.fromEntries(lower),
   }
 }
