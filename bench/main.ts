@@ -54,6 +54,10 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
     about: 'what a million calls through the gateway cost at Cloudflare, computed from its prices (at once)',
     load: async () => (await import('./gateway-cost.ts')).gatewayCost,
   },
+  'gateway-leaving': {
+    about: 'how long after its caller left a call of the gateway ends at the provider, in workerd alone (a minute)',
+    load: async () => (await import('./gateway-leaving.ts')).gatewayLeaving,
+  },
   lint: {
     about: 'false findings of lint in clean prompts, and the share of planted faults that it finds (seconds)',
     load: async () => (await import('./lint.ts')).lintBench,
@@ -63,7 +67,7 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
 const HELP = `npm run -s bench -- NAME [--json]
 
 ${Object.entries(benches)
-  .map(([name, { about }]) => `  ${name.padEnd(14)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(15)} ${about}`)
   .join('\n')}
   bot            a bot's conversation of 200 turns beside Blazen's rules: tokens read from the cache (seconds; --help)
   belief         p_warm beside what a simulated provider really keeps, by family: Brier scores (seconds; --help)

@@ -42,7 +42,7 @@ const refusedRegistration = z.strictObject({
   provider: z.string(),
   name: z.string().nullable(),
   kind: z.string(),
-  field: z.string().nullable().meta({ description: 'The place in the body; null: none.' }),
+  field: z.string().nullable().meta({ description: 'The place in the body, or the header; null: none.' }),
   message: z.string(),
 })
 

@@ -2,7 +2,7 @@ import { Failure, readFailure } from '../contract/failure.ts'
 import { parseWith } from '../contract/issues.ts'
 import { RawJson } from '../contract/raw-json.ts'
 import { sentRequest } from '../contract/diagnosis.ts'
-import type { DiagnoseBody, PrefixDiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
+import type { DiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
 import type { ByteEvidence, Case, Diagnosis, Sent } from '../core/diagnosis/evidence.ts'
 import { diagnose } from '../core/diagnosis/judge.ts'
 import { cacheFactsOf, lostNanos } from '../core/diagnosis/lost.ts'
@@ -56,35 +56,8 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   return diagnosed(card, { before, after, between }, now)
 }
 
-/** A registered prefix, as a request is held against it. */
-export interface StoredPrefix {
-  card: Card
-  /** Its body, with the markers that real requests should have. */
-  text: string
-  model: string
-  cacheKey: string | null
-  /** What the provider's last answer about it, and its last use, show. */
-  sent: Pick<SentRequest, 'headers' | 'usage' | 'started_at' | 'credential'>
-}
-
-/** Says why a request did not read a registered prefix. Throws `invalid_request` with the field. */
-export function diagnosePrefix(
-  { card, text, model, cacheKey, sent }: StoredPrefix,
-  given: PrefixDiagnoseBody,
-  now: number,
-): DiagnosisJson {
-  const { request } = given
-  if (!card.dialect.recognises(readJson(request.text, 'request')))
-    throw new Failure('invalid_request', `request: is no body of ${card.id}, the provider of this prefix.`, {
-      field: 'request',
-    })
-  const after = member(readJson(request.text), 'model') === undefined ? { model, ...given } : given
-  const before = { ...sent, request: new RawJson(text), model }
-  return diagnosed(card, { before, after, between: [] }, now, cacheKey)
-}
-
-/** `key`: the cache key that the earlier request had beside its body. */
-function diagnosed(
+/** Holds a request against an earlier one. `key`: the cache key that the earlier one had beside its body. */
+export function diagnosed(
   card: Card,
   { before, after, between }: { before: SentRequest; after: SentRequest; between: readonly SentRequest[] },
   now: number,
@@ -120,7 +93,8 @@ function diagnosed(
   return shown(found, lostNanos(lost, known))
 }
 
-function readSent({ text }: RawJson, field: string): SentRequest {
+/** What is told of a request, from an envelope or from a provider's body. Throws `invalid_request`. */
+export function readSent({ text }: RawJson, field: string): SentRequest {
   const root = readJson(text, field)
   if (root.type !== 'object') throw new Failure('invalid_request', `${field} must be an object.`, { field })
   const isBody = PROMPTS.some((name) => member(root, name) !== undefined) && member(root, 'request') === undefined
@@ -137,7 +111,7 @@ function rawOf(text: string, node: JsonNode): RawJson | undefined {
 }
 
 /** The provider's card for these bodies. A vendor may be named by the id of another of its formats. */
-function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Card {
+export function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Card {
   const request = sent.find((one) => one.request !== undefined)?.request
   if (provider === undefined) {
     if (request === undefined)
@@ -151,7 +125,8 @@ function cardFor(provider: string | undefined, sent: readonly SentRequest[]): Ca
   return cards.find(({ id, dialect }) => id.startsWith(`${card.id}-`) && dialect.recognises(root)) ?? card
 }
 
-function bodyOf({ request, headers = {}, model }: SentRequest, key: string | null = null): SentBody | null {
+/** The body of a request; null: it was not told. `key`: its cache key where that stands beside the body. */
+export function bodyOf({ request, headers = {}, model }: SentRequest, key: string | null = null): SentBody | null {
   if (request === undefined) return null
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
   return {
@@ -164,7 +139,8 @@ function bodyOf({ request, headers = {}, model }: SentRequest, key: string | nul
   }
 }
 
-function compared(
+/** What two bodies show; null: a prompt that the provider stores hides it. */
+export function compared(
   card: Card,
   before: SentBody,
   after: SentBody,

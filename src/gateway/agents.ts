@@ -31,15 +31,18 @@ const KNOWN: readonly AgentHeaders[] = [
   { self: ['x-session-id'], parent: 'x-parent-session-id' },
 ]
 
-/** Longest name of an agent that is taken. */
-const MOST_CHARACTERS = 512
+/** Most characters of the name of an agent, or of a session. A longer one is no name. */
+export const LONGEST_AGENT_NAME = 512
+
+/** The name of an agent or of a session in a header; null: it holds none. */
+export function agentNameIn(headers: Headers, name: string): string | null {
+  const value = headers.get(name)?.trim() ?? ''
+  return value === '' || value.length > LONGEST_AGENT_NAME ? null : value
+}
 
 /** Names of the agent of a call, and of the one that waits for it, as its headers say. Null: they name none. */
 export function agentNames(headers: Headers): { self: string | null; parent: string | null } {
-  const valueOf = (name: string): string | null => {
-    const value = headers.get(name)?.trim() ?? ''
-    return value === '' || value.length > MOST_CHARACTERS ? null : value
-  }
+  const valueOf = (name: string): string | null => agentNameIn(headers, name)
   const first = (all: readonly (string | null)[]): string | null => all.find((value) => value !== null) ?? null
   const self = first(KNOWN.flatMap((one) => one.self.map(valueOf)))
   const parent = first(

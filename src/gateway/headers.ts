@@ -25,6 +25,7 @@ const OF_OUR_ADDRESS = [
   'x-client-ip',
   'x-original-url',
   'x-real-ip',
+  'x-rewrite-url',
 ]
 const OF_OUR_ADDRESS_BY_PREFIX = ['cf-', 'x-forwarded-', 'x-pilotlight']
 

@@ -1,3 +1,6 @@
+/** Methods that go on to a provider. TRACE is none: its answer would show the caller which key was sent. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
 /** Calls to models, in every format: nothing that lists, reads or deletes what other accounts keep at the provider under the same key. */
 const INFERENCE =
   /\/(?:messages(?:\/count_tokens)?|responses(?:\/input_tokens)?|(?:chat\/)?completions|embeddings|converse(?:-stream)?|invoke(?:-with-response-stream)?)$|:(?:generateContent|streamGenerateContent|countTokens|embedContent|rawPredict|streamRawPredict)$/

@@ -17,6 +17,9 @@ export const CREDENTIAL = 'x-pilotlight-credential'
 const AWS_SIGNATURE = /^aws4-/i
 const OF_AWS_SIGNATURE = ['x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256']
 
+/** Headers that some servers take for the method. What a stored secret may be sent for was judged by the real one. */
+const OTHER_METHOD = ['x-http-method', 'x-http-method-override', 'x-method-override']
+
 /** Keys that a call carries. */
 export interface Keys {
   /** What says who calls: the token in the path, or an account's key; null: nothing does. */
@@ -52,7 +55,7 @@ export function presentedKeys(headers: Headers, query: string): string[] {
 /** Puts the stored secret where the provider looks for it, and takes every other key out. */
 export function withSecret(headers: Headers, { auth }: Pick<Card, 'auth'>, secret: string): Headers {
   const set = new Headers(headers)
-  for (const name of [...KEY_HEADERS, ...OF_AWS_SIGNATURE]) set.delete(name)
+  for (const name of [...KEY_HEADERS, ...OF_AWS_SIGNATURE, ...OTHER_METHOD]) set.delete(name)
   if (auth.header === 'authorization-bearer') set.set('authorization', `Bearer ${secret}`)
   else set.set(auth.header, [auth.scheme, secret].filter(Boolean).join(' '))
   return set

@@ -42,7 +42,7 @@ export interface SeenEnd {
   far?: true
 }
 
-/** A message of the queue of observations. Its members are stored words. */
+/** A message of observations, before it is sealed for the queue. Its members are stored words. */
 export interface ObservationMessage {
   v: 1
   /** Its own number: isolate and count. One that comes twice counts once. */
@@ -228,7 +228,7 @@ function unpackedAgents(
   return { self: at(self), parent: at(parent), endedAt }
 }
 
-/** Reads a message of the queue; null: it is none of this version. */
+/** Reads a message, opened; null: it is none of this version. */
 export function readObservations(body: unknown): ObservationMessage | null {
   if (typeof body !== 'object' || body === null) return null
   const { v, id, at, groups } = body as Partial<ObservationMessage>

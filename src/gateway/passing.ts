@@ -1,15 +1,16 @@
 import { Failure } from '../contract/failure.ts'
+import { asksToDrain, withFaults } from './request/own-headers.ts'
 import { pumped } from './pump.ts'
 import type { Watcher } from './pump.ts'
-
-/** Header that says what becomes of the provider's call when the caller leaves: `abort` (the default) or `drain`. */
-export const ON_DISCONNECT = 'x-pilotlight-on-disconnect'
 
 /** Answer header that says what was done with a call. */
 export const DONE = 'x-pilotlight'
 
 /** Answer header with the registered prefix that a call began with, where that is known in time. */
 export const PREFIX = 'x-pilotlight-prefix'
+
+/** Answer header that says how warm that prefix is now, and what it costs in the next request. */
+export const WARMTH = 'x-pilotlight-warmth'
 
 /** Where a call goes, and how. */
 export interface Onward {
@@ -21,7 +22,9 @@ export interface Onward {
   waitUntil: (work: Promise<unknown>) => void
   answerHeaders: (given: Headers) => Headers
   /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
-  watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string }
+  watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string; warmth?: string }
+  /** What was done with the call before it was sent, for the answer's header; absent: nothing. */
+  done?: string
 }
 
 /** Calls are never answered from a cache of the platform, whatever their path looks like. */
@@ -32,12 +35,15 @@ const NOT_CACHED = { cacheTtlByStatus: { '100-599': -1 } }
  * one takes it. A caller who leaves ends the provider's call.
  */
 export async function passing(request: Request, onward: Onward): Promise<Response> {
-  const drains = request.headers.get(ON_DISCONNECT) === 'drain'
+  const drains = asksToDrain(request.headers)
   const answer = await sent(request, onward, drains ? null : own(request.signal))
-  const { watcher, why, prefix } = onward.watch(answer)
+  const { watcher, why, prefix, warmth } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
-  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${why}"`)
+  const { done: before } = onward
+  const reason = before === undefined ? why : watcher === null ? `${why}; ${before}` : before
+  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${withFaults(reason, request)}"`)
   if (prefix !== undefined) headers.set(PREFIX, prefix)
+  if (warmth !== undefined) headers.set(WARMTH, warmth)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
   if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)
   const { readable, done } = pumped(answer.body, {

@@ -1,4 +1,5 @@
-import { Failure } from '../contract/failure.ts'
+import { Failure, readFailure } from '../contract/failure.ts'
+import { region as regionName } from '../contract/scalars.ts'
 import { network } from '../calls/send.ts'
 import { DEFAULT_USE } from '../registration/credential-use.ts'
 import type { Card } from '../providers/card.ts'
@@ -9,19 +10,21 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
+import { asksForBarrier, pastBarrier } from './barrier/barrier.ts'
+import type { BarrierPorts } from './barrier/barrier.ts'
 import { acceptedEncodings, answerHeaders, requestHeaders } from './headers.ts'
 import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
-import { isInference, mayTellUsage } from './inference.ts'
+import { isInference, mayTellUsage, METHODS } from './inference.ts'
 import { passing } from './passing.ts'
 import { readRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { SUBSCRIPTION } from './seen-ends.ts'
-import { trusted } from './trust.ts'
+import { answered, trusted } from './trust.ts'
 import { unreadBody, watching } from './watching.ts'
 import type { WatchPorts } from './watching.ts'
 
 /** What the gateway needs of the rest of the product. */
-export interface Ports extends WatchPorts {
+export interface Ports extends WatchPorts, BarrierPorts {
   /** Whose key or token it is. Throws a `Failure` for a bad one, and any other error where the account cannot be asked. */
   verify: (presented: string) => Promise<string>
   /** The stored credential of an account, as it is sent, and its generation. Throws a `Failure`. */
@@ -39,14 +42,17 @@ export interface StoredSecret {
  * Throws a `Failure` for a call that is not sent.
  */
 export async function viaGateway(request: Request, ports: Ports): Promise<Response> {
+  if (!METHODS.includes(request.method)) return methodRefused()
   const route = readRoute(request.url)
   if (route === null) throw new Failure('not_found', 'The path is not /via/{provider}/….')
   const query = queryOf(route.rest)
-  if (route.token !== null && readAccountKey(route.token)?.access !== 'via')
+  if (route.token !== null && readAccountKey(route.token)?.access !== 'via') {
+    await countedAsBad(route.token, ports)
     throw new Failure(
       'unauthenticated',
       'The token in the path is none: make one with POST /accounts/{id}/keys and "access": "via".',
     )
+  }
   const keys = keysOf({ headers: request.headers, token: route.token, query }, isOurs)
   const inQuery = readAccountKey(new URLSearchParams(query).get('key') ?? '')
   if (inQuery !== null && inQuery.access !== 'via')
@@ -86,9 +92,15 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const why = unwatched(request, path, who)
   if (why !== null || who === null)
     return passing(request, { ...onward, watch: () => ({ watcher: null, why: why ?? '' }) })
-  const { bytes, watch, drop } = await watching(request, who, calledOf(route, path, request, stored, sent), ports)
+  const waits = asksForBarrier(request.headers)
+  const watched = await watching(request, who, calledOf(route, path, request, stored, sent), ports, waits)
+  const { bytes, watch, drop, outcome } = watched
   try {
-    return await passing(request, { ...onward, body: bytes, watch })
+    if (!waits) return await passing(request, { ...onward, body: bytes, watch })
+    const call = { account: who, reading: await watched.reading, bytes: bytes.byteLength, outcome }
+    const done = await pastBarrier({ ...call, signal: request.signal }, ports)
+    watched.sentNow()
+    return await passing(request, { ...onward, body: bytes, watch, done })
   } catch (thrown) {
     drop()
     throw thrown
@@ -142,7 +154,10 @@ async function callerOf(
       'The gateway needs an account key (header x-pilotlight-key) or a token in the path (/via/~{token}/{provider}/…).',
     )
   }
-  const { account, stale } = await trusted(sha256(ours), clock, () => verify(ours))
+  const { account, stale } = await answered(
+    trusted(sha256(ours), clock, () => verify(ours)),
+    'The account of this key cannot be reached, and the key was not verified here within ten minutes. Send the call again.',
+  )
   if (!stale) return account
   if (!theirs) {
     throw new Failure(
@@ -173,6 +188,8 @@ function accessOf({ provider, region }: Route, vars: Vars): Access {
     throw new Failure('not_found', 'There is no provider with this id; GET /providers lists them.')
   if (region !== null && !takesRegion(card))
     throw new Failure('invalid_request', 'The address of this provider has no region; leave out the part behind the @.')
+  if (region !== null && !regionName.safeParse(region).success)
+    throw new Failure('invalid_request', 'The part behind the @ must be a region or location, such as eu-west-1.')
   const access = accessTo(card, vars, region ?? undefined)
   if (access.refusal?.kind === 'not_configured')
     throw new Failure('not_configured', access.refusal.message, access.refusal.detail)
@@ -183,6 +200,22 @@ function accessOf({ provider, region }: Route, vars: Vars): Access {
 function secretOf(who: string | null, access: Access, request: Request, { secret }: Ports): Promise<StoredSecret> {
   if (who === null) throw new Failure('unauthenticated', "The provider's key is missing.")
   return secret(who, access, request.headers.get(CREDENTIAL))
+}
+
+/** Has a text that is no key counted with the bad keys of its address. Throws `rate_limited` for one too many. */
+async function countedAsBad(token: string, { verify }: Ports): Promise<void> {
+  if (isOurs(token)) return
+  try {
+    await verify(token)
+  } catch (thrown) {
+    if (readFailure(thrown)?.kind === 'rate_limited') throw thrown
+  }
+}
+
+function methodRefused(): Response {
+  const message = `The gateway carries ${METHODS.join(', ')}.`
+  const headers = { allow: METHODS.join(', ') }
+  return Response.json({ error: { kind: 'unsupported', message, retryable: false } }, { status: 405, headers })
 }
 
 /** Codex asks for a WebSocket first and, at this status, takes HTTP for the rest of its session. */

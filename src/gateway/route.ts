@@ -1,6 +1,13 @@
 /** Path in front of every call through the gateway. */
 export const VIA = '/via/'
 
+/**
+ * Dot segments, which would lead out of the provider's address: workerd hands the URL on as it came, and resolves them when it sends. Servers on the way
+ * decode what was encoded, some twice, and some drop the parameters of a segment before they resolve it.
+ */
+const SEPARATOR = /[/\\]|%(?:25)*(?:2f|5c)/i
+const DOTS = /^(?:\.|%(?:25)*2e){1,2}(?:;.*)?$/i
+
 /** The address of a call through the gateway, read. */
 export interface Route {
   /** The token in the path, for clients that cannot add headers; null: there is none. */
@@ -21,12 +28,11 @@ export function readRoute(url: string): Route | null {
   const target = /^[a-z]+:\/\/[^/?#]*([^#]*)/i.exec(url)?.[1] ?? ''
   if (!target.startsWith(VIA)) return null
   const parts = /^(?:~([^/?]*)\/)?([^/?@]+)(?:@([^/?@]+))?((?:\/|\?|$).*)$/s.exec(target.slice(VIA.length))
-  // Dot segments would lead out of the provider's address: workerd hands the URL on as it came, and resolves them when it sends.
   if (
     target
       .split('?')[0]
-      ?.split(/[/\\]/)
-      .some((part) => /^(?:\.|%2e){1,2}$/i.test(part)) === true
+      ?.split(SEPARATOR)
+      .some((part) => DOTS.test(part)) === true
   )
     return null
   const [, token = null, provider, region = null, rest = ''] = parts ?? []

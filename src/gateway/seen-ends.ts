@@ -99,11 +99,16 @@ function compared(card: Card, headers: Headers): Record<string, string> | undefi
   return given.length === 0 ? undefined : Object.fromEntries(given)
 }
 
+/** Whether a call writes an entry at the end of this block where there is none. */
+export function isWrittenAt({ blocks, reads }: Outline, index: number): boolean {
+  return reads === undefined || blocks[index]?.isMarked === true || (reads.marksEnd && index === blocks.length - 1)
+}
+
 /**
  * Places of the blocks at whose ends prefixes are registered: marked ones, the ends of the sections and of the blocks of the system prompt, and the
  * first and the last of the turns. In the order of the prompt.
  */
-function chosen({ blocks }: Pick<Outline, 'blocks'>): number[] {
+export function chosen({ blocks }: Pick<Outline, 'blocks'>): number[] {
   const last = blocks.length - 1
   const turns = blocks[last]?.place.section ?? 0
   const firstTurn = blocks.findIndex(({ place }) => place.section === turns)

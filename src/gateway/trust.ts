@@ -1,4 +1,4 @@
-import { FAILURES, readFailure } from '../contract/failure.ts'
+import { Failure, FAILURES, readFailure } from '../contract/failure.ts'
 import type { Clock } from '../runtime/clock.ts'
 
 /** Real time for which an isolate takes a verified key without asking again. Who is asked then may remember it as long. */
@@ -7,6 +7,9 @@ export const FRESH_MS = 30_000
 export const STALE_MS = 600_000
 /** Real time that a call waits for the account before it goes on with what the isolate knows. */
 export const PATIENCE_MS = 250
+
+/** Real time that a call waits for an account without which it is not sent. */
+export const ANSWER_MS = 5_000
 
 const MOST_KNOWN = 10_000
 
@@ -53,8 +56,8 @@ export async function trusted(hash: string, clock: Clock, verify: () => Promise<
     timer = setTimeout(() => resolve(null), PATIENCE_MS)
   })
   try {
-    const answered = await Promise.race([asked, late])
-    if (answered !== null) return { account: answered.account, stale: false }
+    const inTime = await Promise.race([asked, late])
+    if (inTime !== null) return { account: inTime.account, stale: false }
     asked.catch(() => {}) // this call goes on without it
   } catch (thrown) {
     if (isRefusal(thrown)) throw thrown
@@ -62,6 +65,21 @@ export async function trusted(hash: string, clock: Clock, verify: () => Promise<
     clearTimeout(timer)
   }
   return { account: before.account, stale: true }
+}
+
+/** What an account answers within `ANSWER_MS`, or refuses. Throws a `Failure` with these words where it is slow or down. */
+export async function answered<Answer>(asked: Promise<Answer>, words: string): Promise<Answer> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Failure('internal', words)), ANSWER_MS)
+  })
+  try {
+    return await Promise.race([asked, late])
+  } catch (thrown) {
+    throw readFailure(thrown) === null ? new Failure('internal', words) : thrown
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** Whether somebody judged the key, and took it for bad. */

@@ -10,11 +10,13 @@ import { Ends } from '../usage/ends.ts'
 import { framingOf, usageIn } from '../usage/find.ts'
 import { decoding } from './decoding.ts'
 import { agentsOf } from './agents.ts'
+import { FirstToken } from './barrier/first-token.ts'
+import type { Outcome } from './barrier/barrier.ts'
 import type { ObservationMessage } from './observation.ts'
 import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
 import type { LearnPorts, Plan } from './learning/learner.ts'
 import { readCall } from './seen-ends.ts'
-import type { Body, Called } from './seen-ends.ts'
+import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
 import { toldBy } from './diagnosis/told-by-answer.ts'
@@ -22,6 +24,8 @@ import type { ToldByAnswer } from './diagnosis/told-by-answer.ts'
 import { sketchedCall } from './diagnosis/sketched.ts'
 import type { CallFacts } from '../registration/misses/passed-call.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
+import { warmthOf } from './warmth/standings.ts'
+import type { StandingPorts, ToldWarmth } from './warmth/standings.ts'
 
 /** Longest body of a request that is read to find its prefix. */
 export const MOST_BODY_BYTES = 1024 * 1024
@@ -37,7 +41,7 @@ let held = 0
 let window: ObservationWindow | null = null
 
 /** What watching needs of the rest of the product. */
-export interface WatchPorts extends LearnPorts {
+export interface WatchPorts extends LearnPorts, StandingPorts {
   waitUntil: (work: Promise<unknown>) => void
   /** Sends a message to the queue of observations. */
   report: (message: ObservationMessage) => Promise<unknown>
@@ -57,6 +61,12 @@ export function unreadBody(headers: Headers): string | null {
 export interface Watching {
   bytes: Uint8Array
   watch: Onward['watch']
+  /** What its body shows, once it is read. Null: it is no body of that provider. */
+  reading: Promise<Reading | null>
+  /** Resolves with the first token of its answer, or when there will be none. */
+  outcome: Promise<Outcome>
+  /** The call is sent now, and not when it came. */
+  sentNow: () => void
   /** The call was not answered. */
   drop: () => void
 }
@@ -70,9 +80,10 @@ export async function watching(
   account: string,
   { isOwnKey, ...call }: Omit<Called, 'text' | 'headers'> & { isOwnKey: boolean },
   ports: WatchPorts,
+  isReadAtOnce: boolean,
 ): Promise<Watching> {
   const { clock } = ports
-  const startedAt = clock.now()
+  let startedAt = clock.now()
   const length = Number(request.headers.get('content-length'))
   let isHeld = true
   held += length
@@ -85,25 +96,31 @@ export async function watching(
   let whole: Promise<ArrayBuffer> | null = request.arrayBuffer()
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<Ended | null>()
+  const outcome = Promise.withResolvers<Outcome>()
+  const readBody = Promise.withResolvers<Reading | null>()
   const drop = (): void => {
+    outcome.resolve('failed')
     first.resolve()
     end.resolve(null)
   }
   let prefix: string | null = null
+  let warmth: () => ToldWarmth | null = () => null
   const read = async (): Promise<{ body: Body; plan: Plan; call: CallFacts | null } | null> => {
     try {
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
       // A body whose prefix may be known here is read at once, so that the answer can name it.
-      const afterMs = knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
+      const afterMs = isReadAtOnce || knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
       const called = { ...call, headers: request.headers, text: new TextDecoder().decode((await whole) ?? undefined) }
       // An answer may go on for minutes, and must not keep the body so long.
       whole = null
       const reading = readCall(called, ports.vars, startedAt)
+      readBody.resolve(reading)
       if (reading === null) return null
       const { body } = reading
+      warmth = warmthOf(account, reading, () => startedAt, ports)
       prefix = knownPrefix(
         account,
         body.ends.map(({ entry }) => entry),
@@ -112,6 +129,7 @@ export async function watching(
       const plan = await planned(account, called, isOwnKey, reading, ports)
       return { body, plan, call: await sketchedCall(account, called, request.url, isOwnKey, reading, ports) }
     } finally {
+      readBody.resolve(null) // where the reading threw
       release()
     }
   }
@@ -154,10 +172,20 @@ export async function watching(
   return {
     bytes: sent,
     drop,
+    reading: readBody.promise,
+    outcome: outcome.promise,
+    sentNow: () => {
+      startedAt = clock.now()
+    },
     watch: (answer) => {
-      const told = watched(answer, call.provider, { clock, startedAt, first: first.resolve, end: end.resolve })
-      if (told.watcher === null) drop()
-      return prefix === null ? told : { ...told, prefix }
+      const telling = { clock, startedAt, first: first.resolve, end: end.resolve, begun: outcome.resolve }
+      const told = watched(answer, call.provider, telling)
+      if (told.watcher === null) {
+        outcome.resolve(answer.ok ? 'readable' : 'failed')
+        drop()
+      }
+      // An answer that is refused shows nothing of the entry.
+      return { ...told, ...(prefix === null ? {} : { prefix }), ...(answer.ok ? warmth() : null) }
     },
   }
 }
@@ -187,18 +215,24 @@ interface Told {
   startedAt: number
   first: () => void
   end: (ended: Ended | null) => void
+  /** Its first token is here, or will never be. */
+  begun: (outcome: Outcome) => void
 }
 
 function watched(
   answer: Response,
   provider: string,
-  { clock, startedAt, first, end }: Told,
+  { clock, startedAt, first, end, begun }: Told,
 ): ReturnType<Onward['watch']> {
   const framing = framingOf(answer.headers.get('content-type') ?? '')
   if (!answer.ok) return { watcher: null, why: 'the provider refused it' }
   if (framing === null || answer.body === null) return { watcher: null, why: 'the answer holds no usage' }
   const ends = new Ends()
-  const decoder = decoding(answer.headers.get('content-encoding'), (piece) => ends.add(piece))
+  const firstToken = new FirstToken(framing)
+  const decoder = decoding(answer.headers.get('content-encoding'), (piece) => {
+    ends.add(piece)
+    if (firstToken.add(piece)) begun('readable')
+  })
   if (decoder === null) return { watcher: null, why: 'the encoding of the answer is not known' }
   let firstAt: number | null = null
   return {
@@ -217,6 +251,7 @@ function watched(
           const raw = usageIn(text, framing)
           const { usage, isPossible } = countsOf(provider, raw, answer.headers)
           const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
+          begun(isWhole ? 'readable' : 'failed')
           // What a stream that was left had written by then is no count of its output.
           end({
             usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage,

@@ -30,6 +30,7 @@ import { prefixes } from './prefixes/routes.ts'
 import { prompts } from './accounts/prompts.ts'
 import { providers } from './providers/routes.ts'
 import { render } from './warm/render.ts'
+import { stats } from './stats/routes.ts'
 import { signals } from './prefixes/signals.ts'
 import { warm } from './warm/routes.ts'
 import { webhook } from './accounts/webhook.ts'
@@ -75,6 +76,7 @@ for (const resource of [
   factOverrides,
   metrics,
   ledger,
+  stats,
   lifetimes,
   diagnosis,
   misses,

@@ -11,6 +11,7 @@ import { misses } from './misses/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
+import { stats } from './stats/openapi.ts'
 import { warm } from './warm/openapi.ts'
 import type { Operation } from './server/openapi-operation.ts'
 
@@ -24,6 +25,7 @@ export const operations: readonly Operation[] = [
   ...bots,
   ...providers,
   ...ledger,
+  ...stats,
   ...lifetimes,
   ...diagnosis,
   ...misses,

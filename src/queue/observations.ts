@@ -1,5 +1,6 @@
 import type { Arrival } from '../core/events/arrived.ts'
-import { readObservations, unpacked } from '../gateway/observation.ts'
+import { openedMessage } from '../gateway/message/sealed.ts'
+import { unpacked } from '../gateway/observation.ts'
 import type { ObservationMessage, Seen } from '../gateway/observation.ts'
 import type { AgentCall, Lesson } from '../registration/by-use/lesson.ts'
 import type { PassedCall } from '../registration/misses/passed-call.ts'
@@ -20,7 +21,7 @@ const LOOKED_UP = 20_000
  * batch are one write for each account. A message that comes twice is booked once.
  */
 export async function consumeObservations(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
-  const read = batch.messages.map((message) => ({ message, content: readObservations(message.body) }))
+  const read = batch.messages.map((message) => ({ message, content: openedMessage(message.body, env) }))
   for (const { message, content } of read) {
     if (content !== null) continue
     console.error('observation queue: a message in an unknown format was dropped')

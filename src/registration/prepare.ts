@@ -55,6 +55,8 @@ export type PrepareOptions = Destination & {
   anySize?: boolean
   /** What the account does with findings; absent: nothing is set. */
   lint?: LintSetting
+  /** What to do where a secret refuses the body; absent: what callers of `POST /warm` can do. */
+  aboutSecrets?: string
   /** UTF-16 units of the neutral form's system prompt that become a block of their own. Absent: it is one block. */
   systemHead?: number
   /** What the templates of the same request have done so far; absent: nothing. */
@@ -88,7 +90,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
     (retention) => cut(card, source.native({ ...NO_WISH, ...source.cache, retention }), now, body.base_model),
   )
   const policy = options.anySize === true ? shownOnly(body.lint) : lintPolicy(body.lint, options.lint ?? null)
-  const advice = adviceOf(policy, source, { prefix, faults }, facts)
+  const advice = adviceOf(policy, source, { prefix, faults }, facts, options.aboutSecrets)
 
   const { credential, place, headers, fingerprintFor, entryFor } = identityOf(card, body.headers, options)
   return {
@@ -139,6 +141,7 @@ function adviceOf(
   { card, neutral, advice }: Source,
   { prefix, faults }: CheckedCut,
   facts: ModelFacts,
+  aboutSecrets: string | undefined,
 ): Advice[] {
   const found = (): Finding[] => [
     ...faultFindings(faults, neutral !== null),
@@ -146,7 +149,7 @@ function adviceOf(
   ]
   const findings = policy === 'off' ? [] : found()
   if (policy === 'refuse') refuseFindings(findings, prefix.advice)
-  if (policy === 'secrets') refuseSecrets(findings)
+  if (policy === 'secrets') refuseSecrets(findings, aboutSecrets)
   return [...prefix.advice, ...advice, ...findings]
 }
 

@@ -72,10 +72,13 @@ export function refuseFindings(findings: readonly Finding[], advice: readonly Ad
   ])
 }
 
-/** Refuses secrets in the prompt. A credential of an MCP server is where it belongs, which is a hint and refuses nothing. */
-export function refuseSecrets(findings: readonly Finding[]): void {
+/** What callers can do about the refusal of a secret. */
+const REGISTER_ANYWAY = 'To register it all the same, send "lint": "advice".'
+
+/** Refuses secrets in the prompt; `how`: what to do about it. A credential of an MCP server is where it belongs, which is a hint and refuses nothing. */
+export function refuseSecrets(findings: readonly Finding[], how = REGISTER_ANYWAY): void {
   const secrets = findings.filter(({ cause, severity }) => cause === SECRET && severity === 'warning')
-  refuseAdvice(secrets, ' To register it all the same, send "lint": "advice".')
+  refuseAdvice(secrets, ` ${how}`)
 }
 
 function refuseAdvice(fatal: readonly Advice[], how = ''): void {

@@ -64,6 +64,20 @@ it('leaves out what is not imported', async () => {
   expect(text.length).toBeLessThan(12_000)
 })
 
+it('fails a test of an application by its assertion, in a plain Node', async () => {
+  await writeFile(
+    join(folder, 'stable.mjs'),
+    `import { assertCacheStable } from './dist/diagnosis/stable.js'
+const body = (time) => ({ model: 'claude-opus-5', max_tokens: 1, messages: [{ role: 'user', content: 'Hello.' }],
+  system: [{ type: 'text', text: 'Time: ' + time, cache_control: { type: 'ephemeral' } }] })
+assertCacheStable([body('10:41:07'), body('10:41:07')])
+try { assertCacheStable([body('10:41:07'), body('10:42:07')]) } catch (error) { console.log(error.name, error.verdict) }
+`,
+  )
+  const { stdout } = await run('node', [join(folder, 'stable.mjs')])
+  expect(stdout).toBe('CacheUnstableError clock_in_prefix\n')
+})
+
 describe('the live object of the package, in the example outside of this repository,', () => {
   /** A folder that has installed the package, with the example as its program. */
   const installed = async (): Promise<string> => {

@@ -95,6 +95,10 @@ it.skipIf(!shells)('the deploy hook does what it shows, by the command of its wo
   expect(await run('bash', 'examples/deploy-hook/try.sh')).toMatchObject({ code: 0 })
 })
 
+it.skipIf(!shells)('the check of a prompt tells accidents from changes that are meant, by its workflow', async () => {
+  expect(await run('bash', 'examples/prompt-check/try.sh')).toMatchObject({ code: 0 })
+})
+
 it.skipIf(!shells)('the hook at the end of a session does what it shows, by the command of its setting', async () => {
   expect(await run('bash', 'examples/session-end-hook/try.sh')).toMatchObject({ code: 0 })
 })

@@ -120,10 +120,46 @@ describe('a call goes to the path that its client means', () => {
         '/v1/../../x',
         '?@evil.test',
         '/v1//evil.test/',
+        '///evil.test/x',
+        '/\\/evil.test/x',
+        ':80@evil.test/x',
+        '/.evil.test/x',
+        '/%2f%2fevil.test/x',
+        '/v1/%0d%0aHost:%20evil.test/x',
+        '/[::1]/x',
+        '//[::ffff:169.254.169.254]/x',
+        '/http://evil.test/x',
+        '/v1/v1//v1/@evil.test:443/x',
+        '/x?y=#@evil.test/',
+        '/\t/evil.test/x',
       ]) {
         const own = new URL(url(card.id, ''))
-        expect(new URL(url(card.id, rest)).host, `${card.id} ${rest}`).toBe(own.host)
+        const { protocol, username, password, host } = new URL(url(card.id, rest))
+        expect({ protocol, username, password, host }, `${card.id} ${rest}`).toEqual({
+          protocol: own.protocol,
+          username: '',
+          password: '',
+          host: own.host,
+        })
       }
     }
   })
+
+  test.each(['https://host.test/tenant-a/v1', 'https://[2001:db8::1]:8443/tenant-a/v1', 'https://host.test./tenant-a'])(
+    'no path leaves the folder of %s, which somebody else set',
+    (baseUrl) => {
+      const own = new URL(baseUrl)
+      for (const rest of [
+        '//evil.test/x',
+        '/@evil.test',
+        '/v2/tenant-b/x',
+        '/v1/v1/x',
+        '/\\evil.test',
+        '/v1//tenant-b/',
+      ]) {
+        const { host, pathname } = new URL(url('vllm', rest, baseUrl))
+        expect([rest, host, pathname.startsWith('/tenant-a/')]).toEqual([rest, own.host, true])
+      }
+    },
+  )
 })

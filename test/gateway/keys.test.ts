@@ -46,13 +46,16 @@ describe('the keys of a call', () => {
     expect(keys({ 'x-pilotlight-key': 'plk_a' }, '', 'tok')).toEqual({ ours: 'tok', theirs: false })
   })
 
-  test('a stored secret takes the place of a signature of AWS, and of what belongs to it', () => {
+  test('a stored secret takes the place of a signature of AWS, and of another method', () => {
     const given = new Headers({
       authorization: 'AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host;x-amz-date, Signature=y',
       'x-amz-date': '20261201T000000Z',
       'x-amz-security-token': 'session',
       'x-amz-content-sha256': '0',
       'x-amzn-bedrock-trace': 'ENABLED',
+      'x-http-method-override': 'DELETE',
+      'X-HTTP-Method': 'GET',
+      'x-method-override': 'GET',
     })
     expect([...withSecret(given, { auth: { header: 'authorization-bearer' } }, 'ABSK')]).toEqual([
       ['authorization', 'Bearer ABSK'],

@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { readObservations, unpacked } from '../../src/gateway/observation.ts'
+import { openedMessage } from '../../src/gateway/message/sealed.ts'
+import { unpacked } from '../../src/gateway/observation.ts'
 import type { Seen } from '../../src/gateway/observation.ts'
 import { rawWorkerd } from '../support/raw-workerd.ts'
 import type { RawWorkerd } from '../support/raw-workerd.ts'
@@ -12,6 +13,8 @@ import type { Arrived, Provider } from '../support/wire.ts'
 
 const KEY = 'pilotlight-dev'
 const SECRET = 'a sentence that nobody else may read'
+/** Of the deployment. */
+const SECRETS = { ADMIN_KEY: 'pilotlight-admin' }
 
 let worker: RawWorkerd
 let upstream: Provider
@@ -60,7 +63,7 @@ afterAll(async () => {
 })
 
 function reported(): Seen[] {
-  return texts.flatMap((text) => readObservations(JSON.parse(text))?.groups.flatMap(unpacked) ?? [])
+  return texts.flatMap((text) => openedMessage(JSON.parse(text), SECRETS)?.groups.flatMap(unpacked) ?? [])
 }
 
 /** The call whose prompt had as many tokens, or whose provider it was, once it is reported. */
@@ -283,7 +286,9 @@ describe('the usage of an answer is reported', () => {
 
   test('and no word of the prompt, and no key', () => {
     expect(texts.length).toBeGreaterThan(0)
-    for (const text of texts) for (const secret of [SECRET, KEY, 'sk-own']) expect(text).not.toContain(secret)
+    expect(reported().length).toBeGreaterThan(0)
+    for (const text of [...texts, JSON.stringify(reported())])
+      for (const secret of [SECRET, KEY, 'sk-own']) expect(text).not.toContain(secret)
   })
 })
 

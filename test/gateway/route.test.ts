@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readRoute } from '../../src/gateway/route.ts'
+import { cards } from '../../src/providers/registry.ts'
 
 const at = (path: string) => readRoute(`https://pilotlight.test${path}`)
 
@@ -45,9 +46,44 @@ describe('the address of a call through the gateway', () => {
     '/via/openai/v1\\..\\x',
     '/via/openai///////..',
     '/via/openai/%2e/x?a=1',
+    '/via/openai/v1/.%2E/x',
+    '/via/openai/v1/%2e./x',
+    '/via/openai/v1/..',
+    '/via/openai/v1/..?x=1',
+    '/via/openai/v1//..//x',
+    '/via/openai/v1/..\\x',
+    // Servers decode these, some twice.
+    '/via/openai/v1/..%2fx',
+    '/via/openai/v1/..%5Cx',
+    '/via/openai/v1/x%2F..%2Fy',
+    '/via/openai/v1/%252e%252e/x',
+    '/via/openai/v1/..%252fx',
+    '/via/openai/v1/%25252e%2525252e%25252fx',
+    '/via/openai/v1/..;/x',
+    '/via/openai/v1/%2e%2e;a=b/x',
+    '/via/~token/openai/../x',
+    '/via/openai/../~token/x',
   ])('%s leads nowhere', (path) => expect(at(path)).toBeNull())
 
   test('keeps dots that are no segments of their own, and those of a query', () => {
     expect(at('/via/openai/v1/files/a..b/.c?x=/../')).toMatchObject({ rest: '/v1/files/a..b/.c?x=/../' })
+    for (const rest of ['/v1/a%2Fb/...', '/v1/%2e%2e%2e/x', '/v1/..a/x', '/v1/%0d%0aX-Evil:1/x', '/v1/x%00'])
+      expect(at(`/via/openai${rest}`)).toMatchObject({ rest })
+  })
+
+  test.each([
+    '/via/https://evil.test/x',
+    '/via/[::1]/x',
+    '/via/user:pw@evil.test/x',
+    '/via/openai./x',
+    '/via/openai%00/x',
+  ])('%s names no host: a provider of that name is looked up', (path) => {
+    const provider = at(path)?.provider ?? ''
+    expect(cards.some(({ id }) => id === provider)).toBe(false)
+  })
+
+  test('has no host of its own: what stands in front of its path is not read', () => {
+    for (const origin of ['http://evil.test', 'https://user:pw@[::1]:1', 'http://evil.test.'])
+      expect(readRoute(`${origin}/via/openai/v1/x`)).toMatchObject({ provider: 'openai', rest: '/v1/x' })
   })
 })

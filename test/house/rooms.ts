@@ -182,6 +182,7 @@ export const buildings: Building[] = [
         room('deployment', 'health, metrics, kill switch'),
         room('gateways', 'model pools, under their public name'),
         room('ledger'),
+        room('stats', 'hit rates'),
         room('lifetimes', 'how long entries stay readable, by model and size'),
         room('misses', 'why calls through the gateway missed, and what that cost'),
         room('diagnosis', '`POST /diagnose`'),

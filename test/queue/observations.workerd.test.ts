@@ -2,6 +2,7 @@ import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { prefixAnswer } from '../../src/contract/prefix.ts'
 import { NO_COUNTS } from '../../src/core/model/usage.ts'
+import { sealedMessage } from '../../src/gateway/message/sealed.ts'
 import { ObservationWindow } from '../../src/gateway/window.ts'
 import type { ObservationMessage, Seen } from '../../src/gateway/observation.ts'
 import { bodySeen } from '../../src/gateway/seen-ends.ts'
@@ -72,6 +73,19 @@ it('calls of many messages are booked at once, and a message that comes twice is
   expect(await counted(id)).toEqual([2, 1])
   await delivered([packed([seen(asked(5))])])
   expect(await counted(id)).toEqual([3, 1])
+})
+
+it('sealed messages are booked like those of before, and one that does not open is dropped', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  const sealed = sealedMessage(packed([seen(body)]), bindings)
+  const foreign = sealedMessage(packed([seen(body)]), { ADMIN_KEY: 'the key of another deployment' })
+  const both = await delivered([sealed, foreign, packed([seen(body)])])
+  expect(both).toMatchObject({ outcome: 'ok', retryMessages: [] })
+  expect(both.explicitAcks).toHaveLength(3)
+  expect(await counted(id)).toEqual([2, 0])
+  await delivered([sealed], 2)
+  expect(await counted(id)).toEqual([2, 0])
 })
 
 it('a late message moves no clock back', async () => {

@@ -18,12 +18,16 @@ export interface RawWorkerd {
   stop: () => Promise<void>
 }
 
-/** Starts the Worker with these variables. Messages to its queues are sent to `queues` by POST, or nowhere. */
-export async function rawWorkerd(vars: Record<string, string>, queues?: string): Promise<RawWorkerd> {
+/**
+ * Starts the Worker with these variables. Messages to its queues are sent to `queues` by POST, or nowhere. `around`: a module that exports what the
+ * Worker exports, which it imports from `./worker.js`.
+ */
+export async function rawWorkerd(vars: Record<string, string>, queues?: string, around?: string): Promise<RawWorkerd> {
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-raw-'))
   bundle(folder)
   mkdirSync(join(folder, 'state'))
   const port = await freePort()
+  if (around !== undefined) writeFileSync(join(folder, 'bundle/around.js'), around)
   writeFileSync(join(folder, 'config.capnp'), configOf(folder, port, vars, queues))
   const workerd = join(dirname(createRequire(import.meta.url).resolve('workerd/package.json')), 'bin/workerd')
   const child = spawn(process.execPath, [workerd, 'serve', 'config.capnp', '--experimental'], {
@@ -68,9 +72,12 @@ function bundle(folder: string): void {
 function configOf(folder: string, port: number, vars: Record<string, string>, queues?: string): string {
   const taken =
     queues === undefined ? 'new Response()' : `fetch('${queues}', { method: 'POST', body: event.request.body })`
-  const texts = readdirSync(join(folder, 'bundle')).filter((name) => name.endsWith('.html'))
+  const files = readdirSync(join(folder, 'bundle'))
+  const texts = files.filter((name) => name.endsWith('.html'))
   const modules = [
-    '(name = "worker.js", esModule = embed "bundle/worker.js")',
+    ...['around.js', 'worker.js']
+      .filter((name) => files.includes(name))
+      .map((name) => `(name = "${name}", esModule = embed "bundle/${name}")`),
     ...texts.map((name) => `(name = "${name}", text = embed "bundle/${name}")`),
   ]
   const bindings = [

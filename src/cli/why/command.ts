@@ -8,7 +8,7 @@ import { CONFIDENT } from '../../core/diagnosis/verdicts.ts'
 import { makers } from '../../providers/registry.ts'
 import { printable, UsageError, wantsColours } from '../shell.ts'
 import type { Shell } from '../shell.ts'
-import { readFile } from './files.ts'
+import { readFile, withModel } from './files.ts'
 import type { Call } from './files.ts'
 import { verdictText } from './text.ts'
 
@@ -18,10 +18,11 @@ const HELP = `pilotlight why BEFORE [AFTER] [options]
 
 Says why the request AFTER did not read the prompt cache that BEFORE had filled. Sends nothing.
 A file is a provider's request body, an object with "request", "usage" and "started_at", a HAR entry or file, or - for
-standard input. One file alone holds both: { "before": …, "after": … }, a HAR file (its last two requests), or a
-transcript in JSON lines, such as Claude Code's. A transcript has no bodies: its calls are judged by usage and clock.
+standard input. One file alone holds both: { "before": …, "after": … }, a HAR file (the last two calls to
+one host), or a transcript in JSON lines, such as Claude Code's. A transcript has no bodies: its calls are judged by usage and clock.
 
   --provider NAME  provider of the requests, if the bodies do not show it
+  --model NAME     model of bodies that name none, as at Gemini and Bedrock
   --json           one JSON object on stdout
 
 Exit code: 0 no miss, 1 a miss, 2 not known, 64 wrong usage. docs/misses.md explains each verdict.
@@ -50,6 +51,7 @@ async function asked(shell: Shell): Promise<number> {
     allowPositionals: true,
     options: {
       provider: { type: 'string' },
+      model: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -69,7 +71,8 @@ async function asked(shell: Shell): Promise<number> {
   })
   const [before, after] = requests
   if (before === undefined || after === undefined) throw new UsageError('one request is not enough; give AFTER too')
-  const body = { before: new RawJson(before), after: new RawJson(after) }
+  const { model } = values
+  const body = { before: new RawJson(withModel(before, model)), after: new RawJson(withModel(after, model)) }
   const found = diagnoseRequests(
     { ...body, ...(values.provider === undefined ? {} : { provider: values.provider }) },
     shell.now(),

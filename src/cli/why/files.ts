@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { readFailure } from '../../contract/failure.ts'
 import { member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../core/prompt/json-text.ts'
+import { modelIn } from '../../usage/address.ts'
 import { framingOf, usageIn } from '../../usage/find.ts'
 import { printable, UsageError } from '../shell.ts'
 
@@ -29,25 +31,59 @@ export function readFile(file: string, text: string): Told {
   const entries = log === undefined ? [root] : list(member(log, 'entries'))
   const isHar = log !== undefined || member(root, 'startedDateTime') !== undefined
   if (!isHar) return { requests: [text] }
-  const requests = entries.flatMap((entry) => harRequest(text, entry))
-  if (requests.length === 0) throw new UsageError(`${printable(file)}: no entry of this HAR has a JSON body`)
-  return { requests }
+  // Programs that record write entries in the order of their ends, or of their pages.
+  const calls = entries.flatMap((entry) => harCall(text, entry)).toSorted((a, b) => a.startedAt - b.startedAt)
+  const last = calls.at(-1)
+  if (last === undefined) throw new UsageError(`${printable(file)}: no entry of this HAR is a call to a model`)
+  return { requests: calls.flatMap(({ origin, told }) => (origin === last.origin ? [told] : [])) }
 }
 
-/** A HAR entry as what is told of a request. Source: the HAR 1.2 specification, checked 2026-12-01. */
-function harRequest(text: string, entry: JsonNode): string[] {
+/** What is told of a request, with a model for a body that names none. */
+export function withModel(text: string, model: string | undefined): string {
+  const root = jsonOf(text)
+  if (model === undefined || root?.type !== 'object') return text
+  const request = member(root, 'request') ?? root
+  if (member(root, 'model') !== undefined || member(request, 'model') !== undefined) return text
+  const said = `"model":${JSON.stringify(model)}`
+  if (root === request && PROMPTS.some((name) => member(root, name) !== undefined)) return `{${said},"request":${text}}`
+  const rest = text.trim().slice(1)
+  return `{${said}${root.members.length === 0 ? '' : ','}${rest}`
+}
+
+interface HarCall {
+  startedAt: number
+  origin: string
+  /** What is told of the request, as JSON. */
+  told: string
+}
+
+/** Members of the bodies of calls to models. */
+const PROMPTS = ['messages', 'input', 'contents']
+/** What counts or embeds a prompt fills no cache. */
+const NO_CALL = /count_?tokens|input_tokens|embed/i
+
+/** A HAR entry as a call to a model, if it is one. Source: the HAR 1.2 specification, checked 2026-12-01. */
+function harCall(text: string, entry: JsonNode): HarCall[] {
   const request = member(entry, 'request')
   const body = stringMember(member(request, 'postData'), 'text')
-  if (stringMember(request, 'method') !== 'POST' || body === undefined || !/^\s*\{/.test(body)) return []
+  const address = URL.parse(stringMember(request, 'url') ?? '')
+  if (stringMember(request, 'method') !== 'POST' || body === undefined || NO_CALL.test(address?.pathname ?? ''))
+    return []
+  const root = jsonOf(body)
+  if (root?.type !== 'object' || !PROMPTS.some((name) => member(root, name) !== undefined)) return []
   const answer = member(member(entry, 'response'), 'content')
   const framing = framingOf(stringMember(answer, 'mimeType') ?? '')
   const usage = framing === null ? null : usageIn({ head: answerText(answer), tail: null }, framing)
   const startedAt = Date.parse(stringMember(entry, 'startedDateTime') ?? '')
-  const headers = list(member(request, 'headers')).flatMap((header): [string, string][] => {
-    const [name, value] = [stringMember(header, 'name')?.toLowerCase() ?? '', stringMember(header, 'value') ?? '']
-    // Keys stay in the file.
-    return KEPT_HEADERS.has(name) && value !== '' ? [[name, value]] : []
-  })
+  const sent = list(member(request, 'headers')).map((header): [string, string] => [
+    stringMember(header, 'name')?.toLowerCase() ?? '',
+    stringMember(header, 'value') ?? '',
+  ])
+  // Keys stay in the file.
+  const headers = sent.filter(([name, value]) => KEPT_HEADERS.has(name) && value !== '')
+  const keys = sent.flatMap(([name, value]) => (KEY_HEADERS.has(name) && value !== '' ? [value] : []))
+  const key = [...keys, ...(address?.searchParams.getAll('key') ?? [])].join('\n')
+  const model = member(root, 'model') === undefined ? modelIn(address?.pathname ?? '') : null
   const status = member(member(entry, 'response'), 'status')
   const wait = [member(member(entry, 'timings'), 'send'), member(member(entry, 'timings'), 'wait')]
   const spent = wait
@@ -55,6 +91,8 @@ function harRequest(text: string, entry: JsonNode): string[] {
     .filter((ms) => ms > 0)
   const told = {
     headers: Object.fromEntries(headers),
+    ...(model === null ? {} : { model }),
+    ...(key === '' ? {} : { credential: createHash('sha256').update(key).digest('base64url') }),
     ...(usage === null ? {} : { usage }),
     ...(Number.isNaN(startedAt) ? {} : { started_at: startedAt }),
     ...(Number.isNaN(startedAt) || spent.length === 0
@@ -62,7 +100,13 @@ function harRequest(text: string, entry: JsonNode): string[] {
       : { first_token_at: Math.round(startedAt + spent.reduce((sum, ms) => sum + ms, 0)) }),
     ...(status === undefined ? {} : { status: Number(text.slice(status.start, status.end)) }),
   }
-  return [`{"request":${body},${JSON.stringify(told).slice(1)}`]
+  return [
+    {
+      startedAt: Number.isNaN(startedAt) ? 0 : startedAt,
+      origin: address?.origin ?? '',
+      told: `{"request":${body},${JSON.stringify(told).slice(1)}`,
+    },
+  ]
 }
 
 function answerText(answer: JsonNode | undefined): string {
@@ -78,6 +122,9 @@ const KEPT_HEADERS = new Set([
   'session_id',
   'conversation_id',
 ])
+
+/** Headers with a key. Two are compared by their hash. */
+const KEY_HEADERS = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'])
 
 /** Calls of a session log: JSON lines with a usage and a time. A call that is logged in several lines counts once. */
 function transcriptOf(file: string, text: string): Call[] {

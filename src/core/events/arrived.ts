@@ -9,6 +9,8 @@ import { MINUTE_MS } from '../time/time.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { Finding } from '../prefix/parts.ts'
+import { kindAfter } from '../ledger/request-counts.ts'
+import type { CountedRequest } from '../ledger/request-counts.ts'
 import { isOneShot } from '../prefix/lifetime.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
@@ -59,8 +61,9 @@ export function applyArrivals(
   now: number,
   earliestAt: number,
   { offers, price = null, open = false, unmarked = open, size = {} }: ReportFacts,
-): Transition {
-  if (arrivals.length === 0) return { state: before, rows: [] }
+): Transition & { counted: CountedRequest[] } {
+  const counted: CountedRequest[] = []
+  if (arrivals.length === 0) return { state: before, rows: [], counted }
   let state: PrefixState = before
   const rows: HistoryRow[] = []
   const findings: Finding[] = []
@@ -69,16 +72,23 @@ export function applyArrivals(
   for (const { startedAt, ...request } of sorted) {
     const at = Math.min(now, Math.max(earliestAt, startedAt))
     const after = applyRealRequest(state, { ...request, at }, { offers, price, open, unmarked, now, size })
+    const kind = kindAfter(state.tally, after.state.tally)
+    if (kind !== null) counted.push({ at, kind, usage: request.usage })
     state = after.state
     used ||= after.used
     rows.push(...after.rows)
     findings.push(...(after.findings ?? []))
   }
-  if (!used) return { state, rows }
+  if (!used) return { state, rows, counted }
   state = { ...state, generation: before.generation + 1, probesSinceArrival: 0 }
   rows.push(...retentionRows(before, state, now))
   const resumed = resumeStopped(state, price, now)
-  return { state: resumed.state, rows: [...rows, ...resumed.rows, ...cancelRows(before, state, now)], findings }
+  return {
+    state: resumed.state,
+    rows: [...rows, ...resumed.rows, ...cancelRows(before, state, now)],
+    findings,
+    counted,
+  }
 }
 
 /** Starts a plan again whose stop a real request ends. */

@@ -15,7 +15,7 @@ export interface Barrier {
 export const NO_BARRIER: Barrier = { leader: null, readableUntil: null }
 
 /** Time for which an entry of unknown retention counts as readable. */
-const UNKNOWN_RETENTION_MS = 60_000
+export const UNKNOWN_RETENTION_MS = 60_000
 
 /** What a caller has to do. `until` of `ready`: end of the entry, null where it is not cached. */
 export type BarrierStep =

@@ -1,4 +1,5 @@
 import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
+import { STAT_HOURS_MS } from './records/day.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'
@@ -12,6 +13,8 @@ const JOB_MS = 7 * DAY_MS
 /** A prefix that is due for this long has neither slot nor claim. */
 const UNSCHEDULED_MS = 10 * MINUTE_MS
 const LEDGER_DAYS_MS = 400 * DAY_MS
+
+const dayStart = (at: number): number => Math.floor(at / DAY_MS) * DAY_MS
 
 /** Rolls up rows that are older than a week, by the hour. */
 export function rollUp({ history }: RegistryStore, now: number): void {
@@ -36,6 +39,7 @@ export function age(store: RegistryStore, caches: ManagedCacheStore, idempotency
     if (store.settings()?.learn === 'off') store.passedCalls.drop()
     else store.passedCalls.drop(now - HISTORY_MS)
     store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
+    store.stats.age(dayStart(now - STAT_HOURS_MS), dayStart(now - LEDGER_DAYS_MS))
     store.prefixes.departed.drop(dayOf(now))
     // Only a defect can leave a due prefix unscheduled; this repairs it within a day.
     for (const k of store.states.forgotten(now - UNSCHEDULED_MS, 10_000)) store.slots.hint(k, now)

@@ -1,8 +1,9 @@
 import { agentNames } from '../agents.ts'
 import { presentedKeys } from '../keys.ts'
-import { LEARN, nameIn, orderOf } from '../learning/learner.ts'
+import { orderOf } from '../learning/learner.ts'
 import type { LearnPorts } from '../learning/learner.ts'
 import { namedSession } from '../learning/lesson.ts'
+import { forbidsLearning, labelIn } from '../request/own-headers.ts'
 import { Recent } from '../learning/recent.ts'
 import { SUBSCRIPTION } from '../seen-ends.ts'
 import type { Called, Reading } from '../seen-ends.ts'
@@ -33,7 +34,7 @@ export async function sketchedCall(
   ports: LearnPorts,
 ): Promise<CallFacts | null> {
   const { headers, credential } = called
-  if (headers.get(LEARN)?.trim() === 'off') return null
+  if (forbidsLearning(headers)) return null
   const order = await orderOf(account, ports)
   if (order === null || order.learn === 'off') return null
   try {
@@ -68,7 +69,7 @@ function factsOfCall(
   const question = sketch.blocks.find(({ kind }) => kind !== 's' && kind !== 'd')
   const system = outline.blocks[sketch.blocks.findIndex(({ kind }) => kind === 's')]
   const beginning = system === undefined ? null : (textOf(system.node) ?? system.tokens)
-  const name = nameIn(headers)
+  const { name } = labelIn(headers)
   const own = isOwnKey ? presentedKeys(headers, new URL(url).search) : []
   const { retentions } = factsOf(card.id, outline.model, clock.now())
   return {

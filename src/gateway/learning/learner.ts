@@ -1,6 +1,4 @@
-import { TEXT_RULES } from '../../core/lint/text-rules.ts'
-import { Failure, readFailure } from '../../contract/failure.ts'
-import { label } from '../../contract/scalars.ts'
+import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import { member, readJson } from '../../core/prompt/json-text.ts'
 import type { Block } from '../../providers/prefix/blocks.ts'
 import { passedRegistration } from '../../registration/by-use/passed-body.ts'
@@ -11,14 +9,11 @@ import type { Vars } from '../../runtime/env.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { candidateId, sha256 } from '../../runtime/ids.ts'
 import type { SeenLesson } from '../observation.ts'
+import { forbidsLearning, labelIn, NAME } from '../request/own-headers.ts'
 import { SUBSCRIPTION } from '../seen-ends.ts'
 import type { Called, Reading } from '../seen-ends.ts'
 import { lessonOf } from './lesson.ts'
 import { Recent } from './recent.ts'
-
-/** Headers of a call: a label for its prefix, and `off` where nothing is to be learned from it. */
-const NAME = 'x-pilotlight-name'
-export const LEARN = 'x-pilotlight-learn'
 
 /** Real time for which an isolate takes what an account wishes without asking again. */
 const ORDER_MS = 10_000
@@ -61,6 +56,11 @@ export function knowsPrefixesOf(account: string, { clock }: Pick<LearnPorts, 'cl
   return accounts.get(account, clock.realAt(clock.now())) === true
 }
 
+/** Notes that an account has prefixes. */
+export function knowsPrefixes(account: string, clock: Clock): void {
+  accounts.set(account, true, clock.realAt(clock.now()))
+}
+
 /** The registered prefix that a body begins with, where this isolate knows it. */
 export function knownPrefix(
   account: string,
@@ -89,10 +89,13 @@ export async function planned(
   ports: LearnPorts,
 ): Promise<Plan> {
   const { headers, text, credential } = called
-  if (headers.get(LEARN)?.trim() === 'off' || credential === SUBSCRIPTION || isRepeated(account, called, ports.clock))
+  if (forbidsLearning(headers) || credential === SUBSCRIPTION || isRepeated(account, called, ports.clock))
     return NOTHING
   const order = await orderOf(account, ports)
   if (order === null || order.learn === 'off' || asksForNothing(text)) return NOTHING
+  const { fault } = labelIn(headers)
+  if (fault !== null)
+    await refused(account, called.provider, null, invalid(NAME, `is ignored, because ${fault}`), ports)
   const lesson = lessonOf(reading, headers)
   const wish = wishOf(account, called, reading, order, ports)
   if (wish === null) return { lesson, register: null }
@@ -138,7 +141,7 @@ export async function registered(account: string, given: PassedBody, ports: Lear
     if (done === null) return false
     const now = ports.clock.realAt(ports.clock.now())
     if (done.entry !== null) known.set(`${account} ${done.entry}`, { id: done.id, name }, now)
-    accounts.set(account, true, now)
+    knowsPrefixes(account, ports.clock)
     return done.booked
   } catch (thrown) {
     await refused(account, provider, name, thrown, ports)
@@ -164,7 +167,7 @@ function wishOf(
   order: LearningOrder,
   { clock }: LearnPorts,
 ): Wish | null {
-  const name = nameIn(headers)
+  const { name } = labelIn(headers)
   if (name !== null || order.learn === 'register') {
     const entries = body.ends.map(({ entry }) => entry)
     return knownEntry(account, entries, name, clock) === undefined
@@ -179,15 +182,6 @@ function wishOf(
     if (found !== undefined) return { name: found.name, candidate: found.id, end: block, entry }
   }
   return null
-}
-
-/** Keys, which a client may put where a label belongs: labels are stored and shown. */
-const SECRETS = [/\bplk_/, ...TEXT_RULES.filter(({ cause }) => cause === 'secret').map(({ pattern }) => pattern)]
-
-/** The label of a call; null: none, or none that a prefix can have. */
-export function nameIn(headers: Headers): string | null {
-  const name = headers.get(NAME)?.trim() ?? ''
-  return label.safeParse(name).success && SECRETS.every((one) => name.search(one) === -1) ? name : null
 }
 
 function isRepeated(account: string, { headers, text }: Called, clock: Clock): boolean {

@@ -2,6 +2,7 @@ import { member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import { shortHash } from '../../providers/prefix/outline.ts'
 import type { Outline } from '../../providers/prefix/outline.ts'
 import { entryModel } from '../../providers/registry.ts'
+import { agentNameIn } from '../agents.ts'
 import type { SeenLesson } from '../observation.ts'
 import type { Reading } from '../seen-ends.ts'
 
@@ -52,7 +53,7 @@ export function cutsOf({ blocks }: Pick<Outline, 'blocks'>): number[] {
 
 /** The session as a header or the body names it; null: neither does. */
 export function namedSession(text: string, headers: Headers): string | null {
-  const named = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value !== null && value !== '')
+  const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
   return named ?? stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id') ?? null
 }
 

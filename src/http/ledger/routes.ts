@@ -7,20 +7,15 @@ import { account } from '../server/auth.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
+import { daysOf, ENTRY_DAYS, utcDay } from '../server/days.ts'
 import { DAY_MS, dayOf } from '../../core/time/time.ts'
 import { EMPTY_DAY } from '../../durable/registry/records/day.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 import { iso, money } from '../present/format.ts'
 
-/** Days for which single entries are kept: today and the six before it. */
-export const ENTRY_DAYS = 7
-export const LEDGER_DAYS = 400
-
-const day = z.iso.date({ error: 'must be a UTC day, such as 2026-11-21' })
-
 export const ledgerQuery = z.strictObject({
-  from: day.optional().meta({ description: 'The first UTC day; six days before `to` when absent.' }),
-  to: day.optional().meta({ description: 'The last UTC day; today when absent.' }),
+  from: utcDay.optional().meta({ description: 'The first UTC day; six days before `to` when absent.' }),
+  to: utcDay.optional().meta({ description: 'The last UTC day; today when absent.' }),
   group: z
     .enum(['day', 'prefix'], { error: 'must be day or prefix; if absent, every entry is listed' })
     .optional()
@@ -29,7 +24,7 @@ export const ledgerQuery = z.strictObject({
   limit: limit(200, 1_000),
 })
 
-const dayPlace = z.strictObject({ day })
+const dayPlace = z.strictObject({ day: utcDay })
 const prefixPlace = z.strictObject({ before: z.int().min(0) })
 const entryPlace = z.union([
   z.strictObject({ in: z.literal('prefixes'), k: z.int().min(0), at: z.number(), shown: z.int().min(0) }),
@@ -73,19 +68,12 @@ function spanOf(
   group: 'day' | 'prefix' | undefined,
   now: number,
 ): { from: string; to: string; span: Span } {
-  const last = to ?? dayOf(now)
-  const untilAt = Date.parse(last) + DAY_MS
-  const first = from ?? dayOf(untilAt - ENTRY_DAYS * DAY_MS)
-  const fromAt = Date.parse(first)
-  if (fromAt >= untilAt) throw invalid('from', 'must not be later than to')
-  if (untilAt - fromAt > LEDGER_DAYS * DAY_MS) {
-    throw invalid('from', `must be at most ${LEDGER_DAYS} days before the end`)
-  }
+  const days = daysOf(from, to, now)
   const oldest = dayOf(now - (ENTRY_DAYS - 1) * DAY_MS)
-  if (group === undefined && first < oldest) {
+  if (group === undefined && days.from < oldest) {
     throw invalid('from', `single entries exist only since ${oldest}; group=day and group=prefix reach further back`)
   }
-  return { from: first, to: last, span: { fromAt, untilAt } }
+  return days
 }
 
 export function sumJson(days: readonly DayTotals[]) {

@@ -111,6 +111,7 @@ export const observations = router().post('/observations', account, idempotent, 
       const body = bodies[index] ?? null
       return prefixId !== null || failure !== null || body === null || 'kind' in body ? null : body
     }),
+    given,
   )
   const groups = new Map<string, Arrival[]>()
   readings.forEach(({ prefixId, arrival }, index) => {
@@ -196,12 +197,23 @@ async function prefixesOf(
 }
 
 /** Why each body belongs to no prefix; null where there is nothing to say. Counts them. */
-async function reasonsOf(c: Call, bodies: readonly (ObservedBody | null)[]): Promise<(UnmatchedReason | null)[]> {
+async function reasonsOf(
+  c: Call,
+  bodies: readonly (ObservedBody | null)[],
+  given: Given,
+): Promise<(UnmatchedReason | null)[]> {
   const unmatched = bodies.filter((body) => body !== null)
   const said = await unmatchedReasons(c, unmatched)
   const counts: Record<string, number> = {}
   for (const one of said) if (one !== null) counts[one.reason] = (counts[one.reason] ?? 0) + 1
-  if (Object.keys(counts).length > 0) await orOlder('countUnmatched', registryOf(c).countUnmatched(counts), undefined)
+  const requests = bodies.flatMap((body, index) => {
+    const one = given[index]
+    if (body === null || one === undefined) return []
+    const usage = attempt(() => usageOf(body.card.id, one.usage, `[${index}].usage`))
+    const { card, outline } = body
+    return [{ provider: card.id, model: outline.model, at: one.started_at, usage: 'kind' in usage ? NO_COUNTS : usage }]
+  })
+  if (requests.length > 0) await orOlder('countUnmatched', registryOf(c).countUnmatched(counts, requests), undefined)
   return bodies.map((body) => (body === null ? null : (said[unmatched.indexOf(body)] ?? null)))
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from '../../contract/failure.ts'
 import { prefixDiagnoseBody } from '../../contract/diagnosis.ts'
-import { diagnosePrefix } from '../../diagnosis/diagnose.ts'
+import { diagnosePrefix } from '../../diagnosis/diagnose-prefix.ts'
 import type { DiagnosisJson } from '../../diagnosis/diagnose.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import { withMarkers } from '../../providers/prefix/with-markers.ts'

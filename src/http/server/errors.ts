@@ -19,12 +19,18 @@ export function errorBody(failure: FailureValue, requestId: string): ErrorBody {
   return { error: detail === undefined ? error : { ...error, detail } }
 }
 
+/** Headers of the answer to a failure: how to authenticate, and when to come again. */
+export function failureHeaders({ kind, detail }: FailureValue): Record<string, string> {
+  const wait = detail?.['retry_after_seconds']
+  return {
+    ...(FAILURES[kind].status === 401 ? { 'www-authenticate': 'Bearer realm="pilotlight"' } : {}),
+    ...(typeof wait === 'number' ? { 'retry-after': String(Math.max(1, Math.ceil(wait))) } : {}),
+  }
+}
+
 export function answerFailure(c: Call, failure: FailureValue): Response {
-  const { status } = FAILURES[failure.kind]
-  if (status === 401) c.header('www-authenticate', 'Bearer realm="pilotlight"')
-  const wait = failure.detail?.['retry_after_seconds']
-  if (typeof wait === 'number') c.header('retry-after', String(Math.max(1, Math.ceil(wait))))
-  return c.json(errorBody(failure, c.var.requestId ?? ''), status)
+  for (const [name, value] of Object.entries(failureHeaders(failure))) c.header(name, value)
+  return c.json(errorBody(failure, c.var.requestId ?? ''), FAILURES[failure.kind].status)
 }
 
 /** Answers anything that was thrown. An error that is no `Failure` becomes `internal`; its text is neither shown nor logged, because it may quote a prompt. */

@@ -118,7 +118,7 @@ function commonHeads(ours: Outline, theirs: Outline): number {
 }
 
 /** A body without the values that its provider never compares. */
-function plain({ notCompared }: Card, request: NativeRequest): NativeRequest {
+export function plain({ notCompared }: Card, request: NativeRequest): NativeRequest {
   if (notCompared === undefined) return request
   return { ...request, text: notCompared.reduce((text, pattern) => text.replaceAll(pattern, ''), request.text) }
 }

@@ -54,6 +54,7 @@ export function passedRegistration(
     ...(region === null ? {} : { region }),
     placeOf: (card) => placeOf(card, vars, region ?? undefined),
     lint: order.lint === 'refuse' ? 'refuse' : null,
+    aboutSecrets: ABOUT_SECRETS,
   })
   const registration = registrationOf(preparation)
   if (!isOwnKey) return registration
@@ -72,6 +73,10 @@ function cacheAt({ place: { item, part } }: Block): NonNullable<WarmBody['cache'
   const point = part === null ? { item_end: item } : { part_end: [item, part] as [number, number] }
   return { mode: 'best_effort', strategy: { explicit: [point] } }
 }
+
+/** A call that passes can say nothing of lint. */
+const ABOUT_SECRETS =
+  'Nothing of this body was stored. Take the secret out of the prompt, or register the body yourself: POST /warm with "lint": "advice".'
 
 const OWN: Advice = {
   cause: 'own_key',

@@ -81,6 +81,7 @@ describe('pilotlight why', () => {
       timings: { send: 1, wait: 900, receive: 10 },
       request: {
         method: 'POST',
+        url: 'https://api.anthropic.com/v1/messages',
         headers: [{ name: 'x-api-key', value: 'sk-ant-api03-secret' }],
         postData: { text: JSON.stringify(body(clock)) },
       },
@@ -96,6 +97,59 @@ describe('pilotlight why', () => {
     expect(code).toBe(1)
     expect(JSON.parse(out)).toMatchObject({ verdict: 'clock_in_prefix', lost_tokens: 5_000 })
     expect(out).not.toContain('secret')
+  })
+
+  it('takes of a HAR file the last two calls to one host, in the order of their beginnings', async () => {
+    const url = 'https://generativelanguage.googleapis.com/v1beta/models/gemini-3.5-flash'
+    const gemini = (clock: string) => ({
+      systemInstruction: { parts: [{ text: `Time: ${clock}\n${RULES}` }] },
+      contents: [{ role: 'user', parts: [{ text: 'Which tent?' }] }],
+    })
+    const entry = (at: string, address: string, sent: unknown, key = 'one') => ({
+      startedDateTime: `2026-11-30T${at}Z`,
+      request: {
+        method: 'POST',
+        url: address,
+        headers: [{ name: 'X-Goog-Api-Key', value: `secret-${key}` }],
+        postData: { text: JSON.stringify(sent) },
+      },
+      response: { status: 200, content: { mimeType: 'application/json', text: '{}' } },
+    })
+    const call = (clock: string, key?: string, at = clock) => entry(at, `${url}:generateContent`, gemini(clock), key)
+    const others = [
+      entry('10:41:09', `${url}:countTokens`, gemini('10:41:09')),
+      entry('10:41:10', 'https://metrics.example/events', { events: [] }),
+      entry('10:41:11', 'https://api.anthropic.com/v1/messages', body('10:41:11')),
+    ]
+    const har = (...entries: unknown[]) => file('many.har', { log: { entries } })
+    const { code, out } = await run(['why', har(call('10:42:07'), ...others, call('10:41:07')), '--json'])
+    expect(code).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({
+      verdict: 'clock_in_prefix',
+      first_difference: { before: 'Time: 10:41:07⏎'.replace('⏎', '\n') + RULES.slice(0, 24) + '…' },
+    })
+    const keys = await run(['why', har(call('10:41:07'), call('10:41:07', 'two', '10:43:07')), '--json'])
+    expect(JSON.parse(keys.out)).toMatchObject({ verdict: 'credential_changed' })
+    expect(keys.out).not.toContain('secret')
+    expect(await run(['why', har(others[1])])).toMatchObject({
+      code: 64,
+      said: expect.stringContaining('no entry of this HAR is a call to a model'),
+    })
+  })
+
+  it('takes the model of bodies that name none from --model', async () => {
+    const gemini = (clock: string) => ({
+      systemInstruction: { parts: [{ text: `Time: ${clock}\n${RULES}` }] },
+      contents: [{ role: 'user', parts: [{ text: 'Which tent?' }] }],
+    })
+    const [bare, told] = [
+      file('bare.json', gemini('10:41:07')),
+      file('told.json', { request: gemini('10:42:07'), started_at: '2026-11-30T10:42:07Z' }),
+    ]
+    expect(await run(['why', bare, told])).toMatchObject({ code: 64, said: expect.stringContaining('model') })
+    const { code, out } = await run(['why', bare, told, '--model', 'gemini-3.5-flash', '--json'])
+    expect(code).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({ verdict: 'clock_in_prefix' })
   })
 
   it('judges a transcript by usage and clock alone, and says so', async () => {

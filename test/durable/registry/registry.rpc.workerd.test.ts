@@ -26,10 +26,10 @@ const NAMES = [
 
 /** Names of this release alone. */
 const NEW_NAMES = [
-  'adopt adoptKillSwitch answer bodyKey close countUnmatched erasePrompts findByLookup grantsFor grantsForCount',
+  'adopt adoptKillSwitch answer askCallBarrier bodyKey close countUnmatched erasePrompts findByLookup grantsFor grantsForCount',
   'handleContents handleNamed handleRegions lifetimes nearest pooled prefixesOfHandles promptsProblem',
-  'registerInPool',
-  'agentsCalled candidates learningOrder observeOnce refuseByUse registerByUse removeCandidate wantCandidate',
+  'registerInPool stats',
+  'agentsCalled candidates learningOrder observeOnce refuseByUse registerByUse removeCandidate reportCallBarrier standing wantCandidate',
 ].flatMap((line) => line.split(' '))
 
 it('a Registry answers the names of the release before, and those of this one', async () => {

@@ -73,13 +73,28 @@ describe('planned', () => {
     expect(entries).toContain(registration?.lookups?.[0])
   })
 
-  it.each([`plk_acme_${'0'.repeat(12)}`, `sk-${'ant-api03-aB3dE5fG7haB3dE5fG7haB3dE5fG7h'}`])(
-    'takes no key for a label: nothing is registered under %s',
-    async (key) => {
-      const { plan: made } = await plan({ text: anthropic('key?'), headers: { 'x-pilotlight-name': key } })
-      expect(made.register).toBeNull()
-    },
-  )
+  it.each([
+    [`plk_acme_${'0'.repeat(12)}`, 'looks like a key'],
+    [`sk-${'ant-api03-aB3dE5fG7haB3dE5fG7haB3dE5fG7h'}`, 'looks like a key'],
+    ['x'.repeat(201), 'longer than 200'],
+    ['', 'blank'],
+  ])('takes %s for no label: the account is told, and the call is counted', async (value, why) => {
+    const headers = { 'x-pilotlight-name': value }
+    const { plan: made, refused } = await plan({ text: anthropic('key?'), headers })
+    expect(made.register).toBeNull()
+    expect(made.lesson).not.toBeNull()
+    expect(refused).toMatchObject([
+      { name: null, kind: 'invalid_request', field: 'x-pilotlight-name', message: expect.stringContaining(why) },
+    ])
+    if (value !== '') expect(JSON.stringify(refused)).not.toContain(value)
+    expect((await plan({ text: anthropic('again?'), headers })).refused).toEqual([])
+  })
+
+  it('registers without a label where the account registers everything and a label is none', async () => {
+    const headers = { 'x-pilotlight-name': 'x'.repeat(201) }
+    const { plan: made } = await plan({ text: anthropic('one?'), headers, order: { learn: 'register' } })
+    expect(made.register?.registration.name).toBeNull()
+  })
 
   it('registers every prefix of an account that says so, without a label', async () => {
     const { plan: made } = await plan({ text: anthropic('one?'), order: { learn: 'register' } })
@@ -113,6 +128,9 @@ describe('planned', () => {
     expect(refused).toMatchObject([
       { name: 'agent', kind: 'invalid_request', field: expect.stringContaining('system') },
     ])
+    // A call that passes has no member of its own to send.
+    expect(refused[0]?.message).toMatch(/Nothing of this body was stored\. .*POST \/warm with "lint": "advice"\.$/)
+    expect(refused[0]?.message).not.toContain('all the same')
     expect(JSON.stringify(refused)).not.toContain('aB3dE5fG7h')
     expect((await plan({ text: anthropic('two?', { system }), ...sent })).refused).toEqual([])
   })

@@ -104,6 +104,7 @@ export async function told(player: Player): Promise<void> {
   for (const plan of ['always', 'off', { probes: 3 }, 'auto'])
     await player.post(`${path}/preview`, { keep_warm: { plan } })
   await player.post(`${path}/preview`, {})
+  await player.post(`${path}/diagnose`, {})
   await player.get(path)
   await player.get(`${path}/history`)
   await player.get(`${path}/history?type=arrival`)

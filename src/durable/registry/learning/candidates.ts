@@ -2,6 +2,7 @@ import { Failure } from '../../../contract/failure.ts'
 import { afterSightings, distinct, weightAt } from '../../../core/candidates/candidate.ts'
 import type { Candidate, Sighting } from '../../../core/candidates/candidate.ts'
 import { judged } from '../../../core/candidates/judgement.ts'
+import { countUnregistered } from '../ledger/request-counts.ts'
 import { candidateId, newKeySeed } from '../../../runtime/ids.ts'
 import type { LearningOrder, Lesson, RefusedByUse } from '../../../registration/by-use/lesson.ts'
 import type { Lookup } from '../../../registration/lookup.ts'
@@ -29,6 +30,7 @@ export class Candidates {
   /** Counts what calls began with, in one write. Nothing where the account has it off. */
   learn(lessons: readonly Lesson[], now: number): void {
     if (lessons.length === 0 || this.#learns === 'off') return
+    countUnregistered(this.#store.stats, lessons, now)
     const idOf = idsWith(this.#salt())
     const sightings = sampled(lessons).flatMap((lesson) => sightingsOf(lesson, idOf))
     this.#store.candidates.save({ all: afterSightings(this.#store.candidates.all(), sightings, now) })

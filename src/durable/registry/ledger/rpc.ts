@@ -4,6 +4,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import type { AccountSettings } from '../records/account.ts'
 import type { DayTotals } from '../records/day.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../records/ledger.ts'
+import type { StatQuery, StatSum } from '../records/day.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { BotCallBegun, BotCallEnded, BotCallLedger } from './bot-calls.ts'
@@ -37,6 +38,12 @@ export class LedgerRpc {
   /** The arms of the holdout, by UTC day. */
   trials(): { day: string; arms: Arms }[] {
     return this.#store.trials.all()
+  }
+
+  /** Sums of what real requests read, `limit` groups behind the first `skip`, and of all of them. */
+  stats(query: StatQuery, skip: number, limit: number): { sums: StatSum[]; all: StatSum | null } {
+    const { stats } = this.#store
+    return { sums: stats.sums(query, skip, limit), all: stats.sums({ ...query, by: [] }, 0, 1)[0] ?? null }
   }
 
   ledgerSums(span: Span, before: number | null, limit: number): { sums: PrefixSum[]; cursor: number | null } {

@@ -26,6 +26,7 @@ import { viewOf } from './view.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { isUnmarked, retentionInForce, factsModelOf } from '../../../registration/record.ts'
+import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 
@@ -254,8 +255,9 @@ export class Registrar {
     this.#scheduler.replanInTurn(k, now, (state) => applyFactsChanged(state, { offer, hasMoved }, now))
   }
 
-  viewByKey(k: number, now: number): PrefixView {
-    const state = this.#store.states.load(k)
+  /** A prefix as it is read now. `as`: in another state than the stored one. */
+  viewByKey(k: number, now: number, as?: PrefixState): PrefixView {
+    const state = as ?? this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
     return viewOf({ k, record, state }, this.#scheduler, this.#ports, now)

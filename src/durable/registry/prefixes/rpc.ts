@@ -13,6 +13,8 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { PassedCall } from '../../../registration/misses/passed-call.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
+import { countUnregistered } from '../ledger/request-counts.ts'
+import type { UnmatchedRequest } from '../ledger/request-counts.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import { GroupCommit } from '../../group-commit.ts'
 import { freshOf } from './observed-message.ts'
@@ -206,12 +208,14 @@ export class PrefixRpc {
     return sought.map((one) => this.#ports.lookup.nearest(one))
   }
 
-  /** Counts observations that belong to no prefix, by reason. */
-  countUnmatched(reasons: Record<string, number>): void {
+  /** Counts observations that belong to no prefix, by reason, and what they read. */
+  countUnmatched(reasons: Record<string, number>, requests: UnmatchedRequest[] = []): void {
+    const now = this.#clock.now()
     this.#store.transaction(() => {
-      const totals = new Totals(this.#store, this.#clock.now())
+      const totals = new Totals(this.#store, now)
       totals.unmatched(reasons)
       totals.save()
+      countUnregistered(this.#store.stats, requests, now)
     })
   }
 

@@ -2,6 +2,7 @@ import { applyArrivals, flushTally } from '../../../core/events/arrived.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import type { Known } from '../../../core/cache/belief.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
+import { countRequests } from '../ledger/request-counts.ts'
 import { leadMs } from '../../../core/time/latency.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
@@ -159,6 +160,12 @@ export class ProbeScheduler {
       )
       for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
+      const { name, version, provider } = record
+      countRequests(
+        this.#store.stats,
+        { name, version: name === null ? 0 : version, provider, model: record.model },
+        change.counted,
+      )
       drainOlders(this.#planning, k, next.state, now)
       return true
     })

@@ -1,3 +1,6 @@
+import { DAY_MS } from '../../../core/time/time.ts'
+import type { RequestCounts } from '../../../core/ledger/request-counts.ts'
+
 /** Totals of what was booked on one UTC day. */
 export interface DayTotals {
   calls: number
@@ -43,4 +46,46 @@ export const EMPTY_DAY: DayTotals = {
   hits: 0,
   misses: 0,
   cachedTokens: 0,
+}
+
+/** Counts of requests are kept by the hour for this long, then by the day. */
+export const STAT_HOURS_MS = 14 * DAY_MS
+
+/** What counts of requests are kept apart by. */
+export interface StatKey {
+  /** Start of the hour, or of the day where hours are no longer kept (epoch ms). */
+  at: number
+  /** Name of the prefix; null: it has none, or the request belongs to none. */
+  name: string | null
+  /** Version under the name; 0 without a name. */
+  version: number
+  provider: string
+  model: string
+}
+
+export interface StatRow extends StatKey {
+  counts: RequestCounts
+}
+
+export const STAT_GROUPS = ['hour', 'day', 'name', 'version', 'provider', 'model'] as const
+export type StatGroup = (typeof STAT_GROUPS)[number]
+
+/** What is asked. The span begins with `fromAt` and ends before `untilAt`. */
+export interface StatQuery {
+  fromAt: number
+  untilAt: number
+  by: readonly StatGroup[]
+  name?: string | undefined
+  provider?: string | undefined
+  model?: string | undefined
+}
+
+/** Sums of one group. Members that are not grouped by are null. */
+export interface StatSum {
+  at: number | null
+  name: string | null
+  version: number | null
+  provider: string | null
+  model: string | null
+  counts: RequestCounts
 }

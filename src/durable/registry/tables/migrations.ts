@@ -128,6 +128,13 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Which prefix the calls of an agent used last, and who waits for it: hashes of names.
   ['CREATE TABLE agent (id TEXT PRIMARY KEY, prefix TEXT, parent TEXT, at INTEGER NOT NULL) WITHOUT ROWID'],
+  // What real requests read, by the hour; by the day where it is old.
+  [
+    `CREATE TABLE stat (at INTEGER NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+      requests INTEGER NOT NULL, hits INTEGER NOT NULL, misses INTEGER NOT NULL, unknown INTEGER NOT NULL, counted INTEGER NOT NULL,
+      input_tokens INTEGER NOT NULL, read_tokens INTEGER NOT NULL, written_tokens INTEGER NOT NULL,
+      PRIMARY KEY (at, name, version, provider, model)) WITHOUT ROWID`,
+  ],
   // The last calls of conversations through the gateway, as hashes and counts; and misses by UTC day, verdict and label.
   [
     'CREATE TABLE passed_call (k INTEGER PRIMARY KEY AUTOINCREMENT, keys TEXT NOT NULL, at INTEGER NOT NULL, calls TEXT NOT NULL)',

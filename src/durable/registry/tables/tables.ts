@@ -22,6 +22,7 @@ import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
+import { StatStore } from './stats.ts'
 import { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
@@ -54,6 +55,7 @@ export class RegistryStore {
   readonly outbox: OutboxStore
   readonly seenMessages: SeenMessageStore
   readonly agents: AgentStore
+  readonly stats: StatStore
   readonly passedCalls: PassedCallStore
   readonly misses: MissStore
   /** Each reads again what memory holds of the tables. */
@@ -83,6 +85,7 @@ export class RegistryStore {
     this.outbox = new OutboxStore(sql)
     this.seenMessages = new SeenMessageStore(sql)
     this.agents = new AgentStore(sql)
+    this.stats = new StatStore(sql)
     this.passedCalls = new PassedCallStore(sql)
     this.misses = new MissStore(sql)
   }

@@ -1,6 +1,6 @@
 import { Failure } from '../../../contract/failure.ts'
 import { barrierStep, withLeader, NO_BARRIER, afterReport } from '../../../core/fan-out/barrier.ts'
-import type { Barrier } from '../../../core/fan-out/barrier.ts'
+import type { Barrier, BarrierStep } from '../../../core/fan-out/barrier.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
@@ -27,10 +27,10 @@ export class Barriers {
     const deadline = this.#clock.now() + waitMs
     for (;;) {
       const now = this.#clock.now()
-      const step = barrierStep(this.#load(k), this.#state(k), this.#scheduler.inFlight(k) !== null, now)
+      const step = this.step(k, now)
       if (step.do === 'lead') {
         const lease = newId('lse')
-        this.#store.barriers.save(k, withLeader(lease, now, leadMs))
+        this.lead(k, lease, now, leadMs)
         return { role: 'leader', lease, until: now + leadMs, why: step.why }
       }
       if (step.do === 'ready' || now >= deadline) {
@@ -41,19 +41,41 @@ export class Barriers {
     }
   }
 
+  /** What a caller at a prefix's barrier has to do. */
+  step(k: number, now: number): BarrierStep {
+    return barrierStep(this.#load(k), this.#state(k), this.#scheduler.inFlight(k) !== null, now)
+  }
+
+  /** Makes the caller with this lease lead. */
+  lead(k: number, lease: string, now: number, leadMs: number): void {
+    this.#store.barriers.save(k, withLeader(lease, now, leadMs))
+  }
+
+  /** Resolves once a prefix's barrier may have changed, or after `realMs` of the machine's clock. */
+  async changed(k: number, realMs: number): Promise<void> {
+    await this.#waiters.wait(k, realMs)
+  }
+
   /** Stores a leader's report. Throws `conflict` where that lease no longer leads. */
   report(k: number, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
-    const next = afterReport(this.#load(k), this.#state(k), lease, outcome)
+    const next = this.reported(k, lease, outcome)
     if (next === null) {
       const text = 'lease: no longer leads, because it has expired or has already reported'
       throw new Failure('conflict', text, { field: 'lease' })
     }
-    this.#store.barriers.save(k, next)
-    this.wake(k)
     if (outcome === 'failed') {
       return { role: 'wait', lease: null, until: null, why: 'the leader gave up; the next caller leads' }
     }
     return { role: 'ready', lease: null, until: next.readableUntil, why: 'the callers that wait are released' }
+  }
+
+  /** Stores a leader's report; null: that lease no longer leads. */
+  reported(k: number, lease: string, outcome: 'readable' | 'failed'): Barrier | null {
+    const next = afterReport(this.#load(k), this.#state(k), lease, outcome)
+    if (next === null) return null
+    this.#store.barriers.save(k, next)
+    this.wake(k)
+    return next
   }
 
   /** Lets the callers that wait at a prefix's barrier check again. */

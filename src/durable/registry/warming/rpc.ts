@@ -1,4 +1,6 @@
 import type { Asked } from '../../../core/cache/required.ts'
+import type { Standing } from '../../../core/cache/standing.ts'
+import type { CallAnswer, CallWish } from '../../../core/fan-out/call-barrier.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Registration } from '../../../registration/registration.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
@@ -7,6 +9,8 @@ import type { Crew, CrewOrder } from '../records/crew.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { BarrierAnswer } from '../records/barrier.ts'
 import type { Barriers } from './barriers.ts'
+import { CallBarriers } from './call-barriers.ts'
+import { standingAt } from './standing.ts'
 import type { Crews } from './crews.ts'
 import type { Fallbacks } from './fallbacks.ts'
 import type { FallbackOrder } from '../records/fallback.ts'
@@ -39,12 +43,14 @@ export class WarmingRpc {
   readonly #store: RegistryStore
   readonly #registrar: Registrar
   readonly #flights: SingleFlight
+  readonly #callBarriers: CallBarriers
 
   constructor(ports: WarmingRpcPorts) {
     this.#ports = ports
     this.#store = ports.store
     this.#registrar = ports.registrar
     this.#flights = ports.flights
+    this.#callBarriers = new CallBarriers(ports.store, ports.barriers, ports.clock)
   }
 
   /**
@@ -144,5 +150,20 @@ export class WarmingRpc {
   /** Reports, for the leader that holds `lease`, how its request ended. */
   reportBarrier(id: string, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
     return this.#ports.barriers.report(this.#registrar.keyOf(id), lease, outcome)
+  }
+
+  /** What is believed of the prefix that a call through the gateway begins with, by the lookups of its body, the longest first. */
+  standing(entries: string[]): Standing | null {
+    return standingAt(entries, this.#store, this.#registrar, this.#ports.clock.now())
+  }
+
+  /** Asks, for a call at the barrier of the gateway, whether it passes or waits. */
+  askCallBarrier(wish: CallWish): Promise<CallAnswer> {
+    return this.#callBarriers.ask(wish)
+  }
+
+  /** Reports whether the answer of the call that holds `lease` began. */
+  reportCallBarrier(lease: string, outcome: 'readable' | 'failed'): void {
+    this.#callBarriers.report(lease, outcome)
   }
 }
