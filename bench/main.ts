@@ -46,8 +46,15 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
     sizes: ['prefixes', 'accounts'],
     load: async () => (await import('./scale/report.ts')).scaleBench,
   },
+  'kill-switch': {
+    about:
+      'the kill switch over 10,000 accounts with due work: what is still sent one second later (a quarter of an hour; see --accounts)',
+    sizes: ['accounts'],
+    load: async () => (await import('./scale/kill-switch.ts')).killSwitchBench,
+  },
   cpu: {
-    about: 'CPU of hostile bodies, from their text to what would be stored, one figure each (under a minute)',
+    about:
+      'CPU of hostile bodies at every route that takes one, from their text to what would be stored (five minutes)',
     load: async () => (await import('./cpu/report.ts')).cpuBench,
   },
   'gateway-cost': {

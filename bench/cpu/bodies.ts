@@ -1,4 +1,4 @@
-import { elsewhere, nearLimits, withDepth } from './more-bodies.ts'
+import { elsewhere, nearLimits, told, withDepth } from './more-bodies.ts'
 import { claude, filledWith, gemini, gpt, keyed, MB, numbered, tool, WORDS } from './parts.ts'
 import type { HostileBody } from './parts.ts'
 
@@ -176,4 +176,5 @@ export function* hostileBodies(): Generator<HostileBody> {
   for (const [name, { provider, request, more }] of Object.entries(nearLimits()))
     yield warm(name, withDepth(JSON.stringify({ provider, request, ...more })))
   yield* elsewhere()
+  yield* told()
 }

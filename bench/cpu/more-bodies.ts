@@ -197,17 +197,17 @@ export function* elsewhere(): Generator<HostileBody> {
   }
   const crew = (agents: unknown[]) => JSON.stringify({ agents })
   yield {
-    name: 'preload: two agents of 3.9 MB',
+    name: 'preload: two agents of 1.9 MB',
     route: 'preload',
-    text: crew(numbered(2, () => ({ provider: 'anthropic', request: words(3.9 * MB) }))),
+    text: crew(numbered(2, () => ({ provider: 'anthropic', request: words(1.9 * MB) }))),
   }
   yield {
-    name: 'preload: 64 agents of 120 KB',
+    name: 'preload: 64 agents of 60 KB',
     route: 'preload',
     text: crew(
       numbered(64, () => ({
         provider: 'openai',
-        request: gpt({ input: [{ role: 'developer', content: filledWith(WORDS, 0.12 * MB) }] }),
+        request: gpt({ input: [{ role: 'developer', content: filledWith(WORDS, 0.06 * MB) }] }),
       })),
     ),
   }
@@ -218,7 +218,7 @@ export function* elsewhere(): Generator<HostileBody> {
       numbered(64, (n) => ({
         provider: 'anthropic',
         model: 'claude-opus-4-8',
-        system: `${filledWith(WORDS, 0.12 * MB)} Agent ${n}.`,
+        system: `${filledWith(WORDS, 0.06 * MB)} Agent ${n}.`,
       })),
     ),
   }
@@ -244,5 +244,48 @@ export function* elsewhere(): Generator<HostileBody> {
         }),
       })),
     ),
+  }
+}
+
+/** Bodies of `POST /diagnose` and `POST /bots`, which are read to their end. */
+export function* told(): Generator<HostileBody> {
+  const words = (bytes: number) => claude({ system: [{ type: 'text', text: filledWith(WORDS, bytes) }] })
+  const turns = (count: number, last: string) =>
+    claude({
+      messages: numbered(count, (n) => ({
+        role: n % 2 === 0 ? 'user' : 'assistant',
+        content: n === count - 1 ? last : 'ja',
+      })),
+    })
+  const pair = (before: unknown, after: unknown, between: unknown[] = []) =>
+    JSON.stringify({ provider: 'anthropic', before: { request: before }, after: { request: after }, between })
+  yield { name: 'diagnose: two of 3.9 MB', route: 'diagnose', text: pair(words(3.9 * MB), words(3.9 * MB - 1)) }
+  yield { name: 'diagnose: two of 7,500 messages', route: 'diagnose', text: pair(turns(7_500, 'a'), turns(7_500, 'b')) }
+  yield {
+    name: 'diagnose: two of 19,000 keys in a tool',
+    route: 'diagnose',
+    text: pair(
+      claude({ tools: tool({ type: 'object', examples: keyed(19_000, 1) }) }),
+      claude({ tools: tool({ type: 'object', examples: keyed(19_000, 2) }) }),
+    ),
+  }
+  yield {
+    name: 'diagnose: twenty of 390 KB',
+    route: 'diagnose',
+    text: pair(
+      words(0.39 * MB),
+      words(0.39 * MB - 1),
+      numbered(18, (n) => ({ request: words(0.39 * MB - n) })),
+    ),
+  }
+  yield {
+    name: 'bots: a system prompt of 600 KB',
+    route: 'bots',
+    text: JSON.stringify({
+      provider: 'anthropic',
+      model: 'claude-opus-5',
+      history_tokens: 200_000,
+      system_prompt: filledWith(WORDS, 0.6 * MB),
+    }),
   }
 }

@@ -6,7 +6,7 @@ export interface HostileBody {
 }
 
 /** Routes that take a provider's body, or many. */
-export type Route = 'warm' | 'render' | 'observations' | 'caches' | 'preload'
+export type Route = 'warm' | 'render' | 'observations' | 'caches' | 'preload' | 'diagnose' | 'bots'
 
 export const MB = 1024 * 1024
 export const WORDS = 'The mill grinds what the farmers bring, and the miller keeps a sixteenth of it for his work. '

@@ -203,6 +203,13 @@ async function accountGrowth(running: Running, sizes: number[], figures: Figure[
       calls: 10,
       work: () => running.call('/_bench/tick'),
     },
+    // The last, because the accounts are told of it afterwards.
+    {
+      name: 'change of facts',
+      how: 'PATCH /providers/anthropic, from the call to its answer; 5 calls',
+      calls: 5,
+      work: (n) => changeFacts(running, n),
+    },
   ]
   return grown(
     running,
@@ -215,6 +222,13 @@ async function accountGrowth(running: Running, sizes: number[], figures: Figure[
     },
     (size) => figures.push(memory(`${size.toLocaleString('en-US')} accounts beside them`)),
   )
+}
+
+async function changeFacts(running: Running, n: number): Promise<void> {
+  const body = JSON.stringify({
+    models: [{ models: ['claude-opus-4-8'], minimum_tokens: 2_000 + (Math.abs(n) % 1_000) }],
+  })
+  await running.call('/providers/anthropic', { method: 'PATCH', body, admin: true })
 }
 
 /** Memory of the larger workerd: the other runs the lab. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import type { ClockVars } from '../../src/runtime/clock.ts'
 import { startLocal } from '../local.ts'
 
 const KEY = 'pilotlight-dev'
@@ -8,16 +9,20 @@ const ADMIN = 'pilotlight-admin'
 export interface Running {
   url: string
   labUrl: string
+  /** Key of the account that the callers are of. */
+  key: string
   /** A call that must succeed; returns the text of its answer. */
   call: (path: string, given?: { method?: string; body?: string; admin?: boolean }) => Promise<string>
   stop: () => Promise<void>
 }
 
-export async function startScale(): Promise<Running> {
-  const lab = await startLocal('test/lab/wrangler.toml', { LAB_LATENCY: 'off' }, '/')
+/** `clock`: the variables of a faster clock, for both; absent: the machine's. */
+export async function startScale(clock: ClockVars = {}): Promise<Running> {
+  const lab = await startLocal('test/lab/wrangler.toml', { ...clock, LAB_LATENCY: 'off' }, '/')
   const worker = await startLocal(
     'bench/scale/wrangler.toml',
     {
+      ...clock,
       ENVIRONMENT: 'development',
       ADMIN_KEY: ADMIN,
       DEV_ACCOUNT_KEY: KEY,
@@ -29,6 +34,7 @@ export async function startScale(): Promise<Running> {
   return {
     url: worker.url,
     labUrl: lab.url,
+    key: KEY,
     call: async (path, { method, body, admin = false } = {}) => {
       const headers = { authorization: `Bearer ${admin ? ADMIN : KEY}`, 'content-type': 'application/json' }
       const given = { method: method ?? (body === undefined ? 'GET' : 'POST'), headers }

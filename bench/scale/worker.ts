@@ -2,6 +2,7 @@ import { warmBody } from '../../src/contract/warm.ts'
 import { parseBody, WARM_RAW } from '../../src/registration/json-body.ts'
 import { prepareWarm, registrationOf } from '../../src/registration/prepare.ts'
 import type { Registration } from '../../src/registration/registration.ts'
+import { clockFrom } from '../../src/runtime/clock.ts'
 import { newId } from '../../src/runtime/ids.ts'
 import type { Environment } from '../../src/runtime/env.ts'
 import { directoryAt } from '../../src/runtime/objects.ts'
@@ -61,17 +62,28 @@ export class Registry extends ShippedRegistry {
         'no',
         newId('job'),
       )
-      const usage = {
-        inputTokens: TOKENS,
-        uncachedTokens: 0,
-        cacheReadTokens: 0,
-        cacheWriteTokens: TOKENS,
-        cacheWriteByRetention: { [template.retention ?? '1h']: TOKENS },
-        outputTokens: 1,
-        reasoningTokens: 0,
-      }
-      await this.observe([{ id: view.record.id, arrivals: [{ startedAt: Date.now(), usage, ttftMs: null }] }])
+      await this.#written(view.record.id, template)
     }
+  }
+
+  /** Registers one prefix, which a real request has just written. Its first keep-alive is due before that lapses. */
+  async keepWarm(template: Registration): Promise<void> {
+    const { view } = await this.register(template, 'no', newId('job'))
+    await this.#written(view.record.id, template)
+  }
+
+  async #written(id: string, { retention }: Registration): Promise<void> {
+    const usage = {
+      inputTokens: TOKENS,
+      uncachedTokens: 0,
+      cacheReadTokens: 0,
+      cacheWriteTokens: TOKENS,
+      cacheWriteByRetention: { [retention ?? '1h']: TOKENS },
+      outputTokens: 1,
+      reasoningTokens: 0,
+    }
+    const startedAt = clockFrom(this.env).now()
+    await this.observe([{ id, arrivals: [{ startedAt, usage, ttftMs: null }] }])
   }
 }
 
@@ -114,11 +126,17 @@ export default {
         await product.scheduled(null as never, env as never)
         return Response.json(null)
       case '/_bench/accounts':
-        await addAccounts(env, number('from'), number('until'))
+        await addAccounts(env, number('from'), number('until'), searchParams.get('idle') === 'true')
         return Response.json(null)
-      case '/_bench/warm':
-        await warmAll(env, templateOf(await request.text()), number('from'), number('until'))
+      case '/_bench/warm': {
+        const template = templateOf(await request.text())
+        const queued = searchParams.get('queued') === 'true'
+        await each(number('from'), number('until'), (n) => {
+          const account = env.REGISTRY.getByName(nameOf(n))
+          return queued ? account.register(template, 'later', newId('job')) : account.keepWarm(template)
+        })
         return Response.json(null)
+      }
       default:
         return new Response('no such door', { status: 404 })
     }
@@ -143,19 +161,15 @@ async function each(from: number, until: number, work: (n: number) => Promise<un
   )
 }
 
-/** Creates accounts as `POST /accounts` does, without its answers. */
-async function addAccounts(env: Doors, from: number, until: number): Promise<void> {
+/** Creates accounts as `POST /accounts` does, without its answers. `idle`: their names alone, so that their objects have never run. */
+async function addAccounts(env: Doors, from: number, until: number, idle: boolean): Promise<void> {
   const directory = directoryAt(env)
   await each(from, until, async (n) => {
     const id = nameOf(n)
     await directory.add(id)
+    if (idle) return
     const revision = await directory.beginChange(id)
     const settings = await env.REGISTRY.getByName(id).configure({ allowedSecrets: [] })
     await directory.endChange(id, revision, JSON.stringify(settings))
   })
-}
-
-/** Registers one prefix in each account and queues its first write. */
-async function warmAll(env: Doors, template: Registration, from: number, until: number): Promise<void> {
-  await each(from, until, (n) => env.REGISTRY.getByName(nameOf(n)).register(template, 'later', newId('job')))
 }

@@ -5,6 +5,9 @@ import { failureAnswer } from './failure-answer.ts'
 import { at, usd } from './values.ts'
 
 export const MOST_AGENTS = 64
+
+/** Bytes of a crew: each agent is prepared, and linted, as a body of its own, and some are prepared twice. */
+export const MOST_CREW_BYTES = 4 * 1024 * 1024
 /** Default number of parallel warms, as in libraries that warm crews in threads. More would only reach the rate limit sooner. */
 export const AT_ONCE = 4
 

@@ -31,6 +31,7 @@ import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
 import { Learned } from './learning/learned.ts'
 import { LearningRpc } from './learning/rpc.ts'
+import { CountRpc } from './ledger/count-rpc.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
@@ -71,6 +72,7 @@ const DELEGATES = {
   warming: WarmingRpc,
   probes: ProbeRpc,
   ledger: LedgerRpc,
+  counts: CountRpc,
   managedCaches: ManagedCacheRpc,
 }
 
@@ -190,6 +192,7 @@ export class Registry extends Delegating {
     const upkept = { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup }
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
     const learned = new Learned(store, this.#scheduler, planning)
+    const grantsForBot = (credential: string) => accountGrants.forBot(credential)
     const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({
@@ -236,11 +239,8 @@ export class Registry extends Delegating {
         bodyCredentials: this.#bodyCredentials,
         settled: (ended) => this.#settled(ended),
       }),
-      ledger: new LedgerRpc({
-        ...shared,
-        botCalls: this.#botCalls,
-        grantsForBot: (credential) => accountGrants.forBot(credential),
-      }),
+      ledger: new LedgerRpc({ ...shared, botCalls: this.#botCalls, grantsForBot }),
+      counts: new CountRpc({ ...shared, grantsForBot, bodyCredentials: this.#bodyCredentials }),
       managedCaches: new ManagedCacheRpc({ ...shared, cacheWaiters: this.#cacheWaiters }),
     }
   }

@@ -23,6 +23,7 @@ import { nextRequestJson } from '../present/next-request.ts'
 import { previewJson } from './preview.ts'
 import { probeJson } from '../present/probe.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
+import { countedIfRefused, uncountedAdvice, withUncounted } from '../warm/count.ts'
 import { judged } from '../warm/judge.ts'
 import { standingRequirement } from '../warm/required.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
@@ -198,7 +199,13 @@ export const prefixes = router()
     const how = background === true ? 'later' : 'now'
     const word = { given, waits: how === 'now' }
     refuseUnpricedAgain(seen, word, clockOf(c).now())
-    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required, isUnpricedAllowed(word))
-    const { view, result } = await judged(c, warmed, null, required)
-    return c.json(warmedJson(view, false, result), result.job === null ? 200 : 202)
+    const begun = () => registryOf(c).warm(id, how, newId('job'), c.var.askedAt, required, isUnpricedAllowed(word))
+    const { warmed, uncounted } = await countedIfRefused(c, seen, begun, how === 'later')
+    try {
+      const { view, result } = await judged(c, warmed, null, required)
+      const json = warmedJson(view, false, result, uncountedAdvice(uncounted))
+      return c.json(json, result.job === null ? 200 : 202)
+    } catch (thrown) {
+      throw withUncounted(thrown, uncounted)
+    }
   })

@@ -83,14 +83,18 @@ async function readBytes(request: Request, tooLarge: boolean): Promise<Uint8Arra
 
 /**
  * Reads a body against a schema. The whole must be JSON without duplicate keys and lone surrogates. Values at `raw` paths keep
- * their exact text; `deep`: how deep such a value may lie. With `empty`, an empty body reads as `{}`.
+ * their exact text; `deep`: how deep such a value may lie. With `empty`, an empty body reads as `{}`. `most`: a limit of bytes below that
+ * of every request, and the field that it is told at.
  */
 export async function readBody<Schema extends z.ZodType>(
   c: Call,
   schema: Schema,
-  options: { raw?: RawPath; deep?: number; empty?: boolean } = {},
+  options: { raw?: RawPath; deep?: number; empty?: boolean; most?: { bytes: number; field: string } } = {},
 ): Promise<z.output<Schema>> {
   const text = await bodyText(c)
+  const { most } = options
+  if (most !== undefined && Buffer.byteLength(text) > most.bytes)
+    throw tooLargeFailure(`The list ${most.field}`, most.bytes, most.field)
   if (options.empty === true && text.trim() === '') return parseWith(schema, {})
   return parseBody(text, schema, options.raw, options.deep)
 }

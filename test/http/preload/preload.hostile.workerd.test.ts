@@ -74,15 +74,23 @@ it('only one of two agents with different contents gets their label', async () =
 
 it('a crew of 64 agents in the largest body is answered, and the account survives', async () => {
   const rules = longText(1)
-  const big = 'x'.repeat(120_000)
+  const big = 'x'.repeat(56_000)
   const agents = crewOf(64, rules).map((agent, index) => ({
     ...agent,
     request: { ...agent.request, system: [{ type: 'text', text: `${rules} ${index} ${big}` }] },
   }))
+  const crew = { background: true, agents, note: '' }
+  const most = 4 * 1024 * 1024
+  const filled = (bytes: number) => ({ ...crew, note: 'n'.repeat(bytes - JSON.stringify(crew).length) })
+  const more = await preload(filled(most + 1))
+  expect(more).toMatchObject({
+    status: 413,
+    json: { error: { kind: 'payload_too_large', detail: { field: 'agents', limit_bytes: most } } },
+  })
+  // One byte less is read to its end: what is wrong is the member that fills it.
+  expect(await preload(filled(most))).toMatchObject({ status: 400, json: { error: { detail: { field: 'note' } } } })
   const answer = await preload({ agents, background: true })
   expect(answer.status).toBe(202)
-  const more = await preload({ agents: agents.map((agent) => ({ ...agent, pad: big })) })
-  expect(more.status).toBe(413)
   expect((await get('/prefixes')).status).toBe(200)
   const job = `/jobs/${pick(answer, 'id')}`
   await expect.poll(async () => (await get(job)).json['status'], { timeout: 50_000 }).toBe('succeeded')

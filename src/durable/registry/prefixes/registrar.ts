@@ -10,6 +10,7 @@ import { lifetimeAfter } from '../../../core/prefix/lifetime.ts'
 import { newState } from '../../../core/prefix/state.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
+import type { Origin } from '../tables/outlooks.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from '../../../registration/registration.ts'
 import type { Registration } from '../../../registration/registration.ts'
@@ -199,7 +200,8 @@ export class Registrar {
 
   /** A page of prefixes: see `listPrefixes`. */
   list(filter: PrefixFilter, cursor: number | null, limit: number, now: number): ReturnType<typeof listPrefixes> {
-    return listPrefixes(this.#store, (k) => this.viewByKey(k, now), filter, cursor, limit)
+    const isGone = (origin: Origin): boolean => this.#scheduler.gone(origin) !== null
+    return listPrefixes(this.#store, (k) => this.viewByKey(k, now), filter, cursor, limit, { now, isGone })
   }
 
   history(id: string, now: number): HistoryRow[] {

@@ -14,7 +14,7 @@ export function viewOf(
   now: number,
 ): PrefixView {
   const kept = state.managed?.cache == null ? null : (keptIn?.(state, now) ?? null)
-  const gone = scheduler.unreachable(record) ?? scheduler.credentialGone(record)
+  const gone = scheduler.gone(record)
   const inHandle = kept === null || (state.managed?.referred ?? 0) === 0 ? null : byHandle(kept)
   const expiringMs = state.retention === null ? 0 : scheduler.leadMs(record.provider, state.retention.ttlMs)
   const believed = (): Belief =>

@@ -223,7 +223,10 @@ export class PlanningContext {
   }
 
   /** Why the credential that wrote a prefix cannot read it: it was deleted, or replaced by another key; null where it can. */
-  credentialGone({ credential, credentialGeneration = 1 }: PrefixRecord): string | null {
+  credentialGone({
+    credential,
+    credentialGeneration = 1,
+  }: Pick<PrefixRecord, 'credential' | 'credentialGeneration'>): string | null {
     const { generationOf } = this.ports
     if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return null
     const current = generationOf(credential)

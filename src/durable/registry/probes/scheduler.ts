@@ -14,6 +14,7 @@ import type { GuardView } from '../records/guard.ts'
 import { Leases } from './leases.ts'
 import type { Ended, Message, Refused } from '../records/claim.ts'
 import type { LifetimeView } from '../records/lifetime.ts'
+import type { Origin } from '../tables/outlooks.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Settlement } from './settlement.ts'
 import { PlanningContext } from './context.ts'
@@ -214,6 +215,11 @@ export class ProbeScheduler {
   /** Why the credential that wrote a prefix cannot read it; null where it can. */
   credentialGone(record: PrefixRecord): string | null {
     return this.#planning.credentialGone(record)
+  }
+
+  /** Why no request reads the entry of a prefix any more; null: one can. */
+  gone(origin: Origin): string | null {
+    return this.#planning.unreachable(origin) ?? this.#planning.credentialGone(origin)
   }
 
   /** Input of a decision about a prefix as it is now; null: the prefix is gone. */

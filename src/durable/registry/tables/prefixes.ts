@@ -6,6 +6,7 @@ import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
 import { DepartedContents } from './departed.ts'
 import type { LookupStore } from './lookups.ts'
+import type { OutlookStore } from './outlooks.ts'
 import type { StateStore } from './states.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
@@ -21,18 +22,20 @@ export class PrefixStore {
   readonly #sql: Sql
   readonly #states: StateStore
   readonly #lookups: LookupStore
+  readonly #outlooks: OutlookStore
   readonly #seals: BodySeals
   readonly departed: DepartedContents
   readonly #cache = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
   /** How many prefixes there are; null: to be counted. Each registration asks, and to count reads a row for each prefix. */
   #count: number | null = null
 
-  constructor(sql: Sql, states: StateStore, lookups: LookupStore, seals: BodySeals) {
+  constructor(sql: Sql, states: StateStore, lookups: LookupStore, outlooks: OutlookStore, seals: BodySeals) {
     this.#sql = sql
     this.#seals = seals
     this.departed = new DepartedContents(sql)
     this.#states = states
     this.#lookups = lookups
+    this.#outlooks = outlooks
   }
 
   /** Empties the copies in memory after a rollback. */
@@ -54,6 +57,7 @@ export class PrefixStore {
     this.#insertBody(row.k, body)
     this.#lookups.add(row.k, record.lookups ?? [])
     this.#cache.set(row.k, record)
+    this.#outlooks.inserted(row.k, record, state)
     if (this.#count !== null) this.#count += 1
     return row.k
   }
@@ -96,6 +100,7 @@ export class PrefixStore {
   saveRecord(k: number, record: PrefixRecord): void {
     this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
     this.#cache.set(k, record)
+    this.#outlooks.recordSaved(k, record)
   }
 
   /** Saves a record whose lookups changed. */

@@ -7,6 +7,7 @@ import { linesOf } from './history-codec.ts'
 import type { HistoryStore } from './history.ts'
 import type { Sql } from '../../sql.ts'
 import type { HoldoutStore } from './holdout.ts'
+import type { OutlookStore } from './outlooks.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 
 /** History rows kept in the tail before they move to a row of `history`. */
@@ -29,6 +30,7 @@ export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
   readonly #trials: HoldoutStore
+  readonly #outlooks: OutlookStore
   readonly #queueAlert: (k: number, stop: Stop) => boolean
   readonly #cache = new RowCache<PrefixState>(STATES_IN_MEMORY)
 
@@ -37,11 +39,13 @@ export class StateStore {
     sql: Sql,
     history: HistoryStore,
     trials: HoldoutStore,
+    outlooks: OutlookStore,
     queueAlert: (k: number, stop: Stop) => boolean = () => false,
   ) {
     this.#sql = sql
     this.#history = history
     this.#trials = trials
+    this.#outlooks = outlooks
     this.#queueAlert = queueAlert
   }
 
@@ -59,6 +63,7 @@ export class StateStore {
     this.#sql.all('DELETE FROM state WHERE k = ?', k)
     for (const list of MARKED_LISTS) this.#sql.all(`DELETE FROM ${list} WHERE k = ?`, k)
     this.#cache.delete(k)
+    this.#outlooks.deleted(k)
   }
 
   load(k: number): PrefixState | null {
@@ -115,6 +120,7 @@ export class StateStore {
     const state = isQueued ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
     const text = JSON.stringify(state)
     this.#cache.set(k, state)
+    this.#outlooks.stateSaved(k, state)
     if (rows.length === 0) {
       this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
       return

@@ -15,6 +15,7 @@ import { LookupStore } from './lookups.ts'
 import { migrate } from '../../migrate.ts'
 import { ModelPoolStore } from './model-pools.ts'
 import { OutboxStore, addToOutbox } from './outbox.ts'
+import { OutlookStore } from './outlooks.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SeenMessageStore } from './seen-messages.ts'
 import { MissStore } from './misses.ts'
@@ -35,6 +36,7 @@ import { REGISTRY_STEPS } from './migrations.ts'
 export class RegistryStore {
   readonly #sql: Sql
   readonly history: HistoryStore
+  readonly outlooks: OutlookStore
   readonly states: StateStore
   readonly prefixes: PrefixStore
   readonly lifetimes: LifetimeStore
@@ -66,12 +68,13 @@ export class RegistryStore {
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
     this.trials = new HoldoutStore(sql)
-    this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
+    this.outlooks = new OutlookStore(sql)
+    this.states = new StateStore(sql, this.history, this.trials, this.outlooks, (k, stop) => this.#queueAlert(k, stop))
     this.lifetimes = new LifetimeStore(sql)
     this.lookups = new LookupStore(sql)
     this.candidates = new CandidateStore(sql)
     this.bodyCredentials = new BodyCredentialStore(sql)
-    this.prefixes = new PrefixStore(sql, this.states, this.lookups, seals)
+    this.prefixes = new PrefixStore(sql, this.states, this.lookups, this.outlooks, seals)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
     this.jobs = new JobStore(sql)
@@ -102,6 +105,7 @@ export class RegistryStore {
     } catch (thrown) {
       this.prefixes.clearCache()
       this.states.clearCache()
+      this.outlooks.clearCache()
       this.claims.clearCache()
       this.candidates.clearCache()
       this.seenMessages.clearCache()
