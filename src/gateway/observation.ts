@@ -2,6 +2,7 @@ import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { AgentsOfCall, Lesson } from '../registration/by-use/lesson.ts'
 import type { Arm } from '../core/ledger/edit-trial.ts'
+import type { CallFacts } from '../registration/misses/passed-call.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Served } from '../core/prefix/served-model.ts'
 
@@ -29,6 +30,10 @@ export interface Seen {
   served?: Served
   /** How long its session lives, by its header or its user agent; absent: not known. */
   lifetime?: Lifetime
+  /** What is remembered of it, to judge it by the call before it; absent: nothing, as its account or its caller wishes. */
+  call?: CallFacts
+  /** It was counted already, when its prefix was registered with it. */
+  booked?: true
   /** Whose call it was, and who waits for it; absent: its headers do not say. */
   agents?: SeenAgents
 }
@@ -89,6 +94,8 @@ export interface PackedCall {
   lives?: Lifetime
   /** Its edit: 1 where it was made, 0 where it was left out to compare; model, session. */
   edit?: [made: 0 | 1, model: string, session: number]
+  call?: CallFacts
+  booked?: true
   /** Its agents, by places in the group's `hashes`, and when it ended. */
   who?: [self: number | null, parent: number | null, endedAt: number]
 }
@@ -104,22 +111,8 @@ const COUNTS = [
 
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
-  const {
-    account,
-    provider,
-    startedAt,
-    usage,
-    ttftMs,
-    ends,
-    routing,
-    handle,
-    again,
-    lesson,
-    lifetime,
-    agents,
-    served,
-    edit,
-  } = seen
+  const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime, agents } = seen
+  const { served, edit, call: facts, booked } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
     tokens: new Map<number, number>(),
@@ -151,6 +144,8 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
     ...(lifetime === undefined ? {} : { lives: lifetime }),
     ...(agents === undefined ? {} : { who: packedAgents(agents, placeOf) }),
+    ...(facts === undefined ? {} : { call: facts }),
+    ...(booked === undefined ? {} : { booked }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
@@ -201,7 +196,23 @@ const BYTES_OF_A_HASH = 34
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
   return calls.map(
-    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who, model, edit }) => ({
+    ({
+      p,
+      at,
+      ttft,
+      counts,
+      by,
+      summed,
+      ends,
+      far = [],
+      routing,
+      handle,
+      again,
+      learn,
+      lives,
+      who,
+      ...more
+    }): Seen => ({
       account,
       provider: p,
       startedAt: at,
@@ -223,17 +234,23 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
       ...(routing === undefined ? {} : { routing }),
       ...(handle === undefined ? {} : { handle }),
       ...(again === true ? { again } : {}),
-      ...(model === undefined ? {} : { served: model === 1 ? true : model }),
-      ...(edit === undefined
+      ...(more.model === undefined ? {} : { served: more.model === 1 ? true : more.model }),
+      ...(more.edit === undefined
         ? {}
         : {
-            edit: { arm: edit[0] === 1 ? ('edited' as const) : ('plain' as const), model: edit[1], session: edit[2] },
+            edit: unpackedEdit(more.edit),
           }),
       ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
       ...(lives === undefined ? {} : { lifetime: lives }),
       ...(who === undefined ? {} : { agents: unpackedAgents(who, hashes) }),
+      ...(more.call === undefined ? {} : { call: more.call }),
+      ...(more.booked === undefined ? {} : { booked: more.booked }),
     }),
   )
+}
+
+function unpackedEdit([made, model, session]: NonNullable<PackedCall['edit']>): SeenEdit {
+  return { arm: made === 1 ? 'edited' : 'plain', model, session }
 }
 
 function unpackedLesson(

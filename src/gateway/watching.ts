@@ -21,6 +21,10 @@ import { readCall } from './seen-ends.ts'
 import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
+import { toldBy } from './diagnosis/told-by-answer.ts'
+import type { ToldByAnswer } from './diagnosis/told-by-answer.ts'
+import { sketchedCall } from './diagnosis/sketched.ts'
+import type { CallFacts } from '../registration/misses/passed-call.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
 import { warmthOf } from './warmth/standings.ts'
 import type { StandingPorts, ToldWarmth } from './warmth/standings.ts'
@@ -95,6 +99,7 @@ export async function watching(
     body: Body
     plan: Plan
     servedBy: (name: string | null) => Served | null
+    call: CallFacts | null
   } | null> => {
     try {
       if ((await whole?.catch(() => null)) === null) return null
@@ -120,7 +125,8 @@ export async function watching(
       const { model } = outline
       const servedBy = (name: string | null): Served | null =>
         name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
-      return { body, servedBy, plan: await planned(account, sent, isOwnKey, reading, ports) }
+      const plan = await planned(account, sent, isOwnKey, reading, ports)
+      return { body, plan, servedBy, call: await sketchedCall(account, sent, request.url, isOwnKey, reading, ports) }
     } finally {
       readBody.resolve(null) // where the reading threw
       room.release()
@@ -134,12 +140,18 @@ export async function watching(
     const { usage, ttftMs } = ended
     const by = seen.servedBy(ended.model)
     const served = by === null ? {} : { served: by }
+    const told =
+      seen.call === null ? {} : { call: { ...seen.call, ...ended.told, doneMs: Math.max(0, clock.now() - startedAt) } }
     const { lesson, register } = seen.plan
     const names = agentsOf(request, { ...call, account, isOwnKey })
     const agents = names === undefined ? {} : { agents: { ...names, startedAt, endedAt: clock.now() } }
     const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const, ...served }
-    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports)))
+    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports))) {
+      const { provider, ends } = seen.body
+      if (seen.call !== null)
+        await added({ account, provider, startedAt, usage, ttftMs, ends, booked: true, ...told }, ports)
       return
+    }
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
     await added(
       {
@@ -153,6 +165,7 @@ export async function watching(
         ...agents,
         ...served,
         ...(change?.edit === undefined ? {} : { edit: change.edit }),
+        ...told,
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,
@@ -206,6 +219,8 @@ interface Ended {
   isWhole: boolean
   /** The model that it names. */
   model: string | null
+  /** What the answer says beside its counts. */
+  told: ToldByAnswer
 }
 
 interface Told {
@@ -246,12 +261,18 @@ function watched(
         const ttftMs = framing === 'json' || firstAt === null ? null : Math.max(0, firstAt - startedAt)
         const told = (): void => {
           const text = ends.text()
-          const usage = countsOf(provider, usageIn(text, framing), answer.headers)
+          const raw = usageIn(text, framing)
+          const { usage, isPossible } = countsOf(provider, raw, answer.headers)
           const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
           begun(isWhole ? 'readable' : 'failed')
           // What a stream that was left had written by then is no count of its output.
-          const model = modelName(modelIn(text, framing))
-          end({ model, usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
+          end({
+            model: modelName(modelIn(text, framing)),
+            usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage,
+            ttftMs,
+            isWhole,
+            told: toldBy(text, raw, isPossible),
+          })
         }
         void decoder.end().then(told, told)
       },

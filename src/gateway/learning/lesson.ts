@@ -57,8 +57,12 @@ function sessionOf(outline: Outline, headers: Headers): number {
 
 /** The session: as a header or the body names it, else what its first question is. */
 export function sessionNamed({ text, blocks, heads }: Outline, headers: Headers): string {
-  const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
-  const user = stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id')
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
-  return named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''
+  return namedSession(text, headers) ?? heads[asked] ?? heads.at(-1) ?? ''
+}
+
+/** The session as a header or the body names it; null: neither does. */
+export function namedSession(text: string, headers: Headers): string | null {
+  const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
+  return named ?? stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id') ?? null
 }

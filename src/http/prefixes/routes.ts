@@ -14,6 +14,7 @@ import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
+import { diagnoseAgainst } from './diagnose.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { switchTold } from '../server/kill-switch.ts'
@@ -166,6 +167,7 @@ export const prefixes = router()
       previewJson({ ...view, traffic }, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs),
     )
   })
+  .post('/prefixes/:id/diagnose', accountReads, async (c) => c.json(await diagnoseAgainst(c, idOf(c))))
   .post('/prefixes/:id/lease', account, async (c) => {
     const id = idOf(c)
     const { wait = WAIT_MS, lead_for: leadMs = LEAD_MS, lease, outcome } = await readBody(c, leaseBody, { empty: true })

@@ -13,6 +13,7 @@ import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { CandidateView } from '../../../core/candidates/judgement.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { MissSum } from '../../../registration/misses/miss-sum.ts'
 import type { Candidates } from './candidates.ts'
 
 /** Collaborators that `LearningRpc` needs. */
@@ -51,6 +52,16 @@ export class LearningRpc {
   candidates(): { all: CandidateView[]; refused: readonly RefusedByUse[]; now: number } {
     const now = this.#ports.clock.now()
     return { all: this.#ports.candidates.list(now), refused: this.#ports.candidates.refused(), now }
+  }
+
+  /** Misses of calls through the gateway, by UTC day, verdict and label, from one day to another. */
+  misses(from: string, to: string): MissSum[] {
+    return this.#ports.store.misses.between(from, to)
+  }
+
+  /** How many misses have each verdict. */
+  missCounts(): Record<string, number> {
+    return this.#ports.store.misses.counts()
   }
 
   wantCandidate(id: string, name: string | null): CandidateView {

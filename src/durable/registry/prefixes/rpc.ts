@@ -10,6 +10,7 @@ import type { FollowedTurn } from '../records/bot-call.ts'
 import { registeredPrefix } from '../records/prefix-view.ts'
 import type { FoundByLookup, Observed, PrefixFilter, PrefixView, RegisteredPrefix } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { PassedCall } from '../../../registration/misses/passed-call.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { countUnregistered } from '../ledger/request-counts.ts'
@@ -48,8 +49,8 @@ export interface PrefixRpcPorts {
   requireStorage: () => void
   /** Size of the account's database. */
   storedBytes: () => number
-  /** Counts what calls began with that belong to no prefix. */
-  learn: (lessons: readonly Lesson[], now: number) => void
+  /** Counts what calls began with that belong to no prefix, and why calls missed. */
+  learn: (lessons: readonly Lesson[], calls: readonly PassedCall[], now: number) => void
   /** Lets the callers at a prefix's barrier check again. */
   wakeBarrier: (k: number) => void
   /** Starts what crews may start now. */
@@ -235,8 +236,7 @@ export class PrefixRpc {
 
   /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered, at the provider that is given. */
   async observe(observed: Observed[]): Promise<boolean[]> {
-    const isReadable = await this.#isKeyHere()
-    const known = this.#book(observed, isReadable)
+    const known = this.#book(observed, await this.#isKeyHere())
     await this.#ports.rearm()
     return known
   }
@@ -252,9 +252,9 @@ export class PrefixRpc {
     const [{ seenMessages }, now] = [this.#store, this.#clock.now()]
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const { arrivals, lessons, edits } = freshOf(given, fresh)
+      const { arrivals, lessons, edits, calls } = freshOf(given, fresh)
       this.#book(arrivals, this.#isReadable)
-      this.#ports.learn(lessons, now)
+      this.#ports.learn(lessons, calls, now)
       bookEdits(this.#store, { edits, arrivals }, now, this.#ports.scheduler)
       seenMessages.add(fresh, now)
     })
