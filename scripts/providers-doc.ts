@@ -88,7 +88,11 @@ function tokensOf({ tokens }: Card): string {
     `added: request ${added.request}, message ${added.message}, tool ${added.tool}, any tool ${added.anyTool}`,
     `parts: ${most.join(', ')}`,
     ...(vocabulary === undefined ? [] : [`o200k × ${vocabulary.ratio}: ${vocabulary.models.join(' ')}`]),
-    ...(count === undefined ? [] : [`its own count + ${count.share * 100} % + ${count.tokens}`]),
+    ...(count === undefined
+      ? []
+      : [
+          `its own count + ${count.share * 100} % + ${count.tokens}${count.models === undefined ? '' : `, of ${count.models.join(' ')}`}`,
+        ]),
   ]
   const where = source.startsWith('https://') && !source.includes(' ') ? `<${source}>` : source
   return `- tokens: ${says.replaceAll('Assumed:', '*Assumed:*')} In figures: ${figures.join('; ')} (${where}, ${checked})`

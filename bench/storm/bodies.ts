@@ -25,7 +25,7 @@ export const PLACES: Record<Wire, { provider: string; model: string; lab: string
 
 export const LAB_PROVIDERS = Object.values(PLACES).map(({ provider }) => provider)
 
-const SENTENCE = 'The harbour master writes down every boat that leaves, and the tide at which it left. '
+export const SENTENCE = 'The harbour master writes down every boat that leaves, and the tide at which it left. '
 
 function textOf(mark: string): string {
   return `${mark} ${SENTENCE.repeat(120)}`
@@ -49,7 +49,16 @@ const BODIES: Record<Wire, (text: string, model: string) => Record<string, unkno
   }),
 }
 
-export const MARK = /storm-prefix-\d{5}/
+/** The mark of a prefix, a managed cache, or a bot. */
+export const MARK = /storm-(?:prefix-\d{5}|cache-\d{4}|bot-\d{4})/
+/** The mark of a message to a bot. */
+export const MESSAGE_MARK = /storm-bot-\d{4}-msg-\d{5}/g
+
+/** The wire format of what has a mark is in its number; that of managed caches is one. */
+export function wireOf(mark: string): Wire {
+  if (mark.startsWith('storm-cache-')) return 'gemini'
+  return WIRES[Number(/\d+/.exec(mark)?.[0] ?? 0) % WIRES.length] ?? 'anthropic'
+}
 
 /** The n-th prefix. */
 export function stormPrefix(n: number): StormPrefix {

@@ -53,8 +53,11 @@ const READERS: Record<Wire, (usage: Fields) => Billed> = {
   }),
   responses: (usage) => includingCached(usage, 'input_tokens', 'input_tokens_details', 'output_tokens'),
   chat: (usage) => includingCached(usage, 'prompt_tokens', 'prompt_tokens_details', 'completion_tokens'),
+  // The usage of a managed cache that is made has nothing but a total.
   gemini: (usage) => ({
-    uncached: count(usage, 'promptTokenCount') - count(usage, 'cachedContentTokenCount'),
+    uncached:
+      count(usage, 'promptTokenCount' in usage ? 'promptTokenCount' : 'totalTokenCount') -
+      count(usage, 'cachedContentTokenCount'),
     read: count(usage, 'cachedContentTokenCount'),
     written: {},
     output: count(usage, 'candidatesTokenCount') + count(usage, 'thoughtsTokenCount'),
@@ -92,12 +95,21 @@ export function billedNanos(wire: Wire, usage: unknown, at: number): number | nu
   return Number(nanos)
 }
 
+/**
+ * Nano-dollars for storing a token of a managed cache for a millisecond: a dollar for a million tokens and an hour.
+ * Source: ai.google.dev/gemini-api/docs/pricing, gemini-2.5-flash, checked 2026-11-21.
+ */
+export const STORED_NANOS_PER_TOKEN_MS = 1e9 / 1e6 / 3_600_000
+
 /** Most output that a probe asks for, in tokens. */
 const MOST_OUTPUT_TOKENS = 64
 
-/** The most that one probe of a body of so many bytes can be charged: a write of a token a byte, and its output. */
+/** What chat templates add to a request and to each message of a whole conversation, in tokens. */
+const MOST_ADDED_TOKENS = 1_536
+
+/** The most that one call with a body of so many bytes can be charged: a write of a token a byte, and its output. */
 export function mostNanos(wire: Wire, bytes: number, at: number): number {
   const rates = priceRow(wire, at)
   const input = Math.max(rates.inputNanosPerMTok, ...Object.values(rates.cacheWriteNanosPerMTok))
-  return Math.ceil((bytes * input + MOST_OUTPUT_TOKENS * rates.outputNanosPerMTok) / 1e6)
+  return Math.ceil(((bytes + MOST_ADDED_TOKENS) * input + MOST_OUTPUT_TOKENS * rates.outputNanosPerMTok) / 1e6)
 }

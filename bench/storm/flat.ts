@@ -1,4 +1,5 @@
 import { quantile } from '../figure.ts'
+import { slopePerHour } from './folders.ts'
 
 /** Memory and storage at one instant of a storm. */
 export interface Sample {
@@ -17,6 +18,9 @@ export interface Flatness {
   /** What the state grew by in the second half for each call in it: the rows of the history, kept for seven days. */
   storageBytesPerCall: number
   storageFlat: boolean
+  /** Slopes of straight lines through the second half of both series. */
+  memoryMbPerHour: number
+  storageMbPerHour: number
 }
 
 /** Most that the median of the last third may be above that of the second: a quarter, and what one collection of garbage frees. */
@@ -40,6 +44,8 @@ export function flatness(samples: readonly Sample[]): Flatness {
   const memory = before.length === 0 || after.length === 0 ? null : ([median(before), median(after)] as const)
   const half = samples[Math.floor(samples.length / 2)]
   const end = samples.at(-1)
+  const later = samples.slice(Math.floor(samples.length / 2))
+  const points = later.flatMap(({ at, memoryMb }) => (memoryMb === null ? [] : [[at, memoryMb] as const]))
   const calls = (end?.calls ?? 0) - (half?.calls ?? 0)
   const grown = (end?.storageBytes ?? 0) - (half?.storageBytes ?? 0)
   const perCall = grown / Math.max(1, calls)
@@ -51,6 +57,12 @@ export function flatness(samples: readonly Sample[]): Flatness {
       median(last.map(({ storageBytes }) => storageBytes)) / 1e6,
     ],
     storageBytesPerCall: Math.round(perCall),
+    memoryMbPerHour: rounded(slopePerHour(points)),
+    storageMbPerHour: rounded(slopePerHour(later.map(({ at, storageBytes }) => [at, storageBytes / 1e6] as const))),
     storageFlat: grown <= calls * BYTES_PER_CALL + FOLDED_BYTES,
   }
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000
 }

@@ -4,15 +4,6 @@
  */
 import type { Wire } from './bodies.ts'
 
-/** One live entry, as `GET /_lab/caches` shows it. */
-export interface HeldEntry {
-  provider: string
-  hash: string
-  tokens: number
-  readable_at: number
-  expires_at: number
-}
-
 /** One call that the lab received for a prefix. */
 export interface StormCall {
   seq: number
@@ -30,6 +21,8 @@ export interface StormCall {
   told: unknown
   /** Entries that it wrote or renewed. */
   entries: readonly string[]
+  /** Length of its body: no tokenizer counts more tokens. */
+  bytes: number
 }
 
 /** What the product said of one prefix, and what the lab held for it shortly before or after. */
@@ -39,6 +32,8 @@ export interface Said {
   at: number
   state: string
   held: boolean
+  /** All that the product said, where it said warm and the lab did not hold it. */
+  view?: unknown
 }
 
 export interface Jump {
@@ -97,7 +92,9 @@ export function unheld({ calls, said, jumps, cutBetween }: Evidence): (Said & { 
       return isWitness(call) && knownAt <= one.at && !cutBetween(call.at, knownAt)
     })
     const since = witness?.at ?? -Infinity
-    const evicted = (evictions.get(keeperOf(one.wire)) ?? []).some(({ at }) => at > since && at <= one.at)
+    // Of two calls in one millisecond, the lab served the one with the lower number first.
+    const isLater = ({ at, seq }: StormCall): boolean => at > since || (at === since && seq > (witness?.seq ?? 0))
+    const evicted = (evictions.get(keeperOf(one.wire)) ?? []).some((call) => isLater(call) && call.at <= one.at)
     const deceived = own.some(
       ({ at, faults }) => at > since && faults.some((kind) => DECEIVING.has(kind) || UNTOLD.has(kind)),
     )

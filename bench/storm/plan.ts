@@ -18,9 +18,6 @@ export type StormEvent = { at: number } & (
   | { do: 'jump'; byMs: number }
 )
 
-/** Faults that came with the law of budgets. What they excuse is not judged here yet: counts above the bound look like reads. */
-export const NOT_IN_STORM: readonly FaultKind[] = ['drips', 'overbilled']
-
 /** Faults of hosted providers; `pressure` is one of engines, which the five wire formats of the storm do not have. */
 const KINDS: FaultKind[] = [
   'rate_limited',
@@ -35,6 +32,7 @@ const KINDS: FaultKind[] = [
   'html',
   'stream_error',
   'stalls',
+  'drips',
   'missing_usage',
   'missing_cached',
   'wrong_usage',
@@ -42,6 +40,7 @@ const KINDS: FaultKind[] = [
   'pressure',
   'downgrade_ttl',
   'no_write',
+  'overbilled',
 ]
 
 const OBJECTS = ['Registry', 'Directory', 'Egress', 'Bot'] as const

@@ -1,16 +1,33 @@
-import { writeFileSync } from 'node:fs'
 import { say } from '../figure.ts'
-import { billedNanos, mostNanos } from './cost.ts'
+import { billedNanos, mostNanos, STORED_NANOS_PER_TOKEN_MS } from './cost.ts'
+import { keepEvidence } from './evidence.ts'
+import type { Finding } from './evidence.ts'
 import { flatness } from './flat.ts'
+import { growthOf } from './folders.ts'
+import type { FolderGrowth } from './folders.ts'
+import { wireOf } from './bodies.ts'
+import { unwantedIn } from './logs.ts'
+import type { LogFinding } from './logs.ts'
 import { forgotten, leasesUsedTwice, lost, unheld } from './judge.ts'
 import { STORM_HELP, stormOptions } from './options.ts'
 import type { StormOptions } from './options.ts'
 import { reconcile } from './reconcile.ts'
 import { runStorm } from './run.ts'
 import type { StormRecord } from './run.ts'
+import {
+  chargedTwice,
+  handlesForgotten,
+  storageUnbilled,
+  storageUnshown,
+  totalsUnexplained,
+  unanswered,
+  vagueCaches,
+} from './traffic/judge.ts'
 
 /** Longest list of single findings in a report. */
 const MOST_FINDINGS = 10
+/** Longest body of a call that never arrived: what a bot may send of its conversation. */
+const MOST_BYTES = 24_000
 
 export interface StormReport {
   bench: 'storm'
@@ -26,11 +43,26 @@ export interface StormReport {
   /** The days' totals against the sum of the single bookings. */
   totals_minus_bookings_nanos: number
   transcript_gaps: number
+  /** Billed calls that belong to no prefix, message or managed cache of the storm. */
+  calls_of_nothing: number
+  messages_lost: number
+  messages_charged_twice: number
+  handles_forgotten: number
+  storage_unbilled: number
+  /** Lines of the product's logs with a failure that nobody caught, a tenant, a key or a word of a prompt. */
+  unwanted_log_lines: number
   memory_flat: boolean
   storage_flat: boolean
   memory_mb: [second_third: number, last_third: number] | null
   storage_mb: [second_third: number, last_third: number]
   storage_bytes_per_call: number
+  memory_mb_per_hour: number
+  storage_mb_per_hour: number
+  /** Folders of the state and of logs, by virtual hour. */
+  folders: Record<string, FolderGrowth>
+  log_bytes: number
+  messages: { sent: number; taken: number; calls: number }
+  managed_caches: { caches: number; handles: number; creations: number }
   calls: number
   calls_with_a_lease: number
   bookings: { exact: number; at_worst: number; never_arrived: number }
@@ -45,37 +77,71 @@ export interface StormReport {
   stopped_at_the_end: Record<string, number>
   happened: Record<string, number>
   faults_met: Record<string, number>
-  findings: unknown[]
+  findings: Finding[]
+  /** File with all that was seen of them; null: nothing was found. */
+  evidence: string | null
+}
+
+/** A report without its file yet, all its findings, and what was in the logs. */
+export interface Judged {
+  report: StormReport
+  findings: Finding[]
+  logged: LogFinding[]
 }
 
 /** Judges what a storm left behind. */
-export function reportOf(options: StormOptions, record: StormRecord): StormReport {
-  const { witness, registered, prefixes, jumps, disturbances, bookings, endedAt } = record
+export function reportOf(options: StormOptions, record: StormRecord): Judged {
+  const { witness, registered, prefixes, jumps, disturbances, bookings, endedAt, messages, caches } = record
   const calls = witness.calls()
-  const bytes = new Map(prefixes.map((one) => [one.mark, one]))
+  const bytes = new Map(prefixes.map(({ mark, bytes: of }) => [mark, of]))
+  for (const { mark, bytes: of } of calls)
+    if (!bytes.has(mark) || mark.startsWith('storm-bot')) bytes.set(mark, Math.max(of, bytes.get(mark) ?? 0))
   const cutBetween = (fromAt: number, untilAt: number): boolean =>
     disturbances.some((one) => one.fromAt <= untilAt && one.untilAt >= fromAt)
   const books = reconcile({
     calls,
     bookings,
     billed: (call, usage) => billedNanos(call.wire, usage, call.at),
-    most: (mark, at) => {
-      const prefix = bytes.get(mark)
-      return prefix === undefined ? 0 : mostNanos(prefix.wire, prefix.bytes, at)
-    },
+    most: (mark, at) => mostNanos(wireOf(mark), bytes.get(mark) ?? MOST_BYTES, at),
     cutBetween,
   })
   const notHeld = unheld({ calls, said: witness.said, jumps, cutBetween })
+  const stored = {
+    handles: witness.handles,
+    caches,
+    nanosPerTokenMs: STORED_NANOS_PER_TOKEN_MS,
+    movedMs: jumps.reduce((sum, { byMs }) => sum + Math.abs(byMs), 0),
+    vague: vagueCaches(calls, cutBetween),
+  }
+  const totals = totalsUnexplained(record.books.beyondEntries, caches) + record.books.botsBeyondEntriesNanos
   const found = {
     lost: lost(registered, witness.counts),
     untrue: notHeld.filter(({ excuse }) => excuse === null),
     twice: leasesUsedTwice(calls),
     forgotten: forgotten(witness.rest, calls, endedAt),
+    unanswered: unanswered(messages, record.bots),
+    chargedTwice: chargedTwice(calls),
+    handles: handlesForgotten({ handles: witness.handles, caches, calls, now: endedAt, cutBetween }),
+    storage: [...storageUnbilled(stored), ...storageUnshown(stored)],
+    unknown: witness.unknown,
+    logged: unwantedIn(record.said, record.secrets),
   }
-  const booked = bookings.reduce((sum, { costNanos }) => sum + (costNanos ?? 0), 0)
+  const findings: Finding[] = [
+    ...found.lost.map((mark) => ({ found: 'lost', mark })),
+    ...found.untrue.map((one) => ({ found: 'untrue', ...one })),
+    ...found.twice.map(({ mark, lease, at }) => ({ found: 'lease used twice', mark, lease, at })),
+    ...found.forgotten.map((one) => ({ found: 'forgotten', ...one })),
+    ...found.unanswered.map((one) => ({ found: 'message lost', ...one })),
+    ...found.chargedTwice.map(({ mark, at, seq }) => ({ found: 'message charged twice', mark, at, seq })),
+    ...found.handles.map((one) => ({ found: 'handle forgotten', ...one })),
+    ...found.storage.map((one) => ({ found: 'storage unbilled', ...one })),
+    ...books.differences.map((one) => ({ found: 'difference', ...one })),
+    ...found.unknown.map(({ seq, at, path }) => ({ found: 'call of nothing', seq, at, path })),
+    ...found.logged.map((one) => ({ found: 'unwanted log line', ...one })),
+  ]
   const flat = flatness(record.samples)
   const warm = witness.said.filter(({ state }) => state === 'warm' || state === 'expiring')
-  return {
+  const report: StormReport = {
     bench: 'storm',
     seed: options.seed,
     prefixes: options.prefixes,
@@ -86,13 +152,33 @@ export function reportOf(options: StormOptions, record: StormRecord): StormRepor
     leases_used_twice: found.twice.length,
     forgotten: found.forgotten.length,
     ledger_minus_transcript_nanos: books.differenceNanos,
-    totals_minus_bookings_nanos: record.totalsNanos - booked,
+    totals_minus_bookings_nanos: totals,
     transcript_gaps: witness.gaps,
+    calls_of_nothing: found.unknown.length,
+    messages_lost: found.unanswered.length,
+    messages_charged_twice: found.chargedTwice.length,
+    handles_forgotten: found.handles.length,
+    storage_unbilled: found.storage.length,
+    unwanted_log_lines: found.logged.length,
     memory_flat: flat.memoryFlat,
     storage_flat: flat.storageFlat,
     memory_mb: flat.memoryMb,
     storage_mb: flat.storageMb,
     storage_bytes_per_call: flat.storageBytesPerCall,
+    memory_mb_per_hour: flat.memoryMbPerHour,
+    storage_mb_per_hour: flat.storageMbPerHour,
+    folders: growthOf(record.folders),
+    log_bytes: record.said.length,
+    messages: {
+      sent: messages.length,
+      taken: messages.filter(({ turn }) => turn !== null).length,
+      calls: calls.filter(({ mark }) => mark.startsWith('storm-bot')).length,
+    },
+    managed_caches: {
+      caches: caches.length,
+      handles: witness.handles.length,
+      creations: calls.filter(({ mark }) => mark.startsWith('storm-cache')).length,
+    },
     calls: calls.length,
     calls_with_a_lease: calls.filter(({ lease }) => lease !== null).length,
     bookings: { exact: books.exact, at_worst: books.atWorst, never_arrived: books.neverArrived },
@@ -106,14 +192,10 @@ export function reportOf(options: StormOptions, record: StormRecord): StormRepor
     stopped_at_the_end: tally(witness.rest.flatMap(({ stopped }) => (stopped === null ? [] : [stopped]))),
     happened: record.happened,
     faults_met: tally(calls.flatMap(({ faults }) => faults)),
-    findings: [
-      ...found.lost.map((mark) => ({ found: 'lost', mark })),
-      ...found.untrue.map((one) => ({ found: 'untrue', ...one })),
-      ...found.twice.map(({ mark, lease, at }) => ({ found: 'lease used twice', mark, lease, at })),
-      ...found.forgotten.map((one) => ({ found: 'forgotten', ...one })),
-      ...books.differences.map((one) => ({ found: 'difference', ...one })),
-    ].slice(0, MOST_FINDINGS),
+    findings: findings.slice(0, MOST_FINDINGS),
+    evidence: null,
   }
+  return { report, findings, logged: found.logged }
 }
 
 function tally(words: readonly string[]): Record<string, number> {
@@ -122,28 +204,14 @@ function tally(words: readonly string[]): Record<string, number> {
   return counts
 }
 
-/** Everything that was seen of the prefixes with findings. */
-function evidenceOf({ findings }: StormReport, { witness, bookings, disturbances, jumps }: StormRecord): unknown {
-  const marks = new Set(findings.map((one) => (one as { mark: string }).mark))
-  const calls = witness.calls()
-  const ofThem = <Row extends { mark: string }>(rows: readonly Row[]): Row[] =>
-    rows.filter(({ mark }) => marks.has(mark))
-  return {
-    disturbances,
-    jumps,
-    evictions: calls.filter(({ faults }) => faults.includes('evict')).map(({ at, mark }) => ({ at, mark })),
-    calls: ofThem(calls),
-    bookings: ofThem(bookings),
-    said: ofThem(witness.said),
-    rest: ofThem(witness.rest),
-  }
-}
-
 /** Whether the product kept all that the storm judges. */
 export function isHeld(report: StormReport): boolean {
   const { lost: gone, untrue: lies, leases_used_twice: twice, forgotten: left, transcript_gaps: gaps } = report
   const { ledger_minus_transcript_nanos: money, totals_minus_bookings_nanos: totals } = report
-  const isSilent = [gone, lies, twice, left, gaps, money, totals].every((figure) => figure === 0)
+  const { messages_lost: unsaid, messages_charged_twice: charged, unwanted_log_lines: logged } = report
+  const { handles_forgotten: handles, storage_unbilled: storage, calls_of_nothing: strays } = report
+  const ofPrefixes = [gone, lies, twice, left, gaps, money, totals]
+  const isSilent = [...ofPrefixes, unsaid, charged, logged, handles, storage, strays].every((figure) => figure === 0)
   // Without leases on calls, none could be seen used twice.
   return isSilent && report.calls_with_a_lease > 0 && report.memory_flat && report.storage_flat
 }
@@ -162,10 +230,11 @@ export async function stormBench(args: string[], print: (text: string) => void):
   // Tools that the bench starts print to stdout too.
   const write = process.stdout.write.bind(process.stdout)
   process.stdout.write = ((text: string | Uint8Array) => process.stderr.write(text)) as typeof process.stdout.write
-  const record = await runStorm(options)
+  const report = await runStorm(options, async (record, ask) => {
+    const { report: judged, findings, logged } = reportOf(options, record)
+    return { ...judged, evidence: await keepEvidence(options, findings, logged, record, ask) }
+  })
   process.stdout.write = write
-  const report = reportOf(options, record)
-  if (options.evidence !== null) writeFileSync(options.evidence, JSON.stringify(evidenceOf(report, record), null, 1))
   print(options.json ? `${JSON.stringify(report)}\n` : `${JSON.stringify(report, null, 2)}\n`)
   return isHeld(report) ? 0 : 1
 }

@@ -9,7 +9,13 @@ import type { Sample } from './flat.ts'
 import type { StormOptions } from './options.ts'
 import { stormPlan } from './plan.ts'
 import type { StormEvent } from './plan.ts'
+import { readBooks } from './ledger.ts'
+import type { StormBooks } from './ledger.ts'
 import type { Booking } from './reconcile.ts'
+import type { FolderSample } from './folders.ts'
+import { BotTraffic } from './traffic/bots.ts'
+import { CacheTraffic } from './traffic/caches.ts'
+import type { BotAtRest, CacheAtRest, Message } from './traffic/judge.ts'
 import { Witness } from './witness.ts'
 import { StormWorld } from './world.ts'
 import type { Account, Disturbance } from './world.ts'
@@ -17,14 +23,26 @@ import type { Account, Disturbance } from './world.ts'
 const ACCOUNTS = 4
 const REGISTERED_AT_ONCE = 8
 const READ_EVERY_MS = 1_000
-/** Virtual time between two looks at everything. */
+/** Virtual time between two looks at everything, for each so many prefixes: to look at all of them is work for the product too. */
 const LOOK_EVERY_MS = MINUTE_MS
+const LOOKED_AT = 500
+const SAMPLED_EVERY_MS = MINUTE_MS / 2
+/** One bot for so many prefixes, and one managed cache; at least one of each wire format. */
+const PREFIXES_PER_BOT = 100
+const LEAST_BOTS = 5
+const PREFIXES_PER_CACHE = 250
+const LEAST_CACHES = 4
+/** Virtual time between two messages to one bot, and between two requests about one managed cache. */
+const MESSAGE_EVERY_MS = 4 * MINUTE_MS
+const CACHE_EVERY_MS = 5 * MINUTE_MS
 /** Share of cron ticks that are skipped, beside the outages. */
 const SKIPPED_TICKS = 0.1
 /** Plans that a person starts again after each look. */
 const RESTARTED_AT_ONCE = 20
 /** Calm at the end: the longest time-out of a call, and the grace of the judge. */
 const CALM_MS = 8 * MINUTE_MS
+/** Words of the prompts. */
+const PROMPTS = ['storm-prefix-', 'storm-bot-', 'storm-cache-', 'harbour master', 'next boat']
 const REGIONS = ['wnam', 'weur', 'apac']
 
 export interface StormRecord {
@@ -36,21 +54,35 @@ export interface StormRecord {
   disturbances: Disturbance[]
   jumps: { at: number; byMs: number; aheadMs: number }[]
   bookings: Booking[]
-  totalsNanos: number
+  books: Omit<StormBooks, 'bookings'>
+  messages: Message[]
+  bots: BotAtRest[]
+  caches: CacheAtRest[]
+  folders: FolderSample[]
+  /** All that the product's processes wrote, and what must not be in it. */
+  said: string
+  secrets: string[]
   happened: Record<string, number>
   endedAt: number
   lastedMs: number
 }
 
-/** Runs the product in the storm, and afterwards in calm, and returns all that was seen. */
-export async function runStorm(options: StormOptions): Promise<StormRecord> {
+/** Asks the product while it still runs: what it says of these prefixes, and what their histories have. */
+export type AskMore = (marks: ReadonlySet<string>) => Promise<Record<string, unknown>>
+
+/** Runs the product in the storm, and afterwards in calm, and returns what `judge` makes of all that was seen. */
+export async function runStorm<Judged>(
+  options: StormOptions,
+  judge: (record: StormRecord, ask: AskMore) => Promise<Judged>,
+): Promise<Judged> {
   const lastsMs = options.hours * HOUR_MS
   // A day of UTC ends in the middle of the storm.
   const startAt = (Math.floor(Date.now() / DAY_MS) + 1) * DAY_MS - Math.round(lastsMs * 0.4)
   say('storm: the lab and the product start …')
   const world = await StormWorld.start(options.rate, startAt)
   try {
-    return await new Storm(world, options, lastsMs).run()
+    const storm = new Storm(world, options, lastsMs)
+    return await judge(await storm.run(), (marks) => storm.more(marks))
   } finally {
     await world.stop()
   }
@@ -66,6 +98,10 @@ class Storm {
   readonly #samples: Sample[] = []
   readonly #happened: Record<string, number> = {}
   readonly #random
+  readonly #bots: BotTraffic
+  readonly #caches: CacheTraffic
+  readonly #folders: FolderSample[] = []
+  #isCalm = false
   #accounts: Account[] = []
   #over = false
   #cronOutUntil = 0
@@ -76,26 +112,39 @@ class Storm {
     this.#lastsMs = lastsMs
     this.#witness = new Witness(world)
     this.#random = die(options.seed + 1)
+    this.#bots = new BotTraffic(world, () => this.#random.roll())
+    this.#caches = new CacheTraffic(world, () => this.#random.roll())
     this.#prefixes = Array.from({ length: options.prefixes }, (_, n) => stormPrefix(n))
   }
 
   async run(): Promise<StormRecord> {
     const world = this.#world
-    for (let n = 0; n < ACCOUNTS; n++) this.#accounts.push(await world.account(`storm-${n}`))
+    for (let n = 0; n < ACCOUNTS; n++) this.#accounts.push(await world.account(`harbour-tenant-${n}`))
     const readers = [this.#repeat(READ_EVERY_MS, () => this.#witness.read()), this.#cron()]
+    const { prefixes } = this.#options
+    await this.#caches.create(this.#accounts, Math.max(LEAST_CACHES, Math.round(prefixes / PREFIXES_PER_CACHE)))
+    await this.#bots.create(this.#accounts, Math.max(LEAST_BOTS, Math.round(prefixes / PREFIXES_PER_BOT)))
     await this.#register()
     const beginsAt = world.now()
-    readers.push(this.#repeat(world.realMs(MINUTE_MS / 4), () => this.#sample()))
-    readers.push(this.#repeat(world.realMs(LOOK_EVERY_MS), () => this.#lookAndRestart()))
+    readers.push(this.#repeat(world.realMs(SAMPLED_EVERY_MS), () => this.#sample()))
+    const lookEveryMs = LOOK_EVERY_MS * Math.max(1, prefixes / LOOKED_AT)
+    readers.push(this.#repeat(world.realMs(lookEveryMs), () => this.#lookAndRestart()))
+    const bots = this.#traffic(MESSAGE_EVERY_MS / this.#bots.bots.length, () => this.#bots.send())
+    const caches = this.#traffic(CACHE_EVERY_MS / this.#caches.caches.length, () => this.#caches.act())
     await this.#weather(beginsAt)
     say('storm: calm …')
     this.#cronOutUntil = 0
+    this.#isCalm = true
+    await Promise.all([bots, caches])
     await world.calm()
+    await this.#bots.sendRest()
     await this.#wait(world.now() + CALM_MS)
     this.#over = true
     await Promise.all(readers)
     await this.#witness.look(this.#accounts, this.#prefixes)
-    const { bookings, totalsNanos } = await this.#ledger()
+    const { bookings, ...books } = await readBooks(world, this.#accounts, this.#bots)
+    const cachesAtRest = await this.#caches.atRest()
+    const botsAtRest = await this.#bots.atRest()
     await this.#count()
     return {
       prefixes: this.#prefixes,
@@ -104,8 +153,14 @@ class Storm {
       samples: this.#samples,
       disturbances: world.disturbances,
       jumps: world.jumps,
-      bookings,
-      totalsNanos,
+      bookings: [...bookings, ...cachesAtRest.bookings((at) => world.labTime(at))],
+      books,
+      messages: this.#bots.messages,
+      bots: botsAtRest,
+      caches: cachesAtRest.rest,
+      folders: this.#folders,
+      said: await world.said(),
+      secrets: [...this.#accounts.flatMap(({ id, key }) => [id, key]), ...PROMPTS],
       happened: this.#happened,
       endedAt: world.now(),
       lastedMs: this.#lastsMs,
@@ -172,7 +227,14 @@ class Storm {
       case 'end': {
         const { object, n } = event
         const account = this.#accountOf(n)
-        const name = { Registry: account.id, Directory: '', Egress: REGIONS[n % REGIONS.length] ?? '', Bot: 'nobody' }
+        const bots = this.#bots.bots
+        const bot = bots[n % bots.length]
+        const name = {
+          Registry: account.id,
+          Directory: '',
+          Egress: REGIONS[n % REGIONS.length] ?? '',
+          Bot: bot === undefined ? 'nobody' : `${bot.account.id}/${bot.id}`,
+        }
         this.#note((await world.end(object, name[object])) ? `ended_${object}` : 'ends_failed')
         return
       }
@@ -226,6 +288,7 @@ class Storm {
 
   async #sample(): Promise<void> {
     const [memoryMb, storageBytes] = [this.#world.memoryMb(), await this.#world.storageBytes()]
+    this.#folders.push({ at: this.#world.now(), bytes: await this.#world.folders() })
     // Between a kill and the next start there is no process to measure.
     this.#samples.push({
       at: this.#world.now(),
@@ -233,6 +296,38 @@ class Storm {
       storageBytes,
       calls: this.#witness.rows,
     })
+  }
+
+  /** Repeats something through the storm, until the calm. */
+  async #traffic(everyMs: number, work: () => Promise<void>): Promise<void> {
+    while (!this.#isCalm) {
+      await work()
+      await pause(this.#world.realMs(everyMs))
+    }
+  }
+
+  /** What the product says of prefixes, bots and managed caches, and all rows of their histories. */
+  async more(marks: ReadonlySet<string>): Promise<Record<string, unknown>> {
+    const found: Record<string, unknown> = {}
+    const add = async (mark: string, account: Account, path: string, isListed: boolean): Promise<void> => {
+      const call = this.#world.client(account.key)
+      try {
+        const { body: view } = await call('GET', path)
+        const history = isListed ? await this.#world.pages(call, `${path}/history?limit=200`) : undefined
+        found[mark] = { view, history: history?.data }
+      } catch (thrown) {
+        found[mark] = { missing: String(thrown) }
+      }
+    }
+    for (const { mark } of this.#prefixes) {
+      const known = this.#witness.known.get(mark)
+      if (marks.has(mark) && known !== undefined) await add(mark, known.account, `/prefixes/${known.id}`, true)
+    }
+    for (const { mark, account, id } of this.#caches.caches)
+      if (marks.has(mark)) await add(mark, account, `/caches/${id}`, true)
+    for (const { mark, account, id } of this.#bots.bots)
+      if ([...marks].some((one) => one.startsWith(mark))) await add(mark, account, `/bots/${id}`, false)
+    return found
   }
 
   async #wait(at: number): Promise<void> {
@@ -245,69 +340,4 @@ class Storm {
       await pause(everyMs)
     }
   }
-
-  /** All bookings of calls, with their instants in the lab's clock, and the sum that the ledger gives. */
-  async #ledger(): Promise<{ bookings: Booking[]; totalsNanos: number }> {
-    const bookings: Booking[] = []
-    let totalsNanos = 0
-    for (const account of this.#accounts) {
-      const call = this.#world.client(account.key)
-      const names = new Map<string, string>()
-      const views = await this.#pages<{ id: string; name: string }>(call, '/prefixes?limit=200')
-      for (const { id, name } of views.data) names.set(id, name)
-      const { data, totals } = await this.#pages<Entry>(call, '/ledger?limit=1000')
-      totalsNanos += nanos(totals?.cost_usd ?? 0)
-      for (const { type, prefix_id: id, at, cost_usd: cost, why } of data) {
-        if (type !== 'call') continue
-        const mark = names.get(id) ?? id
-        bookings.push({ mark, at: this.#labTime(Date.parse(at)), costNanos: cost === null ? null : nanos(cost), why })
-      }
-    }
-    return { bookings, totalsNanos }
-  }
-
-  async #pages<Row>(
-    call: ReturnType<StormWorld['client']>,
-    path: string,
-  ): Promise<{ data: Row[]; totals: { cost_usd: number } | undefined }> {
-    const data: Row[] = []
-    let totals: { cost_usd: number } | undefined
-    for (let cursor: string | null = ''; cursor !== null;) {
-      const page: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const { status, body } = await call<Page<Row>>('GET', path + page)
-      if (status !== 200) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`)
-      data.push(...body.data)
-      totals ??= body.totals
-      cursor = body.next_cursor
-    }
-    return { data, totals }
-  }
-
-  /** An instant of the product's clock in the lab's. An instant that a clock set back had twice is taken as its last. */
-  #labTime(at: number): number {
-    const spans = [{ at: -Infinity, aheadMs: 0 }, ...this.#world.jumps]
-    for (const [index, span] of [...spans.entries()].toReversed()) {
-      const labAt = at - span.aheadMs
-      if (labAt >= span.at && labAt < (spans[index + 1]?.at ?? Infinity)) return labAt
-    }
-    return at - (spans.at(-1)?.aheadMs ?? 0)
-  }
-}
-
-interface Entry {
-  type: string
-  prefix_id: string
-  at: string
-  cost_usd: number | null
-  why: string
-}
-
-interface Page<Row> {
-  data: Row[]
-  next_cursor: string | null
-  totals?: { cost_usd: number }
-}
-
-function nanos(dollars: number): number {
-  return Math.round(dollars * 1e9)
 }

@@ -1,9 +1,11 @@
 /** Keeps what the lab received and what the product said, for the judge. */
 import type { TranscriptRow } from '../../test/lab/transcript.ts'
-import type { Account, StormWorld } from './world.ts'
-import { MARK, WIRES } from './bodies.ts'
-import type { StormPrefix, Wire } from './bodies.ts'
-import type { AtRest, HeldEntry, Said, StormCall } from './judge.ts'
+import type { Account, HeldHandle, StormWorld } from './world.ts'
+import { MARK, MESSAGE_MARK, wireOf } from './bodies.ts'
+import type { StormPrefix } from './bodies.ts'
+import { Holdings } from './holdings.ts'
+import type { AtRest, Said, StormCall } from './judge.ts'
+import type { HandleSeen } from './traffic/judge.ts'
 
 interface View {
   id: string
@@ -14,9 +16,9 @@ interface View {
   plan: { next_probe_at: string | null; stopped: { reason: string } | null }
 }
 
+/** Paths of free counts. */
+const FREE_COUNT = /count[_-]?tokens$|\/count-tokens:rawPredict$|\/input_tokens$/i
 const ROWS_AT_ONCE = 2_000
-/** An entry of an automatic cache is held in steps; the last one may reach into the probe's own turn. */
-const WHOLE = 0.9
 
 export class Witness {
   readonly said: Said[] = []
@@ -25,6 +27,8 @@ export class Witness {
   /** Prefixes whose plan had stopped at the last look. */
   stopped: { account: Account; id: string; mark: string }[] = []
   rest: AtRest[] = []
+  /** Every prefix that was ever listed, and whose it is. */
+  readonly known = new Map<string, { account: Account; id: string }>()
   /** Rows of the transcript that the lab had dropped before they were read. */
   gaps = 0
   /** Looks that the product did not answer in whole. */
@@ -33,9 +37,8 @@ export class Witness {
   readonly #rows = new Map<number, TranscriptRow>()
   readonly #open = new Set<number>()
   #lastSeq = 0
-  /** Which prefix an entry belongs to, and how many tokens its longest entry has. */
-  readonly #markOf = new Map<string, string>()
-  readonly #longest = new Map<string, number>()
+  readonly #holdings = new Holdings()
+  readonly #handles = new Map<string, HandleSeen>()
 
   constructor(world: StormWorld) {
     this.#world = world
@@ -51,28 +54,44 @@ export class Witness {
       const since = Math.min(this.#lastSeq, ...[...this.#open].map((seq) => seq - 1))
       const rows = await this.#world.transcript(since, ROWS_AT_ONCE)
       const before = this.#lastSeq
-      for (const row of rows) this.#keep(row)
+      for (const row of rows) await this.#keep(row)
       if (this.#lastSeq === before || rows.length < ROWS_AT_ONCE) return
     }
   }
 
-  #keep(row: TranscriptRow): void {
+  async #keep(row: TranscriptRow): Promise<void> {
     if (row.seq > this.#lastSeq) {
       this.gaps += row.seq - this.#lastSeq - 1
       this.#lastSeq = row.seq
     }
     if (row.finished_at === null) this.#open.add(row.seq)
     else this.#open.delete(row.seq)
-    // The beginning of the body names the prefix; the rest is not kept.
-    const mark = MARK.exec(row.body)?.[0] ?? ''
+    // The beginning of the body names what it is for; the rest is not kept. A bot's newest message is behind all others.
+    let mark = this.#rows.get(row.seq)?.body ?? MARK.exec(row.body)?.[0] ?? ''
+    if (/bot-\d+$/.test(mark)) mark = (await this.#world.bodyOf(row.seq)).match(MESSAGE_MARK)?.toSorted().at(-1) ?? mark
     this.#rows.set(row.seq, { ...row, body: mark })
-    for (const hash of row.entries ?? []) this.#markOf.set(`${row.provider}:${hash}`, mark)
+    this.#holdings.touched(mark, row.provider, row.entries ?? [], row.faults.includes('overbilled'))
   }
 
-  /** The calls for prefixes of the storm. Free counts are no calls that anybody books. */
+  /** Handles as the lab showed them, from look to look. */
+  get handles(): HandleSeen[] {
+    return [...this.#handles.values()]
+  }
+
+  /** Calls that were billed and belong to nothing of the storm. */
+  get unknown(): TranscriptRow[] {
+    return [...this.#rows.values()].filter(({ body, usage }) => body === '' && usage !== null)
+  }
+
+  /** The rows of the transcript about these, as the lab gave them, without the rest of their bodies. */
+  rowsOf(marks: ReadonlySet<string>): TranscriptRow[] {
+    return [...this.#rows.values()].filter(({ body }) => marks.has(body)).toSorted((a, b) => a.seq - b.seq)
+  }
+
+  /** The calls of the storm that can cost something. Nobody books a free count, or a handle that is asked for, renewed or deleted. */
   calls(): StormCall[] {
     return [...this.#rows.values()]
-      .filter(({ body, path }) => body !== '' && !/count_?tokens$/i.test(path))
+      .filter(({ body, path, method }) => body !== '' && method === 'POST' && !FREE_COUNT.test(path))
       .toSorted((a, b) => a.seq - b.seq)
       .map((row) => ({
         seq: row.seq,
@@ -86,6 +105,7 @@ export class Witness {
         usage: row.usage,
         told: row.told === undefined ? row.usage : row.told,
         entries: row.entries ?? [],
+        bytes: row.body_chars,
       }))
   }
 
@@ -104,18 +124,22 @@ export class Witness {
     }
     const after = await this.#world.held()
     await this.read()
-    const held = this.#heldMarks([...before, ...after])
-    const known = new Map(prefixes.map((one) => [one.mark, one]))
+    this.#see(before.handles, fromAt)
+    this.#see(after.handles, this.#world.now())
+    const held = this.#holdings.held([...before.entries, ...after.entries])
+    const wanted = new Map(prefixes.map((one) => [one.mark, one]))
     const rest: AtRest[] = []
-    for (const { view } of views) {
-      const prefix = known.get(view.name)
+    for (const { account, view } of views) {
+      const prefix = wanted.get(view.name)
       if (prefix === undefined) continue
+      this.known.set(view.name, { account, id: view.id })
       this.said.push({
         mark: view.name,
         wire: prefix.wire,
         at: fromAt,
         state: view.warmth.state,
         held: held.has(view.name),
+        ...(!held.has(view.name) && WARM.has(view.warmth.state) ? { view } : {}),
       })
       const { next_probe_at: next, stopped } = view.plan
       rest.push({
@@ -132,39 +156,18 @@ export class Witness {
       .map(({ account, view }) => ({ account, id: view.id, mark: view.name }))
   }
 
-  /** Prefixes of which the lab holds the whole. */
-  #heldMarks(entries: readonly HeldEntry[]): Set<string> {
-    const most = new Map<string, number>()
-    for (const { provider, hash, tokens } of entries) {
-      const mark = this.#markOf.get(`${provider}:${hash}`)
-      if (mark !== undefined) most.set(mark, Math.max(tokens, most.get(mark) ?? 0))
+  #see(handles: readonly HeldHandle[], at: number): void {
+    for (const { name, tokens, expires_at: untilAt } of handles) {
+      const known = this.#handles.get(name)
+      const firstAt = known?.firstAt ?? at
+      const longest = Math.max(untilAt, known?.untilAt ?? 0)
+      this.#handles.set(name, { name, tokens, firstAt, lastAt: at, untilAt: longest })
     }
-    for (const [mark, tokens] of most) this.#longest.set(mark, Math.max(tokens, this.#longest.get(mark) ?? 0))
-    return new Set([...most].filter(([mark, tokens]) => tokens >= WHOLE * (this.#longest.get(mark) ?? 0)).map(first))
   }
 }
 
-function first([key]: [string, number]): string {
-  return key
-}
-
-/** The wire format of a prefix is in its number. */
-function wireOf(mark: string): Wire {
-  return WIRES[Number(mark.slice(-5)) % WIRES.length] ?? 'anthropic'
-}
+const WARM: ReadonlySet<string> = new Set(['warm', 'expiring'])
 
 async function allViews(world: StormWorld, account: Account): Promise<View[]> {
-  const call = world.client(account.key)
-  const views: View[] = []
-  for (let cursor: string | null = ''; cursor !== null;) {
-    const page: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
-    const { status, body } = await call<{ data: View[]; next_cursor: string | null }>(
-      'GET',
-      `/prefixes?limit=200${page}`,
-    )
-    if (status !== 200) throw new Error(`GET /prefixes answered ${status}`)
-    views.push(...body.data)
-    cursor = body.next_cursor
-  }
-  return views
+  return (await world.pages<View>(world.client(account.key), '/prefixes?limit=200')).data
 }

@@ -9,6 +9,8 @@ import type { Environment } from '../../src/runtime/env.ts'
 import { throwingHere } from '../../src/runtime/answered.ts'
 import type { Answered } from '../../src/runtime/answered.ts'
 import { directoryAt, registryAt } from '../../src/runtime/objects.ts'
+import { startConsumer } from './consumers.ts'
+import type { Delivery, Sent } from './consumers.ts'
 import product, { Bot, Directory, Egress, Registry } from '../../src/worker.ts'
 
 /** Set by the build: another number is another bundle. */
@@ -98,40 +100,52 @@ async function control(url: URL, env: Environment): Promise<Response> {
   }
 }
 
-/** The same message again, as a queue delivers it that heard no acknowledgement. */
-function again({ id, timestamp, body, attempts }: Message): Message {
-  return { id, timestamp, body, attempts: attempts + 1, ack: () => undefined, retry: () => undefined }
+function sent({ id, timestamp, body, attempts }: Message): Sent {
+  return { id, timestamp: timestamp.toISOString(), body, attempts }
 }
 
-function batchOf({ queue, metadata }: MessageBatch, messages: Message[]): MessageBatch {
+function batchOf(queue: string, messages: Message[]): MessageBatch {
+  const metadata = { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: new Date(0) } }
   return { queue, metadata, messages, ackAll: () => undefined, retryAll: () => undefined }
 }
 
+const PROBES = 'pilotlight-probes'
+
 export default {
-  fetch(request: Request<unknown, IncomingRequestCfProperties>, env: Environment, context: ExecutionContext) {
+  async fetch(
+    request: Request<unknown, IncomingRequestCfProperties>,
+    env: Environment,
+    context: ExecutionContext,
+  ): Promise<Response> {
     const url = new URL(request.url)
+    if (url.pathname === '/storm/consume') {
+      const consume = (queue: string, messages: Message[]) => product.queue(batchOf(queue, messages), env, context)
+      await startConsumer(await request.json(), consume, context)
+      return new Response(null, { status: 202 })
+    }
     return url.pathname.startsWith('/storm/') ? control(url, env) : product.fetch(request, env, context)
   },
   scheduled: product.scheduled,
-  async queue(batch: MessageBatch, env: Environment, context: ExecutionContext): Promise<void> {
-    const kept: Message[] = []
-    const twice: Message[] = []
+  async queue(batch: MessageBatch, env: Environment & { STORM_URL: string }, context: ExecutionContext): Promise<void> {
+    if (batch.queue !== PROBES) return product.queue(batch, env, context)
+    const first: Sent[] = []
+    const twice: Sent[] = []
     for (const message of batch.messages) {
       counts.messages += 1
       if (Math.random() < weather.lost) {
         counts.lost += 1
-        message.ack()
         continue
       }
-      kept.push(message)
+      first.push(sent(message))
       if (Math.random() >= weather.twice) continue
       counts.twice += 1
-      twice.push(again(message))
+      twice.push({ ...sent(message), attempts: message.attempts + 1 })
     }
     // Half of the second deliveries come while the first is at work, half after it.
     const beside = twice.filter((_, index) => index % 2 === 0)
     const behind = twice.filter((_, index) => index % 2 === 1)
-    await Promise.all([kept, beside].map((messages) => product.queue(batchOf(batch, messages), env, context)))
-    await product.queue(batchOf(batch, behind), env, context)
+    const delivery: Delivery = { queue: PROBES, deadLetters: `${PROBES}-dead`, first, beside, behind }
+    const answer = await fetch(`${env.STORM_URL}/storm/consume`, { method: 'POST', body: JSON.stringify(delivery) })
+    if (!answer.ok) throw new Error(`no consumer began: ${answer.status}`)
   },
 }

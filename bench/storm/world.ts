@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { processes } from '../../scripts/start/process-list.ts'
@@ -10,7 +10,8 @@ import type { RunningLab } from '../../test/lab/running.ts'
 import type { FaultRequest } from '../../test/lab/faults.ts'
 import type { TranscriptRow } from '../../test/lab/transcript.ts'
 import { LAB_PROVIDERS } from './bodies.ts'
-import type { HeldEntry } from './judge.ts'
+import { folderBytes } from './folders.ts'
+import type { HeldEntry } from './holdings.ts'
 
 const ADMIN_KEY = 'pilotlight-admin'
 const SECRETS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GEMINI_API_KEY', 'AWS_BEARER_TOKEN_BEDROCK']
@@ -20,6 +21,19 @@ const READY_MS = 120_000
 const ANSWER_MS = 60_000
 /** Shares of the queue's messages. */
 const WEATHER = { lost: 0.02, twice: 0.05 }
+
+interface Page<Row, Totals> {
+  data: Row[]
+  next_cursor: string | null
+  totals?: Totals
+}
+
+/** One live handle, as `GET /_lab/caches` shows it. */
+export interface HeldHandle {
+  name: string
+  tokens: number
+  expires_at: number
+}
 
 export interface Account {
   id: string
@@ -47,6 +61,8 @@ export class StormWorld {
   #badWeather = true
   #folder = ''
   #port = 0
+  /** What its processes said before the one that runs. */
+  #said = ''
   readonly #lab: RunningLab
   readonly #clock: { realAt: number; virtualAt: number; rate: number }
 
@@ -98,6 +114,7 @@ export class StormWorld {
       ADMIN_KEY,
       DEV_ACCOUNT_KEY: 'pilotlight-dev',
       LAB_URL: this.#lab.url,
+      STORM_URL: this.#base(),
       LAB_PROVIDERS: LAB_PROVIDERS.join(','),
       CLOCK_REAL_ANCHOR_AT: String(this.#clock.realAt),
       CLOCK_VIRTUAL_ANCHOR_AT: String(this.#clock.virtualAt + this.#aheadMs),
@@ -120,6 +137,7 @@ export class StormWorld {
   async restart(change: { bundle?: true; jumpMs?: number } = {}): Promise<void> {
     const fromAt = this.now()
     await this.#running?.kill()
+    this.#said += this.#running?.said() ?? ''
     if (change.bundle === true) this.#bundle += 1
     if (change.jumpMs !== undefined) {
       this.#aheadMs += change.jumpMs
@@ -168,8 +186,36 @@ export class StormWorld {
   }
 
   /** A client of one account, or the administrator's. */
-  client(key = ADMIN_KEY): ReturnType<typeof caller> {
-    return caller(this.#base(), key)
+  client(key = ADMIN_KEY, headers: Record<string, string> = {}): ReturnType<typeof caller> {
+    return caller(this.#base(), key, headers)
+  }
+
+  /** A whole list. `totals` are those of its first page. */
+  async pages<Row, Totals = never>(
+    call: ReturnType<StormWorld['client']>,
+    path: string,
+  ): Promise<{ data: Row[]; totals: Totals | undefined }> {
+    const data: Row[] = []
+    let totals: Totals | undefined
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const page: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+      const { status, body } = await call<Page<Row, Totals>>('GET', path + page)
+      if (status !== 200) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`)
+      data.push(...body.data)
+      totals ??= body.totals
+      cursor = body.next_cursor
+    }
+    return { data, totals }
+  }
+
+  /** An instant of the product's clock in the lab's. An instant that a clock set back had twice is taken as its last. */
+  labTime(at: number): number {
+    const spans = [{ at: -Infinity, aheadMs: 0 }, ...this.jumps]
+    for (const [index, span] of [...spans.entries()].toReversed()) {
+      const labAt = at - span.aheadMs
+      if (labAt >= span.at && labAt < (spans[index + 1]?.at ?? Infinity)) return labAt
+    }
+    return at - (spans.at(-1)?.aheadMs ?? 0)
   }
 
   async account(id: string): Promise<Account> {
@@ -202,9 +248,16 @@ export class StormWorld {
     return ((await answer.json()) as { data: TranscriptRow[] }).data
   }
 
-  async held(): Promise<HeldEntry[]> {
+  /** The whole body of one call. */
+  async bodyOf(seq: number): Promise<string> {
+    const answer = await fetch(`${this.#lab.url}/_lab/transcript?since=${seq - 1}&limit=1`)
+    const [row] = ((await answer.json()) as { data: TranscriptRow[] }).data
+    return row?.seq === seq ? row.body : ''
+  }
+
+  async held(): Promise<{ entries: HeldEntry[]; handles: HeldHandle[] }> {
     const answer = await fetch(`${this.#lab.url}/_lab/caches`)
-    return ((await answer.json()) as { entries: HeldEntry[] }).entries
+    return (await answer.json()) as { entries: HeldEntry[]; handles: HeldHandle[] }
   }
 
   /** Megabytes of memory that the product's runtimes have in use, without the tools that started them. */
@@ -223,17 +276,24 @@ export class StormWorld {
     return (pages * 4096) / 1e6
   }
 
+  /** Bytes of each folder of the product's state and logs. */
+  folders(): Promise<Record<string, number>> {
+    return folderBytes(this.#folder)
+  }
+
   /** Bytes of the product's databases, without the logs in front of them, which are folded in at 4 MB. */
   async storageBytes(): Promise<number> {
-    const files = await readdir(join(this.#folder, 'state'), { recursive: true, withFileTypes: true })
-    let bytes = 0
-    for (const file of files.filter((one) => one.isFile() && one.name.endsWith('.sqlite'))) {
-      const path = join(file.parentPath, file.name)
-      bytes += await stat(path).then(
-        ({ size }) => size,
-        () => 0, // it was just deleted
-      )
-    }
-    return bytes
+    const folders = await folderBytes(join(this.#folder, 'state'), (name) => name.endsWith('.sqlite'))
+    return Object.values(folders).reduce((sum, bytes) => sum + bytes, 0)
+  }
+
+  /** All that the product's processes wrote until now: their outputs, and the files of their logs. */
+  async said(): Promise<string> {
+    const folder = join(this.#folder, 'logs')
+    let text = this.#said + (this.#running?.said() ?? '')
+    if (!existsSync(folder)) return text
+    for (const file of await readdir(folder, { recursive: true, withFileTypes: true }))
+      if (file.isFile()) text += await readFile(join(file.parentPath, file.name), 'utf8')
+    return text
   }
 }

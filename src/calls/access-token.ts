@@ -135,7 +135,7 @@ async function tokenFor(
 }
 
 /** Awaits a promise for at most `realMs`; null after that. */
-async function within<T>(promise: Promise<T>, realMs: number): Promise<T | null> {
+export async function within<T>(promise: Promise<T>, realMs: number): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const timedOut = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), realMs)

@@ -1,5 +1,12 @@
 import type * as z from 'zod'
-import type { cacheAnswer, cacheChange, cacheCreation, cacheDeleted, cacheMade } from '../contract/caches.ts'
+import type {
+  cacheAnswer,
+  cacheChange,
+  cacheCreation,
+  cacheDeleted,
+  cacheDryRun,
+  cacheMade,
+} from '../contract/caches.ts'
 import type { providerAnswer } from '../contract/provider.ts'
 import { ask } from './connection.ts'
 import type { CallOptions, Connection } from './connection.ts'
@@ -7,13 +14,14 @@ import type { CallOptions, Connection } from './connection.ts'
 /** Client of managed caches: contents that a provider keeps under a handle. */
 
 /** Contents in the neutral form (`system`, `tools`, `messages`), or in the form of the provider (`request`). */
-export type CacheCreation = Omit<z.input<typeof cacheCreation>, 'request' | 'tools'> & {
+export type CacheCreation = Omit<z.input<typeof cacheCreation>, 'request' | 'tools' | 'dry_run'> & {
   request?: unknown
   tools?: { name: string; description?: string; parameters?: object }[]
 }
 export type CacheChange = z.input<typeof cacheChange>
 export type ManagedCache = z.output<typeof cacheAnswer>
 export type ManagedCacheMade = z.output<typeof cacheMade>
+export type ManagedCachePreview = z.output<typeof cacheDryRun>
 
 /** Whether a provider has managed caches. The other functions throw `unsupported` for one that has none; `listCaches` is empty. */
 export async function supportsCaches(
@@ -32,6 +40,15 @@ export function createCache(
   options: CallOptions = {},
 ): Promise<ManagedCacheMade> {
   return ask(connection, 'POST', '/caches', { ...options, body })
+}
+
+/** Returns what the creation of a managed cache would reserve, and which budget would refuse it. Nothing is stored or sent. */
+export function previewCache(
+  connection: Connection,
+  body: CacheCreation,
+  options: CallOptions = {},
+): Promise<ManagedCachePreview> {
+  return ask(connection, 'POST', '/caches', { ...options, body: { ...body, dry_run: true } })
 }
 
 /** Returns a managed cache with the handle to send, which the provider confirmed. `handle` null: send the contents instead. */

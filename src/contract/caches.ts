@@ -43,6 +43,9 @@ export const cacheCreation = z.strictObject({
     .optional()
     .meta({ description: 'A credential of the account; the Worker secret of the provider when absent.' }),
   keep: keep.optional(),
+  dry_run: z.boolean({ error: 'must be true or false' }).optional().meta({
+    description: 'true: answers what the creation would reserve and which budget would refuse it; nothing is sent.',
+  }),
 })
 
 export type CacheCreation = z.output<typeof cacheCreation>
@@ -109,6 +112,24 @@ export const cacheMade = z.strictObject({
   created: z.boolean(),
   ...cacheAnswer.shape,
   advice: advice.optional().meta({ description: 'Findings of lint in the contents; absent: none.' }),
+})
+export const cacheDryRun = z.strictObject({
+  id: z.string(),
+  created: z.boolean().meta({ description: 'Whether these contents are new.' }),
+  dry_run: z.literal(true),
+  provider: z.string(),
+  model: z.string(),
+  fingerprint: z.string(),
+  estimated_tokens: z.int(),
+  most_tokens: z
+    .int()
+    .nullable()
+    .meta({ description: 'The most tokens that the contents can have; null: a part of them has no limit.' }),
+  ttl: z.string(),
+  creation_cost_usd: usd.meta({ description: 'Creation and storage for its lifetime, by the estimated tokens.' }),
+  worst_case_usd: usd.meta({ description: 'What the creation reserves; 0: there is a handle already.' }),
+  budget_usd_per_day: usd,
+  advice,
 })
 export const cacheReported = z.strictObject({
   replaced: z.boolean().meta({ description: 'Whether a new handle has replaced the reported one.' }),

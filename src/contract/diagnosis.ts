@@ -43,6 +43,14 @@ export const diagnoseBody = z.strictObject({
 
 export type DiagnoseBody = z.output<typeof diagnoseBody>
 
+/** Body of `POST /prefixes/{id}/diagnose`. */
+export const prefixDiagnoseBody = z.strictObject({
+  ...sentRequest.shape,
+  request: rawJson("The provider's own request body that missed. It is compared, and not stored."),
+})
+
+export type PrefixDiagnoseBody = z.output<typeof prefixDiagnoseBody>
+
 const differenceAnswer = z.strictObject({
   path: z.string().meta({ description: 'Path in the body, such as `system[1].text`; empty: the body as a whole.' }),
   at: z.int().min(0).meta({ description: 'UTF-16 units from the beginning of the value at `path`.' }),

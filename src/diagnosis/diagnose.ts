@@ -3,12 +3,12 @@ import { parseWith } from '../contract/issues.ts'
 import { RawJson } from '../contract/raw-json.ts'
 import { sentRequest } from '../contract/diagnosis.ts'
 import type { DiagnoseBody, SentRequest } from '../contract/diagnosis.ts'
-import type { ByteEvidence, CacheFacts, Case, Diagnosis, Sent } from '../core/diagnosis/evidence.ts'
+import type { ByteEvidence, Case, Diagnosis, Sent } from '../core/diagnosis/evidence.ts'
 import { diagnose } from '../core/diagnosis/judge.ts'
+import { cacheFactsOf, lostNanos } from '../core/diagnosis/lost.ts'
 import { VERDICTS } from '../core/diagnosis/verdicts.ts'
-import type { Verdict } from '../core/diagnosis/verdicts.ts'
 import type { ModelFacts, RetentionOffer } from '../core/model/facts.ts'
-import { NANOS_PER_USD, ratesFor, tokensNanos } from '../core/model/price.ts'
+import { NANOS_PER_USD } from '../core/model/price.ts'
 import { believable } from '../core/model/usage.ts'
 import type { Usage } from '../core/model/usage.ts'
 import { member, readJson } from '../core/prompt/json-text.ts'
@@ -16,6 +16,7 @@ import type { JsonNode } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
 import { compareBodies, extending } from '../providers/diagnosis/bytes.ts'
 import type { SentBody } from '../providers/diagnosis/bytes.ts'
+import { fixOf } from '../providers/diagnosis/fixes.ts'
 import { readReported } from '../providers/diagnosis/reported.ts'
 import { cardRecognising, cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
@@ -52,8 +53,18 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   const [before, after] = [readSent(body.before, 'before'), readSent(body.after, 'after')]
   const between = (body.between ?? []).map((one, index) => readSent(one, `between[${index}]`))
   const card = cardFor(body.provider, [after, before, ...between])
+  return diagnosed(card, { before, after, between }, now)
+}
+
+/** Holds a request against an earlier one. `key`: the cache key that the earlier one had beside its body. */
+export function diagnosed(
+  card: Card,
+  { before, after, between }: { before: SentRequest; after: SentRequest; between: readonly SentRequest[] },
+  now: number,
+  key: string | null = null,
+): DiagnosisJson {
   const facts = (model: string): ModelFacts => factsOf(card.id, model, now)
-  const [ours, theirs] = [bodyOf(before), bodyOf(after)]
+  const [ours, theirs] = [bodyOf(before, key), bodyOf(after)]
   const bytes = ours === null || theirs === null ? null : compared(card, ours, theirs, facts)
   const model = modelOf(card, [before, after], facts)
   const known = facts(model)
@@ -62,14 +73,24 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   const given: Case = {
     before: sent(before, true),
     after: sent(after, null),
-    between: samePrefixes(card, ours, between.map(bodyOf), facts).map((same, index) =>
-      sent(between[index] ?? {}, same),
-    ),
+    between: samePrefixes(
+      card,
+      ours,
+      between.map((one) => bodyOf(one)),
+      facts,
+    ).map((same, index) => sent(between[index] ?? {}, same)),
     bytes,
     reported: readReported(after.diagnostics),
-    facts: factsForCase(known, retention),
+    facts: cacheFactsOf(known, retention),
   }
-  return shown(diagnose(given), known, retention?.name ?? null)
+  const found = diagnose(given)
+  const lost = {
+    tokens: found.lostTokens,
+    inputTokens: given.after.usage?.inputTokens ?? null,
+    retention: retention?.name ?? null,
+    at: given.after.startedAt ?? now,
+  }
+  return shown(found, lostNanos(lost, known))
 }
 
 /** What is told of a request, from an envelope or from a provider's body. Throws `invalid_request`. */
@@ -104,12 +125,16 @@ export function cardFor(provider: string | undefined, sent: readonly SentRequest
   return cards.find(({ id, dialect }) => id.startsWith(`${card.id}-`) && dialect.recognises(root)) ?? card
 }
 
-/** The body of a request; null: it was not told. */
-export function bodyOf({ request, headers = {}, model }: SentRequest): SentBody | null {
+/** The body of a request; null: it was not told. `key`: its cache key where that stands beside the body. */
+export function bodyOf({ request, headers = {}, model }: SentRequest, key: string | null = null): SentBody | null {
   if (request === undefined) return null
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
   return {
-    request: { text: request.text, ...(model === undefined ? {} : { model }) },
+    request: {
+      text: request.text,
+      ...(model === undefined ? {} : { model }),
+      ...(key === null ? {} : { cache: { mode: 'best_effort', strategy: 'automatic', key } }),
+    },
     headers: Object.fromEntries(lower),
   }
 }
@@ -229,25 +254,9 @@ const NOTHING: Usage = {
   reasoningTokens: null,
 }
 
-function factsForCase(facts: ModelFacts, retention: RetentionOffer | null): CacheFacts {
-  return {
-    minimumTokens: facts.minimumTokens,
-    writesReported: facts.writesReported,
-    kind: retention?.kind ?? null,
-    ttlMs: retention?.ttlMs ?? null,
-    spill: facts.spill ?? null,
-    blockTokens: facts.blockTokens ?? 128,
-  }
-}
-
-/** What to do, where the program that does it is known. Source: github.com/anthropics/claude-code, issue 50085; checked 2026-11-30. */
-const FIXES: Partial<Record<Verdict, string>> = {
-  attribution_header: 'Set CLAUDE_CODE_ATTRIBUTION_HEADER=0 in the environment of Claude Code.',
-}
-
-function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): DiagnosisJson {
+function shown(found: Diagnosis, nanos: number | null): DiagnosisJson {
   const { verdict, first, confidence, lostTokens } = found
-  const { group, fault, says, fix } = VERDICTS[verdict]
+  const { group, fault, says } = VERDICTS[verdict]
   const isUnknown = verdict === 'unknown'
   const place = first === null || first.path === '' ? '' : ` First difference at ${first.path}.`
   return {
@@ -258,20 +267,10 @@ function shown(found: Diagnosis, facts: ModelFacts, retention: string | null): D
     first_difference: first,
     // What is not known to be a miss has no price.
     lost_tokens: isUnknown ? null : lostTokens,
-    cost_usd: isUnknown ? null : costOf(lostTokens, facts, retention),
+    cost_usd: isUnknown || nanos === null ? null : nanos / NANOS_PER_USD,
     why: `${says}${place}`,
-    fix: FIXES[verdict] ?? fix,
+    fix: fixOf(verdict),
     witnesses: found.witnesses,
     others: found.others,
   }
-}
-
-/** What was paid more than a read would have cost; null: a price is not known. */
-function costOf(tokens: number | null, { price, writesReported }: ModelFacts, retention: string | null): number | null {
-  if (tokens === null || price === null) return null
-  const { inputNanosPerMTok, cacheReadNanosPerMTok, cacheWriteNanosPerMTok } = ratesFor(price, tokens)
-  const anew =
-    (writesReported && retention !== null ? cacheWriteNanosPerMTok[retention] : undefined) ?? inputNanosPerMTok
-  const nanos = tokensNanos(Math.round(tokens), anew) - tokensNanos(Math.round(tokens), cacheReadNanosPerMTok)
-  return Math.max(0, nanos) / NANOS_PER_USD
 }

@@ -1,7 +1,10 @@
 import type { Lifetime } from '../contract/lifetime.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import type { AgentsOfCall, Lesson } from '../registration/by-use/lesson.ts'
+import type { Arm } from '../core/ledger/edit-trial.ts'
+import type { CallFacts } from '../registration/misses/passed-call.ts'
 import type { Usage } from '../core/model/usage.ts'
+import type { Served } from '../core/prefix/served-model.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
 export interface Seen {
@@ -21,13 +24,28 @@ export interface Seen {
   again?: true
   /** What it teaches where no prefix is registered for it; absent: nothing, as its account or its caller wishes. */
   lesson?: SeenLesson
+  /** It asked for an edit that could be made. */
+  edit?: SeenEdit
+  /** Which model answered; absent: its answer names none. */
+  served?: Served
   /** How long its session lives, by its header or its user agent; absent: not known. */
   lifetime?: Lifetime
+  /** What is remembered of it, to judge it by the call before it; absent: nothing, as its account or its caller wishes. */
+  call?: CallFacts
+  /** It was counted already, when its prefix was registered with it. */
+  booked?: true
   /** Whose call it was, and who waits for it; absent: its headers do not say. */
   agents?: SeenAgents
 }
 
 export type SeenAgents = Omit<AgentsOfCall, 'startedAt'>
+
+/** A call that asked for an edit which could be made. `session`: a keyed hash, below 2^32. */
+export interface SeenEdit {
+  arm: Arm
+  model: string
+  session: number
+}
 
 export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
 
@@ -71,7 +89,13 @@ export interface PackedCall {
   again?: true
   /** Its lesson: model, session, and places in the group's `hashes`, the last of them the whole body. */
   learn?: [model: string, session: number, ends: number[], whole: number | null]
+  /** The model that answered: another one than was asked for, by its name, or 1 for that one. */
+  model?: string | 1
   lives?: Lifetime
+  /** Its edit: 1 where it was made, 0 where it was left out to compare; model, session. */
+  edit?: [made: 0 | 1, model: string, session: number]
+  call?: CallFacts
+  booked?: true
   /** Its agents, by places in the group's `hashes`, and when it ended. */
   who?: [self: number | null, parent: number | null, endedAt: number]
 }
@@ -88,6 +112,7 @@ const COUNTS = [
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
   const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime, agents } = seen
+  const { served, edit, call: facts, booked } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
     tokens: new Map<number, number>(),
@@ -114,9 +139,13 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(routing === undefined ? {} : { routing }),
     ...(handle === undefined ? {} : { handle }),
     ...(again === true ? { again } : {}),
+    ...(served === undefined ? {} : { model: served === true ? 1 : served }),
+    ...(edit === undefined ? {} : { edit: [edit.arm === 'edited' ? 1 : 0, edit.model, edit.session] }),
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
     ...(lifetime === undefined ? {} : { lives: lifetime }),
     ...(agents === undefined ? {} : { who: packedAgents(agents, placeOf) }),
+    ...(facts === undefined ? {} : { call: facts }),
+    ...(booked === undefined ? {} : { booked }),
   }
   group.calls.push(call)
   return JSON.stringify(call).length + 1 + (group.hashes.size - known) * BYTES_OF_A_HASH
@@ -167,7 +196,23 @@ const BYTES_OF_A_HASH = 34
 /** The calls of a group as they were seen. */
 export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): Seen[] {
   return calls.map(
-    ({ p, at, ttft, counts, by, summed, ends, far = [], routing, handle, again, learn, lives, who }) => ({
+    ({
+      p,
+      at,
+      ttft,
+      counts,
+      by,
+      summed,
+      ends,
+      far = [],
+      routing,
+      handle,
+      again,
+      learn,
+      lives,
+      who,
+      ...more
+    }): Seen => ({
       account,
       provider: p,
       startedAt: at,
@@ -189,11 +234,23 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
       ...(routing === undefined ? {} : { routing }),
       ...(handle === undefined ? {} : { handle }),
       ...(again === true ? { again } : {}),
+      ...(more.model === undefined ? {} : { served: more.model === 1 ? true : more.model }),
+      ...(more.edit === undefined
+        ? {}
+        : {
+            edit: unpackedEdit(more.edit),
+          }),
       ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
       ...(lives === undefined ? {} : { lifetime: lives }),
       ...(who === undefined ? {} : { agents: unpackedAgents(who, hashes) }),
+      ...(more.call === undefined ? {} : { call: more.call }),
+      ...(more.booked === undefined ? {} : { booked: more.booked }),
     }),
   )
+}
+
+function unpackedEdit([made, model, session]: NonNullable<PackedCall['edit']>): SeenEdit {
+  return { arm: made === 1 ? 'edited' : 'plain', model, session }
 }
 
 function unpackedLesson(

@@ -17,10 +17,12 @@ export interface Onward {
   url: string
   headers: Headers
   /** Its body; absent: the request's own, as it comes. */
-  body?: Uint8Array
+  body?: Uint8Array | ReadableStream<Uint8Array>
   send: typeof globalThis.fetch
   waitUntil: (work: Promise<unknown>) => void
   answerHeaders: (given: Headers) => Headers
+  /** What was changed of its body; absent: nothing. */
+  edited?: string
   /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
   watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string; warmth?: string }
   /** What was done with the call before it was sent, for the answer's header; absent: nothing. */
@@ -39,9 +41,11 @@ export async function passing(request: Request, onward: Onward): Promise<Respons
   const answer = await sent(request, onward, drains ? null : own(request.signal))
   const { watcher, why, prefix, warmth } = onward.watch(answer)
   const headers = onward.answerHeaders(answer.headers)
-  const { done: before } = onward
+  const { done: before, edited } = onward
   const reason = before === undefined ? why : watcher === null ? `${why}; ${before}` : before
-  headers.set(DONE, `${watcher === null ? 'pass' : 'observed'}; reason="${withFaults(reason, request)}"`)
+  const all = edited === undefined ? reason : [edited, ...(before === undefined ? [] : [before])].join('; ')
+  const what = edited !== undefined ? 'edited' : watcher === null ? 'pass' : 'observed'
+  headers.set(DONE, `${what}; reason="${withFaults(all, request)}"`)
   if (prefix !== undefined) headers.set(PREFIX, prefix)
   if (warmth !== undefined) headers.set(WARMTH, warmth)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }

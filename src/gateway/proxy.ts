@@ -10,17 +10,20 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { readAccountKey, sha256 } from '../runtime/ids.ts'
 import { modelIn } from '../usage/address.ts'
 import { upstreamUrl } from './address.ts'
-import { asksForBarrier, pastBarrier } from './barrier/barrier.ts'
+import { unreadBody } from './bodies/held.ts'
+import { cacheWish } from './bodies/marked.ts'
+import { pastBarrier } from './barrier/barrier.ts'
 import type { BarrierPorts } from './barrier/barrier.ts'
 import { acceptedEncodings, answerHeaders, requestHeaders } from './headers.ts'
 import { CREDENTIAL, holdsOurKey, keysOf, withoutKey, withSecret } from './keys.ts'
 import { isInference, mayTellUsage, METHODS } from './inference.ts'
 import { passing } from './passing.ts'
+import { asksForBarrier } from './request/own-headers.ts'
 import { readRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { SUBSCRIPTION } from './seen-ends.ts'
 import { answered, trusted } from './trust.ts'
-import { unreadBody, watching } from './watching.ts'
+import { watching } from './watching.ts'
 import type { WatchPorts } from './watching.ts'
 
 /** What the gateway needs of the rest of the product. */
@@ -63,6 +66,7 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const who = await callerOf(keys.ours, keys.theirs, route, ports)
   const access = accessOf(route, ports.vars)
   if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') return webSocketRefused()
+  const wish = cacheWish(request.headers)
   const path = route.rest.slice(0, route.rest.length - query.length)
   const headers = requestHeaders(request.headers)
   headers.set('accept-encoding', acceptedEncodings(request.headers, request.cf?.['clientAcceptEncoding']))
@@ -92,15 +96,18 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
   const why = unwatched(request, path, who)
   if (why !== null || who === null)
     return passing(request, { ...onward, watch: () => ({ watcher: null, why: why ?? '' }) })
-  const waits = asksForBarrier(request.headers)
-  const watched = await watching(request, who, calledOf(route, path, request, stored, sent), ports, waits)
-  const { bytes, watch, drop, outcome } = watched
+  const called = calledOf(route, path, request, stored, sent)
+  const waits = asksForBarrier(request.headers) && request.headers.has('content-length')
+  const watched = await watching(request, who, called, wish, ports, waits)
+  const { sent: body, edited, watch, drop, outcome } = watched
+  if (edited !== undefined) sent.delete('content-length') // it is another one now
+  const goingOn = { ...onward, body, watch, ...(edited === undefined ? {} : { edited }) }
   try {
-    if (!waits) return await passing(request, { ...onward, body: bytes, watch })
-    const call = { account: who, reading: await watched.reading, bytes: bytes.byteLength, outcome }
+    if (!waits || !('byteLength' in body)) return await passing(request, goingOn)
+    const call = { account: who, reading: await watched.reading, bytes: body.byteLength, outcome }
     const done = await pastBarrier({ ...call, signal: request.signal }, ports)
     watched.sentNow()
-    return await passing(request, { ...onward, body: bytes, watch, done })
+    return await passing(request, { ...goingOn, done })
   } catch (thrown) {
     drop()
     throw thrown
@@ -108,9 +115,9 @@ export async function viaGateway(request: Request, ports: Ports): Promise<Respon
 }
 
 /** Why the answer of a call is not watched; null: it is. */
-function unwatched({ method, headers }: Request, path: string, who: string | null): string | null {
-  if (!mayTellUsage(method, path)) return 'not a call to a model'
-  return who === null ? 'no account' : unreadBody(headers)
+function unwatched(request: Request, path: string, who: string | null): string | null {
+  if (!mayTellUsage(request.method, path)) return 'not a call to a model'
+  return who === null ? 'no account' : unreadBody(request)
 }
 
 function calledOf(

@@ -1,13 +1,15 @@
-import { believable, NO_COUNTS } from '../core/model/usage.ts'
 import type { Usage } from '../core/model/usage.ts'
-import { readFailure } from '../contract/failure.ts'
-import { wireOf } from '../providers/registry.ts'
-import { usageOf } from '../registration/observation.ts'
-import { cardById } from '../runtime/cards.ts'
+import { modelName } from '../core/prefix/served-model.ts'
+import type { Served } from '../core/prefix/served-model.ts'
+import type { CacheRequest } from '../providers/dialect.ts'
+import { isServedByOther } from '../providers/diagnosis/served-model.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
-import { framingOf, usageIn } from '../usage/find.ts'
+import { framingOf, modelIn, usageIn } from '../usage/find.ts'
+import { countsOf } from './bodies/counts.ts'
+import { editedBytes } from './bodies/editing.ts'
+import { bodyOf, roomForOne, UNREAD } from './bodies/held.ts'
 import { decoding } from './decoding.ts'
 import { agentsOf } from './agents.ts'
 import { FirstToken } from './barrier/first-token.ts'
@@ -19,21 +21,20 @@ import { readCall } from './seen-ends.ts'
 import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
+import { toldBy } from './diagnosis/told-by-answer.ts'
+import type { ToldByAnswer } from './diagnosis/told-by-answer.ts'
+import { sketchedCall } from './diagnosis/sketched.ts'
+import type { CallFacts } from '../registration/misses/passed-call.ts'
 import { ObservationWindow, WINDOW_MS } from './window.ts'
 import { warmthOf } from './warmth/standings.ts'
 import type { StandingPorts, ToldWarmth } from './warmth/standings.ts'
 
-/** Longest body of a request that is read to find its prefix. */
-export const MOST_BODY_BYTES = 1024 * 1024
-/** Bodies that one isolate holds at once. Calls beyond it pass unread. */
-const MOST_HELD_BYTES = 24 * 1024 * 1024
 /** Real time that the reading of a body waits for the first byte of the answer, so that it is not in its way. */
 const READ_AFTER_MS = 50
 
 /** How providers tell a failure inside of a stream that began well. */
 const FAILED = /^event: *error|"type" *: *"error"|"error" *: *\{/m
 
-let held = 0
 let window: ObservationWindow | null = null
 
 /** What watching needs of the rest of the product. */
@@ -43,19 +44,11 @@ export interface WatchPorts extends LearnPorts, StandingPorts {
   report: (message: ObservationMessage) => Promise<unknown>
 }
 
-/** Why the body of a request is not read; null: it is. */
-export function unreadBody(headers: Headers): string | null {
-  const length = Number(headers.get('content-length') ?? Number.NaN)
-  if (!/\bjson\b/i.test(headers.get('content-type') ?? '')) return 'its body is not JSON'
-  if (headers.has('content-encoding')) return 'its body is compressed'
-  if (Number.isNaN(length)) return 'its body has no stated length'
-  if (length > MOST_BODY_BYTES) return 'its body is too long'
-  return held + length > MOST_HELD_BYTES ? 'too many bodies are held' : null
-}
-
-/** A call whose answer is watched. `bytes`: its body. */
+/** A call whose answer is watched. `sent`: its body. */
 export interface Watching {
-  bytes: Uint8Array
+  sent: Uint8Array | ReadableStream<Uint8Array>
+  /** What was changed of it; absent: nothing. */
+  edited?: string
   watch: Onward['watch']
   /** What its body shows, once it is read. Null: it is no body of that provider. */
   reading: Promise<Reading | null>
@@ -69,27 +62,28 @@ export interface Watching {
 
 /**
  * Reads a body of at most `MOST_BODY_BYTES`, and watches the answer for its usage. What both show is added to the isolate's window once the answer
- * has ended. The body is let go as soon as its hashes are made: after the first byte of the answer, or 50 ms.
+ * has ended. The body is let go as soon as its hashes are made: after the first byte of the answer, or 50 ms. One of unknown length goes on while it
+ * comes.
  */
 export async function watching(
   request: Request,
   account: string,
   { isOwnKey, ...call }: Omit<Called, 'text' | 'headers'> & { isOwnKey: boolean },
+  wish: CacheRequest | null,
   ports: WatchPorts,
   isReadAtOnce: boolean,
 ): Promise<Watching> {
   const { clock } = ports
   let startedAt = clock.now()
-  const length = Number(request.headers.get('content-length'))
-  let isHeld = true
-  held += length
-  const release = (): void => {
-    if (isHeld) held -= length
-    isHeld = false
-  }
-  // A caller who leaves in the middle of its upload ends the reading without a word, unless work is announced.
-  request.signal.addEventListener('abort', release, { once: true })
-  let whole: Promise<ArrayBuffer> | null = request.arrayBuffer()
+  const room = roomForOne()
+  const upload = bodyOf(request, room)
+  const called = { ...call, headers: request.headers }
+  const changing =
+    wish === null || upload.body !== undefined
+      ? null
+      : upload.whole.then((bytes) => editedBytes(account, called, bytes, wish, ports))
+  let whole: Promise<ArrayBuffer | Uint8Array | null> | null =
+    changing?.then(({ text }) => (text === null ? upload.whole : new TextEncoder().encode(text))) ?? upload.whole
   const first = Promise.withResolvers<void>()
   const end = Promise.withResolvers<Ended | null>()
   const outcome = Promise.withResolvers<Outcome>()
@@ -101,7 +95,12 @@ export async function watching(
   }
   let prefix: string | null = null
   let warmth: () => ToldWarmth | null = () => null
-  const read = async (): Promise<{ body: Body; plan: Plan } | null> => {
+  const read = async (): Promise<{
+    body: Body
+    plan: Plan
+    servedBy: (name: string | null) => Served | null
+    call: CallFacts | null
+  } | null> => {
     try {
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
@@ -109,10 +108,10 @@ export async function watching(
       const afterMs = isReadAtOnce || knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
-      const called = { ...call, headers: request.headers, text: new TextDecoder().decode((await whole) ?? undefined) }
+      const sent = { ...called, text: new TextDecoder().decode((await whole) ?? undefined) }
       // An answer may go on for minutes, and must not keep the body so long.
       whole = null
-      const reading = readCall(called, ports.vars, startedAt)
+      const reading = readCall(sent, ports.vars, startedAt)
       readBody.resolve(reading)
       if (reading === null) return null
       const { body } = reading
@@ -122,23 +121,37 @@ export async function watching(
         body.ends.map(({ entry }) => entry),
         ports,
       )
-      return { body, plan: await planned(account, called, isOwnKey, reading, ports) }
+      const { card, outline } = reading
+      const { model } = outline
+      const servedBy = (name: string | null): Served | null =>
+        name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
+      const plan = await planned(account, sent, isOwnKey, reading, ports)
+      return { body, plan, servedBy, call: await sketchedCall(account, sent, request.url, isOwnKey, reading, ports) }
     } finally {
       readBody.resolve(null) // where the reading threw
-      release()
+      room.release()
     }
   }
   const work = async (): Promise<void> => {
     const seen = await read()
+    const change = await changing
     const ended = await end.promise
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
+    const by = seen.servedBy(ended.model)
+    const served = by === null ? {} : { served: by }
+    const told =
+      seen.call === null ? {} : { call: { ...seen.call, ...ended.told, doneMs: Math.max(0, clock.now() - startedAt) } }
     const { lesson, register } = seen.plan
     const names = agentsOf(request, { ...call, account, isOwnKey })
     const agents = names === undefined ? {} : { agents: { ...names, startedAt, endedAt: clock.now() } }
-    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const }
-    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports)))
+    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const, ...served }
+    if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports))) {
+      const { provider, ends } = seen.body
+      if (seen.call !== null)
+        await added({ account, provider, startedAt, usage, ttftMs, ends, booked: true, ...told }, ports)
       return
+    }
     const again = Number(request.headers.get('x-stainless-retry-count') ?? '0') > 0
     await added(
       {
@@ -150,15 +163,19 @@ export async function watching(
         ...(again ? { again: true as const } : {}),
         ...lifetimeOf(request.headers),
         ...agents,
+        ...served,
+        ...(change?.edit === undefined ? {} : { edit: change.edit }),
+        ...told,
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
       },
       ports,
     )
   }
   ports.waitUntil(work())
-  const sent = new Uint8Array(await whole)
+  const change = await changing
   return {
-    bytes: sent,
+    sent: upload.body ?? new Uint8Array((await whole) ?? []),
+    ...(change?.text == null ? {} : { edited: change.why }),
     drop,
     reading: readBody.promise,
     outcome: outcome.promise,
@@ -166,12 +183,18 @@ export async function watching(
       startedAt = clock.now()
     },
     watch: (answer) => {
+      const missing = upload.noCopy()
+      if (missing !== null) {
+        drop()
+        return { watcher: null, why: UNREAD[missing] }
+      }
       const telling = { clock, startedAt, first: first.resolve, end: end.resolve, begun: outcome.resolve }
       const told = watched(answer, call.provider, telling)
       if (told.watcher === null) {
         outcome.resolve(answer.ok ? 'readable' : 'failed')
         drop()
-      }
+      } else if (change !== null) told.why = change.why
+      if (answer.status === 400) change?.refused?.()
       // An answer that is refused shows nothing of the entry.
       return { ...told, ...(prefix === null ? {} : { prefix }), ...(answer.ok ? warmth() : null) }
     },
@@ -194,6 +217,10 @@ interface Ended {
   usage: Usage
   ttftMs: number | null
   isWhole: boolean
+  /** The model that it names. */
+  model: string | null
+  /** What the answer says beside its counts. */
+  told: ToldByAnswer
 }
 
 interface Told {
@@ -234,30 +261,21 @@ function watched(
         const ttftMs = framing === 'json' || firstAt === null ? null : Math.max(0, firstAt - startedAt)
         const told = (): void => {
           const text = ends.text()
-          const usage = countsOf(provider, usageIn(text, framing), answer.headers)
+          const raw = usageIn(text, framing)
+          const { usage, isPossible } = countsOf(provider, raw, answer.headers)
           const isWhole = usage.inputTokens !== null || (!left && !FAILED.test(text.tail ?? text.head))
           begun(isWhole ? 'readable' : 'failed')
           // What a stream that was left had written by then is no count of its output.
-          end({ usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage, ttftMs, isWhole })
+          end({
+            model: modelName(modelIn(text, framing)),
+            usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage,
+            ttftMs,
+            isWhole,
+            told: toldBy(text, raw, isPossible),
+          })
         }
         void decoder.end().then(told, told)
       },
     },
-  }
-}
-
-/** The counts of an answer. None: unknown, and never zero. */
-function countsOf(provider: string, raw: Record<string, unknown> | null, headers: Headers): Usage {
-  if (raw === null) return NO_COUNTS
-  try {
-    const usage = usageOf(provider, raw, 'usage')
-    const card = cardById(provider)
-    const header = card === undefined ? null : wireOf(card).cachedHeader
-    const read = header === null ? null : headers.get(header)
-    const cacheReadTokens = usage.cacheReadTokens ?? (read !== null && /^\d+$/.test(read) ? Number(read) : null)
-    return believable({ ...usage, cacheReadTokens })
-  } catch (thrown) {
-    if (readFailure(thrown) === null) throw thrown
-    return NO_COUNTS
   }
 }

@@ -5,8 +5,8 @@ import type { ObservationMessage, PackedGroup, Seen } from './observation.ts'
 export const WINDOW_MS = 5_000
 /** Most observations of one message. */
 export const MOST_SEEN = 200
-/** Most bytes of one message, below the 128 kB of the platform. */
-const MOST_BYTES = 110_000
+/** Bytes at which a message is sent. With one more call, of which 45 kB are kept at the most, it is below the 128 kB of the platform. */
+const MOST_BYTES = 80_000
 /** Age at which a window is sent with its next observation: the request that was to close it is gone. */
 const FORGOTTEN_MS = 2 * WINDOW_MS
 

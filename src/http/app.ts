@@ -20,6 +20,7 @@ import { killSwitch } from './deployment/kill-switch.ts'
 import { ledger } from './ledger/routes.ts'
 import { lifetimes } from './lifetimes/routes.ts'
 import { metrics } from './deployment/metrics.ts'
+import { misses } from './misses/routes.ts'
 import { observations } from './observations/routes.ts'
 import { openapi } from './openapi.ts'
 import { diagnosis } from './diagnosis/routes.ts'
@@ -78,6 +79,7 @@ for (const resource of [
   stats,
   lifetimes,
   diagnosis,
+  misses,
   accounts,
   prompts,
   accountExport,

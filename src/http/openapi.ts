@@ -7,6 +7,7 @@ import { deployment } from './deployment/openapi.ts'
 import { openapiDocument } from './server/openapi-document.ts'
 import { ledger } from './ledger/openapi.ts'
 import { diagnosis } from './diagnosis/openapi.ts'
+import { misses } from './misses/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
@@ -27,6 +28,7 @@ export const operations: readonly Operation[] = [
   ...stats,
   ...lifetimes,
   ...diagnosis,
+  ...misses,
   ...accounts,
 ]
 

@@ -21,12 +21,20 @@ export interface Fact {
   checked: string
 }
 
+/** A provider's own count of a request. The format of its wire says how it is asked for. */
+export interface CardCount extends CountMargin {
+  /** Models (an id, or a prefix ending in `*`) that it counts. Absent: all. */
+  models?: readonly string[]
+  /** The name that it knows a model by. Absent: the one of requests. */
+  nameOf?: (model: string) => string
+}
+
 /** What limits the tokens of a request to this provider. */
 export interface CardTokens extends Pick<TokenRule, 'added' | 'parts'> {
   /** Models (an id, or a prefix ending in `*`) for which the public vocabulary o200k is a limit, and their most tokens for each of its. */
   vocabulary?: { models: readonly string[]; ratio: number }
   /** The provider counts a request free of charge, and its count may be this much below what it bills. Absent: it is not asked. */
-  count?: CountMargin
+  count?: CardCount
   /** In words, with what is assumed. */
   says: string
   source: string

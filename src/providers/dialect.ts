@@ -184,9 +184,9 @@ export interface Dialect {
   lacks?: Wire['lacks']
 }
 
-/** A request that counts the tokens of a probe, and the member of its answer that holds them. */
+/** The request that counts another, and the member of its answer with the tokens. Null: that may have tokens that it does not count. */
 export interface CountFormat {
-  request(prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>): ProbeRequest
+  request(request: ProbeRequest, model: string): ProbeRequest | null
   member: string
 }
 

@@ -37,6 +37,8 @@ export interface Wire {
   readonly thinking: 'type' | 'reasoning' | null
   /** Value of `anthropic_version` in the body, where a provider takes it there and the model in the path; null: neither. */
   readonly versionInBody: string | null
+  /** Member of a count's body that holds the whole request to count; null: its members stand in the body themselves. */
+  readonly countedIn: string | null
   /** Prefix of all paths, such as `/v1beta`. */
   readonly version: string
   /** Advice in the answer to each registration. */
@@ -64,6 +66,7 @@ export const PLAIN: Wire = {
   lacks: [],
   thinking: null,
   versionInBody: null,
+  countedIn: null,
   version: '',
   advice: [],
   spentTokens: [],

@@ -2,7 +2,8 @@ import type { Arrival } from '../core/events/arrived.ts'
 import { openedMessage } from '../gateway/message/sealed.ts'
 import { unpacked } from '../gateway/observation.ts'
 import type { ObservationMessage, Seen } from '../gateway/observation.ts'
-import type { AgentCall, Lesson } from '../registration/by-use/lesson.ts'
+import type { AgentCall, EditSeen, Lesson } from '../registration/by-use/lesson.ts'
+import type { PassedCall } from '../registration/misses/passed-call.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
 import { cardById } from '../runtime/cards.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -64,10 +65,15 @@ async function book(account: string, messages: readonly ObservationMessage[], en
     const arrivals = new Map<string, Arrival[]>()
     const lessons: Lesson[] = []
     const agents: AgentCall[] = []
+    const edits: EditSeen[] = []
+    const passed: PassedCall[] = []
     for (const call of own) {
+      edits.push(...editOf(call))
       const end = call.ends.find(({ entry }) => found.has(entry))
       const handled = handles[call.handle ?? '']
       const id = handled ?? found.get(end?.entry ?? '')
+      passed.push(...passedIn(call, id ?? null))
+      if (call.booked === true) continue
       agents.push(...agentsIn(call, id ?? null))
       const { provider, routing } = registered[id ?? ''] ?? {}
       if (id === undefined) lessons.push(...lessonOf(call))
@@ -78,10 +84,19 @@ async function book(account: string, messages: readonly ObservationMessage[], en
       all.push(arrivalOf(call, handled !== undefined, far))
       arrivals.set(id, all)
     }
-    return { message, observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })), lessons, agents }
+    return {
+      message,
+      observed: [...arrivals].map(([id, all]) => ({ id, arrivals: all })),
+      lessons,
+      agents,
+      edits,
+      calls: passed,
+    }
   })
   // Nothing is written, not even the number, where nothing is known of what was called.
-  const booked = observed.filter((part) => part.observed.length > 0 || part.lessons.length > 0)
+  const booked = observed.filter(
+    (part) => part.observed.length + part.lessons.length + part.edits.length + part.calls.length > 0,
+  )
   if (booked.length > 0) await registry.observeOnce(booked)
   // After the requests, because a parent that has come back waits no more.
   const agents = observed.flatMap((part) => part.agents)
@@ -94,12 +109,28 @@ function lessonOf({ lesson, provider, startedAt, usage, again }: Seen): Lesson[]
   return [{ ...lesson, provider, at: startedAt, usage }]
 }
 
+/** What a call adds to the comparison of calls with our edits and without. Usage without counts adds nothing. */
+function editOf({ edit, provider, startedAt, usage }: Seen): EditSeen[] {
+  const { inputTokens, cacheReadTokens } = usage
+  if (edit === undefined || inputTokens === null || cacheReadTokens === null) return []
+  return [{ ...edit, provider, at: startedAt, readTokens: cacheReadTokens, promptTokens: inputTokens }]
+}
+
+/** What is remembered of a call, where its account takes that. */
+function passedIn({ call, provider, startedAt, ttftMs, usage }: Seen, prefix: string | null): PassedCall[] {
+  return call === undefined ? [] : [{ ...call, provider, startedAt, ttftMs, usage, prefix }]
+}
+
 /** What a call says of agents: who uses a registered prefix, or for whom one waits. */
 function agentsIn({ agents, startedAt }: Seen, prefix: string | null): AgentCall[] {
   return agents === undefined || (prefix === null && agents.parent === null) ? [] : [{ ...agents, startedAt, prefix }]
 }
 
-function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled: boolean, far: boolean): Arrival {
+function arrivalOf(
+  { startedAt, usage, ttftMs, again, lifetime, served }: Seen,
+  handled: boolean,
+  far: boolean,
+): Arrival {
   return {
     startedAt,
     usage,
@@ -108,6 +139,7 @@ function arrivalOf({ startedAt, usage, ttftMs, again, lifetime }: Seen, handled:
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
     ...(lifetime === undefined ? {} : { lifetime }),
+    ...(served === undefined ? {} : { served }),
   }
 }
 

@@ -28,6 +28,36 @@ export function usageIn({ head, tail }: KeptText, framing: Framing): UsageObject
   return named(tail ?? head).at(-1) ?? null
 }
 
+/** Members in which answers name their model, and those of events that hold it: Responses, Anthropic. */
+const MODEL_NAMES = ['model', 'modelVersion']
+const MODEL_HOLDERS = ['response', 'message']
+
+/** In a text whose end is missing: among the first members, none of which is an object. */
+const MODEL_FIRST = /^\s*\{(?:[^"{}[\]]|"(?:[^"\\]|\\.)*")*?"model"\s*:\s*"([^"\\]{1,200})"/
+
+/** The model that an answer names as its own, in its first event or among its members; null: none. */
+export function modelIn({ head, tail }: KeptText, framing: Framing): string | null {
+  if (framing === 'frames') return null
+  if (framing === 'events') {
+    for (const line of head.split('\n')) {
+      if (!line.startsWith('data:') || !/"model/.test(line)) continue
+      const found = modelOf(asObject(parsed(line.slice(5)))) ?? MODEL_FIRST.exec(line.slice(5))?.[1]
+      if (found != null) return found
+    }
+    return null
+  }
+  const whole = tail === null ? parsed(head) : undefined
+  if (whole === undefined) return MODEL_FIRST.exec(head)?.[1] ?? null
+  return modelOf(asObject(Array.isArray(whole) ? whole[0] : whole))
+}
+
+function modelOf(answer: UsageObject | null): string | null {
+  if (answer === null) return null
+  const holders = [answer, ...MODEL_HOLDERS.map((name) => asObject(answer[name]))]
+  const found = holders.flatMap((holder) => MODEL_NAMES.map((name) => holder?.[name]))
+  return found.find((value): value is string => typeof value === 'string' && value !== '') ?? null
+}
+
 /** The usage of each event that may have one. */
 function events(text: string): UsageObject[] {
   return text.split('\n').flatMap((line) => {

@@ -4,7 +4,7 @@ import { flatness } from '../../bench/storm/flat.ts'
 import { forgotten, GRACE_MS, leasesUsedTwice, lost, untrue } from '../../bench/storm/judge.ts'
 import type { AtRest, Evidence, Said, StormCall } from '../../bench/storm/judge.ts'
 import { stormOptions } from '../../bench/storm/options.ts'
-import { NOT_IN_STORM, stormPlan } from '../../bench/storm/plan.ts'
+import { stormPlan } from '../../bench/storm/plan.ts'
 import { FAULT_KINDS } from '../lab/faults.ts'
 import { reconcile } from '../../bench/storm/reconcile.ts'
 import type { Booking, Books } from '../../bench/storm/reconcile.ts'
@@ -36,6 +36,7 @@ function call(change: Partial<StormCall> = {}): StormCall {
     usage,
     told: usage,
     entries: ['e'],
+    bytes: 9_000,
     ...change,
   }
 }
@@ -64,6 +65,9 @@ describe('untrue', () => {
     expect(judged({ said: [said()], calls: [call(), eviction] })).toBe(0)
     expect(judged({ said: [said()], calls: [call(), eviction, call({ at: NOW + 6 * MINUTE })] })).toBe(1)
     expect(judged({ said: [said()], calls: [call(), { ...eviction, wire: 'gemini' }] })).toBe(1)
+    // In the same millisecond as the write: before it, or after it.
+    expect(judged({ said: [said()], calls: [call(), { ...eviction, seq: 2, at: NOW }] })).toBe(0)
+    expect(judged({ said: [said()], calls: [{ ...eviction, seq: 0, at: NOW }, call()] })).toBe(1)
     expect(judged({ said: [said()], calls: [call(), { ...eviction, at: NOW + 11 * MINUTE }] })).toBe(1)
   })
 
@@ -185,6 +189,18 @@ describe('ledger minus transcript', () => {
     },
   )
 
+  it('takes less than was billed beyond the bound only where nobody was told', () => {
+    const twice = { ...WRITTEN, cache_creation: { ephemeral_5m_input_tokens: 4_000, ephemeral_1h_input_tokens: 0 } }
+    const untold = [call({ faults: ['overbilled', 'missing_usage'], usage: twice, told: null })]
+    expect(judged({ calls: untold, bookings: [booking({ costNanos: 8_000_000 })] }).differenceNanos).toBe(0)
+    expect(judged({ calls: untold, bookings: [booking({ costNanos: WRITE_NANOS - 1 })] }).differenceNanos).toBe(
+      WRITE_NANOS + 1,
+    )
+    const told = [call({ faults: ['overbilled'], usage: twice })]
+    expect(judged({ calls: told, bookings: [booking({ costNanos: 8_000_000 })] }).differenceNanos).toBe(7_000_000)
+    expect(judged({ calls: told, bookings: [booking({ costNanos: 2 * WRITE_NANOS })] }).differenceNanos).toBe(0)
+  })
+
   it('gives the one worst case to the call that was billed, not to a refused one beside it', () => {
     const refused = call({ seq: 2, at: NOW + 1_000, status: 429, usage: null, told: null })
     const bookings = [booking({ at: NOW + 1_000, costNanos: 30_000_000 })]
@@ -281,7 +297,7 @@ describe('the plan of a storm', () => {
     expect(stormPlan(7, 3_600_000, 100)).toEqual(plan)
     expect(stormPlan(8, 3_600_000, 100)).not.toEqual(plan)
     const kinds = plan.flatMap((event) => (event.do === 'fault' ? [event.kind] : []))
-    expect(new Set([...kinds, ...NOT_IN_STORM])).toEqual(new Set(FAULT_KINDS))
+    expect(new Set(kinds)).toEqual(new Set(FAULT_KINDS))
     const objects = plan.flatMap((event) => (event.do === 'end' ? [event.object] : []))
     expect(new Set(objects)).toEqual(new Set(['Registry', 'Directory', 'Egress', 'Bot']))
   })
@@ -298,10 +314,13 @@ describe('options of a storm', () => {
     })
   })
 
-  it.each([[['--hours', '0']], [['--hours', '1', '--minutes', '1']], [['--prefixes', '1.5']], [['--sed', '1']]])(
-    'refuse %j',
-    (args) => {
-      expect(stormOptions(args)).toHaveProperty('wrong')
-    },
-  )
+  it.each([
+    [['--hours', '0']],
+    [['--hours', '1', '--minutes', '1']],
+    [['--prefixes', '1.5']],
+    [['--sed', '1']],
+    [['--rate', '0']],
+  ])('refuse %j', (args) => {
+    expect(stormOptions(args)).toHaveProperty('wrong')
+  })
 })

@@ -100,12 +100,13 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-/** Returns a client with the development account's key. */
-export function caller(base: string, key = 'pilotlight-dev') {
+/** Returns a client with the development account's key. `headers` are sent with each request. */
+export function caller(base: string, key = 'pilotlight-dev', headers: Record<string, string> = {}) {
   return async <Body>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Body }> => {
     const response = await fetch(base + path, {
       method,
       headers: {
+        ...headers,
         authorization: `Bearer ${key}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },

@@ -9,7 +9,7 @@ import type { Seen } from '../../src/gateway/observation.ts'
 import { rawWorkerd } from '../support/raw-workerd.ts'
 import type { RawWorkerd } from '../support/raw-workerd.ts'
 import { answerOf, caller, provider } from '../support/wire.ts'
-import type { Arrived, Provider } from '../support/wire.ts'
+import type { Arrived, Caller, Provider } from '../support/wire.ts'
 
 const KEY = 'pilotlight-dev'
 const SECRET = 'a sentence that nobody else may read'
@@ -110,6 +110,8 @@ interface Case {
   /** The answer, for a number that no other case has. */
   answer: (n: number) => string | Buffer
   headers?: (n: number) => string[]
+  /** What is reported of the model that answered. */
+  served?: string | true
 }
 
 const JSON_TYPE = 'application/json'
@@ -154,7 +156,8 @@ const CASES: Record<string, Case> = {
     path: '/via/anthropic/v1/messages',
     body: MESSAGES,
     type: JSON_TYPE,
-    answer: (n) => JSON.stringify({ type: 'message', usage: anthropicUsage(n) }),
+    answer: (n) => JSON.stringify({ type: 'message', model: 'claude-sonnet-5', usage: anthropicUsage(n) }),
+    served: 'claude-sonnet-5',
   },
   'Anthropic, streamed': { path: '/via/anthropic/messages', body: MESSAGES, type: EVENTS, answer: anthropicStream },
   'Anthropic, with gzip': {
@@ -196,9 +199,10 @@ const CASES: Record<string, Case> = {
     type: EVENTS,
     answer: (n) =>
       events(
-        { type: 'response.created', response: { usage: null } },
+        { type: 'response.created', response: { usage: null, model: 'gpt-5.6' } },
         { type: 'response.completed', response: { output: ['y'.repeat(200_000)], usage: responsesUsage(n) } },
       ),
+    served: true,
   },
   'OpenAI Chat, plain': {
     path: '/via/openai/v1/chat/completions',
@@ -217,6 +221,7 @@ const CASES: Record<string, Case> = {
     body: GEMINI,
     type: JSON_TYPE,
     answer: (n) => JSON.stringify({ candidates: [], usageMetadata: geminiUsage(n), modelVersion: 'x' }),
+    served: 'x',
   },
   'Gemini, as events': {
     path: '/via/gemini/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse',
@@ -266,7 +271,7 @@ const CASES: Record<string, Case> = {
 describe('the usage of an answer is reported', () => {
   test.concurrent.each(Object.entries(CASES).map(([name, one], index) => [name, one, 100 + index] as const))(
     'of %s',
-    async (_, { path, body, type, answer, headers }, n) => {
+    async (_, { path, body, type, answer, headers, served }, n) => {
       const { mark, bytes } = post(path, body)
       const whole = answer(n)
       answers.set(mark, ({ socket }) =>
@@ -280,6 +285,7 @@ describe('the usage of an answer is reported', () => {
       const found = await oneReport(({ usage }) => usage.inputTokens === 5_000 + n)
       expect(found).toMatchObject({ account: 'dev', usage: { cacheReadTokens: 5_000, outputTokens: 7 } })
       expect(found.ends.length).toBeGreaterThan(0)
+      expect(found.served).toBe(served)
       expect(found.ttftMs === null).toBe(type === JSON_TYPE)
     },
   )
@@ -344,6 +350,108 @@ describe('what is not reported', () => {
     const last = await oneReport((seen) => seen.usage.inputTokens === 5_999)
     expect(last.again).toBe(true)
     expect(reported().length).toBe(before + 1)
+  })
+})
+
+describe('a marker that the caller asks for', () => {
+  const system = 'You know the river. '.repeat(600)
+  const ask = async (n: number, wish: string, session: string) => {
+    const body = { ...MESSAGES, system: [{ type: 'text', text: system }] }
+    const headers = [`X-Pilotlight-Cache: ${wish}`, `X-Pilotlight-Session: ${session}`]
+    const { mark, bytes } = post('/via/anthropic/v1/messages', body, headers)
+    answers.set(mark, ({ socket }) =>
+      socket.end(answerOf('200 OK', ['content-type: application/json'], JSON.stringify({ usage: anthropicUsage(n) }))),
+    )
+    const client = caller(worker.base, bytes)
+    await client.ended
+    const arrived = upstream.calls
+      .find((call) => call.body().includes(`"${mark}"`))
+      ?.body()
+      .toString()
+    return { said: client.bytes().toString('latin1'), sent: bytes.slice(bytes.indexOf('\r\n\r\n') + 4), arrived }
+  }
+
+  test('is set, told, and left out for a share of the sessions', async () => {
+    const marker = ',"cache_control":{"type":"ephemeral"}'
+    const arms = new Set<string | undefined>()
+    for (let n = 0; n < 100 && arms.size < 2; n++) {
+      const { said, sent, arrived } = await ask(2_000 + n, '"auto"', `session ${n}`)
+      const isEdited = said.includes('x-pilotlight: edited; reason="a cache marker was set"')
+      if (!isEdited)
+        expect(said).toContain('x-pilotlight: observed; reason="its session goes without edits, to compare"')
+      expect(arrived?.includes(marker)).toBe(isEdited)
+      expect(arrived?.replace(marker, '')).toBe(sent)
+      arms.add(isEdited ? 'edited' : 'plain')
+      if (arms.size === 2)
+        expect((await oneReport((seen) => seen.usage.inputTokens === 7_000 + n)).edit?.arm).toBe(
+          isEdited ? 'edited' : 'plain',
+        )
+    }
+    expect(arms.size).toBe(2)
+  })
+
+  test('is refused in words where the header is none, and nothing is sent', async () => {
+    const { said, arrived } = await ask(2_999, 'auto', 's')
+    expect(said).toMatch(/^HTTP\/1.1 400 [\s\S]*x-pilotlight-cache/)
+    expect(arrived).toBeUndefined()
+  })
+})
+
+describe('a body of unknown length', () => {
+  /** A call whose body comes in chunks, of which the first is sent. */
+  function begun(first: string) {
+    const mark = `m${marks++}`
+    const head = [
+      'POST /via/groq/openai/v1/chat/completions HTTP/1.1',
+      'Host: pilotlight.test',
+      'Transfer-Encoding: chunked',
+      'Connection: close',
+      `X-Pilotlight-Key: ${KEY}`,
+      'Authorization: Bearer sk-own',
+      'Content-Type: application/json',
+    ].join('\r\n')
+    const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`
+    const client = caller(worker.base, `${head}\r\n\r\n${chunk(`{"metadata":{"mark":"${mark}"},${first}`)}`)
+    const here = (): Arrived | undefined => upstream.calls.find((call) => call.body().includes(mark))
+    return { client, here, send: (text: string) => client.socket.write(chunk(text)), mark }
+  }
+  const told = ({ bytes }: Caller): string => /x-pilotlight: (.*)/.exec(bytes().toString('latin1'))?.[1] ?? ''
+  const usage = (n: number): Buffer =>
+    answerOf('200 OK', ['content-type: application/json'], JSON.stringify({ usage: chatUsage(n) }))
+
+  test('reaches the provider as it comes, and is observed', async () => {
+    const { client, here, send } = begun('"model":"m",')
+    await expect.poll(() => here()?.head() ?? '').toMatch(/^transfer-encoding: chunked$/im)
+    send(`"messages":${JSON.stringify(turns)}}`)
+    await expect.poll(() => here()?.body().toString()).toContain(SECRET)
+    client.socket.write('0\r\n\r\n')
+    await expect.poll(() => here()?.body().toString()).toMatch(/\r\n0\r\n\r\n$/)
+    here()?.socket.end(usage(701))
+    await client.ended
+    expect(told(client)).toBe('observed; reason="a call to a model"')
+    const found = await oneReport((seen) => seen.usage.inputTokens === 5_701)
+    expect(found.ends.length).toBeGreaterThan(0)
+  })
+
+  test('passes unread beyond the limit, byte for byte', async () => {
+    const { client, here, send } = begun('"model":"m","input":"')
+    for (let megabyte = 0; megabyte < 3; megabyte++) send('z'.repeat(1024 * 1024))
+    client.socket.write('1\r\n"\r\n1\r\n}\r\n0\r\n\r\n')
+    await expect.poll(() => here()?.body().subarray(-7).toString(), { timeout: 20_000 }).toContain('0\r\n\r\n')
+    const letters = here()
+      ?.body()
+      .filter((byte) => byte === 'z'.charCodeAt(0)).byteLength
+    expect(letters).toBe(3 * 1024 * 1024)
+    here()?.socket.end(usage(702))
+    await client.ended
+    expect(told(client)).toBe('pass; reason="its body is too long"')
+  })
+
+  test('ends at the provider when its caller leaves in the middle of it', async () => {
+    const { client, here } = begun('"model":"m",')
+    await expect.poll(() => here() !== undefined).toBe(true)
+    client.socket.resetAndDestroy()
+    await expect.poll(() => here()?.endedAt() ?? null, { timeout: 10_000 }).not.toBeNull()
   })
 })
 

@@ -184,6 +184,7 @@ export const buildings: Building[] = [
         room('ledger'),
         room('stats', 'hit rates'),
         room('lifetimes', 'how long entries stay readable, by model and size'),
+        room('misses', 'why calls through the gateway missed, and what that cost'),
         room('diagnosis', '`POST /diagnose`'),
         room('observations'),
         room('providers'),

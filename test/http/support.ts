@@ -111,7 +111,7 @@ export async function told(change: Promise<Answer>): Promise<Answer> {
 
 /** Calls that a provider bills: all but those that count tokens. */
 export function billed(lab: Lab) {
-  return received(lab).filter(({ path }) => !/count_?tokens|input_tokens/i.test(path))
+  return received(lab).filter(({ path }) => !/count[_-]?tokens|input_tokens/i.test(path))
 }
 
 /** Calls that the lab received. */

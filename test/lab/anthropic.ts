@@ -5,7 +5,8 @@
 import { accountOf, bearerOf, isRefusedKey } from './account.ts'
 import { anthropicPrompt } from './anthropic-prompt.ts'
 import { checkAnthropic } from './anthropic-rules.ts'
-import { freeCount, tokensOf } from './counting.ts'
+import { checkCount, countAnthropic } from './anthropic-count.ts'
+import { tokensOf } from './counting.ts'
 import { answerText, cutTo, sse, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, Refusal, RefusalKind, World } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, parseJson, stringAt } from './json.ts'
@@ -46,9 +47,10 @@ export const anthropic: Dialect = {
   answer(call: Call, { account, model: modelId, body }: Opened, world: World): Answer {
     const model = anthropicModel(modelId)
     if (model === undefined) throw anthropicRefusal(call, 404, 'not_found_error', `model: ${modelId}`)
-    if (call.path === COUNT_TOKENS_ONLY) return countTokens(call, anthropicPrompt(body, model).totalTokens)
-    const reason = checkAnthropic(body, model)
+    const isCount = call.path === COUNT_TOKENS_ONLY
+    const reason = isCount ? checkCount(body, model) : checkAnthropic(body, model)
     if (reason !== undefined) throw anthropicRefusal(call, 400, 'invalid_request_error', reason)
+    if (isCount) return countAnthropic(call, body, model, requestId(call))
 
     const prompt = anthropicPrompt(body, model)
     const points = world.faults.downgrade
@@ -155,16 +157,6 @@ export const anthropic: Dialect = {
       'error',
     )
   },
-}
-
-function countTokens(call: Call, tokens: number): Answer {
-  return {
-    json: { input_tokens: freeCount(tokens) },
-    headers: { 'content-type': 'application/json', 'request-id': requestId(call) },
-    begunAt: call.at,
-    endsAt: call.at,
-    usage: null,
-  }
 }
 
 type Written =

@@ -4,6 +4,7 @@
  */
 import { accountOf, bearerOf, isRefusedKey } from './account.ts'
 import { tokensOf } from './counting.ts'
+import { countBedrock, countedConverse } from './bedrock-count.ts'
 import { bedrockModel } from './bedrock-models.ts'
 import { bedrockPrompt } from './bedrock-prompt.ts'
 import { checkBedrock } from './bedrock-rules.ts'
@@ -31,8 +32,8 @@ export const bedrock: Dialect = {
     if (key === '' || isRefusedKey(key)) {
       throw refusal(403, 'AccessDeniedException', 'Authentication failed: Please make sure your API Key is valid.')
     }
-    const [, encoded = '', operation = ''] = /^model\/([^/]+)\/(\w+)$/.exec(call.path) ?? []
-    if (call.method !== 'POST' || operation !== 'converse')
+    const [, encoded = '', operation = ''] = /^model\/([^/]+)\/([\w-]+)$/.exec(call.path) ?? []
+    if (call.method !== 'POST' || (operation !== 'converse' && operation !== 'count-tokens'))
       throw refusal(404, 'UnknownOperationException', 'Unknown operation.')
     const model = decodeURIComponent(encoded)
     let body: JsonNode
@@ -46,10 +47,12 @@ export const bedrock: Dialect = {
     if (bedrockModel(model) === undefined) {
       throw refusal(400, 'ValidationException', 'The provided model identifier is invalid.')
     }
-    return { account: accountOf(key), model, body, operation }
+    const read = operation === 'count-tokens' ? countedConverse(body, model, refusal) : body
+    return { account: accountOf(key), model, body: read, operation }
   },
 
-  answer(call: Call, { account, model: id, body }: Opened, world: World): Answer {
+  answer(call: Call, { account, model: id, body, operation }: Opened, world: World): Answer {
+    if (operation === 'count-tokens') return countBedrock(call, id, body, refusal)
     const model = bedrockModel(id)
     if (model === undefined) throw refusal(400, 'ValidationException', 'The provided model identifier is invalid.')
     const reason = checkBedrock(body, model)

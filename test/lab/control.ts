@@ -41,6 +41,7 @@ const countingRule = z.strictObject({
     .strictObject({ request: z.int().min(0), message: z.int().min(0), tool: z.int().min(0), any_tool: z.int().min(0) })
     .optional(),
   times: z.number().positive().max(1000).optional(),
+  free_count: z.number().optional(),
   free_count_low: z.strictObject({ share: z.number().min(0).max(1), tokens: z.int().min(0) }).optional(),
 })
 

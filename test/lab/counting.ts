@@ -19,6 +19,8 @@ export type CountingRule = {
   times?: number
   /** By how much a free count is too low: a share of it, and some tokens. Default: not at all. */
   free_count_low?: { share: number; tokens: number }
+  /** What every free count answers, whatever the prompt: a provider that lies. */
+  free_count?: number
 }
 
 /** The tokens of a text in some vocabulary. */
@@ -74,7 +76,8 @@ export function bytesPerToken(texts: readonly string[]): number {
 
 /** What a free count says of a prompt that is billed for so many tokens. */
 export function freeCount(billed: number): number {
-  const { free_count_low: low } = current.rule
+  const { free_count_low: low, free_count: told } = current.rule
+  if (told !== undefined) return told
   return low === undefined ? billed : Math.max(1, Math.ceil((billed - low.tokens) / (1 + low.share)))
 }
 

@@ -4,7 +4,8 @@
  */
 import { accountOf, bearerOf, isRefusedKey } from './account.ts'
 import { stepsOf } from './blocks.ts'
-import { freeCount, tokensOf } from './counting.ts'
+import { tokensOf } from './counting.ts'
+import { countedBody, countGemini } from './gemini-count.ts'
 import { answerText, cutTo, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, World } from './dialect.ts'
 import { answerCaches, functionNames, geminiParts, handleOf, renderGemini } from './gemini-caches.ts'
@@ -58,14 +59,15 @@ export const gemini: Dialect = {
         `models/${model} is not found for API version v1beta, or is not supported for ${method}.`,
       )
     }
-    return { account, model, body, operation: method }
+    const read = method === 'countTokens' ? countedBody('gemini', body, model) : body
+    return { account, model, body: read, operation: method }
   },
 
   answer(call: Call, opened: Opened, world: World): Answer {
     if (opened.operation.startsWith('cachedContents')) return answerCaches(call, opened, opened.operation, world)
     const model = geminiModel(opened.model)
     if (model === undefined) throw geminiRefusal(404, `models/${opened.model} is not found.`)
-    if (opened.operation === 'countTokens') return countTokens(call, opened)
+    if (opened.operation === 'countTokens') return countGemini(call, opened.body)
     return generate(call, opened, model, world)
   },
 
@@ -90,13 +92,6 @@ export function geminiBody(call: Call): JsonObject {
   }
   if (!isObject(body)) throw geminiRefusal(400, 'Invalid JSON payload received. Root element must be a message.')
   return body
-}
-
-function countTokens(call: Call, { body }: Opened): Answer {
-  const inner = field(body, 'generateContentRequest')
-  const totalTokens = renderGemini(isObject(inner) ? inner : body).tokens
-  const headers = { 'content-type': 'application/json; charset=UTF-8' }
-  return { json: { totalTokens: freeCount(totalTokens) }, headers, begunAt: call.at, endsAt: call.at, usage: null }
 }
 
 type Read = { tools?: string[]; cachedTokens: number; totalTokens: number; begunAt: number }

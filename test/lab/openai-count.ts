@@ -2,7 +2,7 @@
  * OpenAI's count of input tokens. Sources, checked 2026-12-01: OpenAI docs guides/token-counting; npm openai 7.55.0,
  * resources/responses/input-tokens.d.ts.
  */
-import { addedTokens, promptTokensOf } from './counting.ts'
+import { addedTokens, freeCount, promptTokensOf } from './counting.ts'
 import type { Answer, Call, Opened } from './dialect.ts'
 import { arrayAt, compact } from './json.ts'
 import type { OpenAIModel } from './models.ts'
@@ -40,7 +40,7 @@ export function countInput(call: Call, { body }: Opened, model: OpenAIModel): An
   const texts = [...arrayAt(body, 'tools').map((tool) => compact(tool)), ...parts.map(({ text }) => text)]
   const tokens = texts.reduce((sum, text) => sum + promptTokensOf(text), addedTokens())
   return {
-    json: { object: 'response.input_tokens', input_tokens: tokens },
+    json: { object: 'response.input_tokens', input_tokens: freeCount(tokens) },
     headers: openaiHeaders(call),
     begunAt: call.at,
     endsAt: call.at,

@@ -3,12 +3,15 @@
  * docs.cloud.google.com/gemini-enterprise-agent-platform (context-cache, models/inference).
  */
 import { anthropic } from './anthropic.ts'
+import { isCountedByVertex } from './anthropic-count.ts'
+import { COUNT_TOKENS_ONLY } from './anthropic-wire.ts'
 import { bearerOf, isRefusedKey } from './account.ts'
 import { hashOf } from './blocks.ts'
 import { Refusal } from './dialect.ts'
 import type { Answer, Call, Dialect, Opened, World } from './dialect.ts'
 import { gemini, GENERATING, geminiBody } from './gemini.ts'
 import { answerCaches } from './gemini-caches.ts'
+import { countedBody } from './gemini-count.ts'
 import { geminiRefusal, refuseGemini } from './gemini-wire.ts'
 import { isLiving } from './google-token.ts'
 import { stringAt } from './json.ts'
@@ -38,7 +41,8 @@ export const vertex: Dialect = {
       if (named !== undefined) body.set('model', `models/${model}`)
       return { account: accountAt(place), model, body, operation: rest }
     }
-    const claude = place === null ? null : openClaude(call, rest)
+    const counted = place === null ? null : openCount(call, rest, place)
+    const claude = place === null ? null : (counted ?? openClaude(call, rest))
     if (claude !== null) return { account: accountAt(place ?? ''), ...claude }
     const [, model, method] = /^publishers\/google\/models\/([^/:]+):(\w+)$/.exec(rest) ?? []
     if (place === null || model === undefined || method === undefined || !GENERATING.has(method)) {
@@ -47,11 +51,15 @@ export const vertex: Dialect = {
     if (geminiModel(model) === undefined) {
       throw geminiRefusal(404, `Publisher Model \`${place}/publishers/google/models/${model}\` was not found.`)
     }
-    return { account: accountAt(place), model, body: geminiBody(call), operation: method }
+    const body = geminiBody(call)
+    const read = method === 'countTokens' ? countedBody('vertex', body, model) : body
+    return { account: accountAt(place), model, body: read, operation: method }
   },
 
   /** A handle that is gone is a 404 here, not the Gemini API's 403. Source: public issue threads, checked 2026-11-21. */
   answer(call: Call, opened: Opened, world: World): Answer {
+    if (opened.operation === 'count-tokens')
+      return anthropic.answer({ ...call, path: COUNT_TOKENS_ONLY }, opened, world)
     if (opened.operation.endsWith('awPredict')) return anthropic.answer({ ...call, path: 'v1/messages' }, opened, world)
     try {
       if (!opened.operation.startsWith('cachedContents')) return gemini.answer(call, opened, world)
@@ -74,9 +82,7 @@ export const vertex: Dialect = {
 function openClaude(call: Call, rest: string): Omit<Opened, 'account'> | null {
   const [, named, method] = /^publishers\/anthropic\/models\/([^/:]+):((?:r|streamR)awPredict)$/.exec(rest) ?? []
   if (named === undefined || method === undefined) return null
-  const model = decodeURIComponent(named)
-    .replace(/@(?=20\d{6}$)/, '-')
-    .replace(/@.*$/, '')
+  const model = known(named)
   if (anthropicModel(model) === undefined) throw geminiRefusal(404, 'Publisher Model was not found.')
   const body = geminiBody(call)
   if (body.has('model')) throw geminiRefusal(400, 'model: Extra inputs are not permitted')
@@ -85,6 +91,30 @@ function openClaude(call: Call, rest: string): Omit<Opened, 'account'> | null {
   }
   body.delete('anthropic_version')
   return { model, body, operation: method }
+}
+
+/**
+ * The count of Claude's tokens, whose body names the model and needs no version. Source: docs.cloud.google.com, "Count tokens for Claude models";
+ * the client of anthropic-sdk-typescript sends the version. Checked 2026-12-01. Assumed: the words of its refusals.
+ */
+function openCount(call: Call, rest: string, place: string): Omit<Opened, 'account'> | null {
+  if (rest !== 'publishers/anthropic/models/count-tokens:rawPredict') return null
+  const body = geminiBody(call)
+  const model = known(stringAt(body, 'model') ?? '')
+  const version = stringAt(body, 'anthropic_version')
+  if (model === '') throw geminiRefusal(400, 'model: Field required')
+  if (version !== undefined && version !== 'vertex-2023-10-16') throw geminiRefusal(400, 'anthropic_version: invalid')
+  if (anthropicModel(model) === undefined || !isCountedByVertex(model, place.split('/')[3] ?? ''))
+    throw geminiRefusal(400, `Token counting is not supported for ${model} in this region.`)
+  body.delete('anthropic_version')
+  return { model, body, operation: 'count-tokens' }
+}
+
+/** A model's name without the date that Vertex writes behind an @. */
+function known(named: string): string {
+  return decodeURIComponent(named)
+    .replace(/@(?=20\d{6}$)/, '-')
+    .replace(/@.*$/, '')
 }
 
 function placed(path: string): { place: string | null; rest: string } {

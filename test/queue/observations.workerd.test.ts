@@ -88,6 +88,48 @@ it('sealed messages are booked like those of before, and one that does not open 
   expect(await counted(id)).toEqual([2, 0])
 })
 
+it('an answer of another model is told of its prefix, and proves nothing there', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  await delivered([packed([seen(body, { served: 'claude-haiku-4-5' }), seen(body, { served: 'claude-haiku-4-5' })])])
+  expect(await counted(id)).toEqual([0, 0])
+  const { served_model: told, advice } = prefixAnswer.parse((await get(`/prefixes/${id}`)).json)
+  expect(told).toMatchObject({ requests: { model: 'claude-haiku-4-5', answers: 2 }, probes: null })
+  expect(advice.map(({ cause }) => cause)).toContain('other_model_served')
+  await delivered([packed([seen(body, { served: true })])])
+  expect(prefixAnswer.parse((await get(`/prefixes/${id}`)).json).served_model).toBeNull()
+  expect(await counted(id)).toEqual([1, 0])
+})
+
+it('edits that lower what is read are told by the prefix, its history, the metrics', async () => {
+  const body = anthropicBody()
+  const id = await warmedId(body)
+  const usage = (read: number) => ({
+    ...NO_COUNTS,
+    inputTokens: 4_000,
+    uncachedTokens: 4_000 - read,
+    cacheReadTokens: read,
+  })
+  const calls = (arm: 'edited' | 'plain', read: number) =>
+    Array.from({ length: 16 }, (_, session) =>
+      seen(body, { usage: usage(read + session), edit: { arm, model: String(body.model), session } }),
+    )
+  const rounds = Array.from({ length: 13 }, () => [...calls('edited', 100), ...calls('plain', 3_300)])
+  const shown = async () => prefixAnswer.parse((await get(`/prefixes/${id}`)).json).edits
+  expect(await shown()).toBeNull()
+  const messages = rounds.map(packed)
+  await delivered(messages.slice(0, 12))
+  expect(await shown()).toMatchObject({ unedited: { calls: 192 }, stopped_at: null })
+  await delivered(messages)
+  expect(await shown()).toMatchObject({
+    edited: { calls: 208 },
+    unedited: { calls: 208 },
+    stopped_at: expect.any(String),
+  })
+  expect((await get(`/prefixes/${id}/history?type=decision`)).text.split('"edits_stopped"')).toHaveLength(2)
+  expect((await get('/metrics')).text).toMatch(/^pilotlight_edits_stopped 1$/m)
+})
+
 it('a late message moves no clock back', async () => {
   const body = anthropicBody()
   const id = await warmedId(body)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Ends } from '../../src/usage/ends.ts'
-import { framingOf, usageIn } from '../../src/usage/find.ts'
+import { framingOf, modelIn, usageIn } from '../../src/usage/find.ts'
 import type { Framing, UsageObject } from '../../src/usage/find.ts'
 
 /** Reads a text as it passes, in pieces of any size. */
@@ -149,4 +149,39 @@ it('the framing is that of the content type', () => {
       'application/problem+json',
     ].map(framingOf),
   ).toEqual(['events', 'json', 'frames', null, 'json'])
+})
+
+describe('the model that an answer names', () => {
+  const named = (text: string, framing: Framing): string | null => {
+    const ends = new Ends()
+    ends.add(new TextEncoder().encode(text))
+    return modelIn(ends.text(), framing)
+  }
+  const said = JSON.stringify({ text: 'you asked "model": "gpt-9"', input: { model: 'of a tool' } })
+
+  it.each<[string, Framing, string, string | null]>([
+    ['a message', 'json', `{"model":"claude-opus-5","content":[${said}]}`, 'claude-opus-5'],
+    ['a message behind its content', 'json', `{"content":[${said}],"model":"claude-opus-5"}`, 'claude-opus-5'],
+    ['Gemini', 'json', '[{"candidates":[],"modelVersion":"gemini-2.5-pro"},{}]', 'gemini-2.5-pro'],
+    ['a long answer', 'json', `{"id":"a","model":"gpt-5.5","output":"${filler}"}`, 'gpt-5.5'],
+    ['a long answer without one', 'json', `{"output":[${said},"${filler}"],"model":"gpt-5.5"}`, null],
+    ['an answer that names none', 'json', `{"content":[${said}]}`, null],
+    [
+      'Anthropic, streamed',
+      'events',
+      stream({ type: 'message_start', message: { model: 'claude-opus-5' } }),
+      'claude-opus-5',
+    ],
+    [
+      'Responses, streamed',
+      'events',
+      stream({ response: { model: 'gpt-5.5', output: [] } }, { delta: said }),
+      'gpt-5.5',
+    ],
+    ['Chat, streamed', 'events', stream({ id: 'c', choices: [], model: 'gpt-5.5' }, { model: 'x' }), 'gpt-5.5'],
+    ['a stream of another kind', 'events', 'data: [DONE]\n\n', null],
+    ['Converse', 'frames', '{"model":"x"}', null],
+  ])('of %s', (_, framing, text, model) => {
+    expect(named(text, framing)).toBe(model)
+  })
 })

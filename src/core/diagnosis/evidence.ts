@@ -104,6 +104,8 @@ export interface Witness {
 export interface Diagnosis {
   verdict: Verdict
   confidence: number
+  /** It read less than it could have; null: the counts do not show it. */
+  isMiss: boolean | null
   first: Difference | null
   lostTokens: number | null
   witnesses: readonly Witness[]

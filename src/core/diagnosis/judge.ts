@@ -21,6 +21,7 @@ export function diagnose(given: Case): Diagnosis {
   ): Diagnosis => ({
     verdict,
     confidence: rounded(confidence),
+    isMiss: verdict === 'no_miss' ? false : reading.isMiss,
     first: first === null ? null : { path: first.path, at: first.at, before: first.before, after: first.after },
     lostTokens: verdict === 'no_miss' ? 0 : reading.lost,
     witnesses,

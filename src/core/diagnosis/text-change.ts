@@ -15,7 +15,7 @@ export interface TextChange {
 export type Where = 'system' | 'tools' | 'turns'
 
 /** Rules of lint that know what changes by itself, and what such a change is called. */
-const BY_RULE: Readonly<Record<string, Verdict>> = {
+export const BY_RULE: Readonly<Record<string, Verdict>> = {
   timestamp: 'clock_in_prefix',
   date: 'date_rolled',
   uuid: 'id_in_prefix',
@@ -28,30 +28,30 @@ const BY_RULE: Readonly<Record<string, Verdict>> = {
   counter: 'environment_in_prefix',
   environment: 'environment_in_prefix',
 }
-const RULES = TEXT_RULES.filter(({ cause }) => Object.hasOwn(BY_RULE, cause))
+export const RULES = TEXT_RULES.filter(({ cause }) => Object.hasOwn(BY_RULE, cause))
 
 /** An instant with its seconds. */
-const INSTANT =
+export const INSTANT =
   /\b(?:19|20)\d\d-[01]\d-[0-3]\d[T ][0-2]\d:[0-5]\d:[0-5]\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?|(?<![\d:.])[0-2]?\d:[0-5]\d:[0-5]\d(?:[.,]\d{1,9})?(?![\d:])/gi
-const MIDNIGHT = /\b(?:19|20)\d\d-[01]\d-[0-3]\d[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?/gi
+export const MIDNIGHT = /\b(?:19|20)\d\d-[01]\d-[0-3]\d[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?/gi
 /** A time that may be a clock's, or the time at which something opens. */
-const MAYBE_CLOCK = /(?<![\d:.])[0-2]?\d:[0-5]\d(?! ?[\d:])|(?<![\d.])1[5-9]\d{8}(?:\d{3})?(?!\d)/gi
-const ISO_DAY = /\b(?:19|20)\d\d([-/])[01]\d\1[0-3]\d\b(?![T ]\d)/g
+export const MAYBE_CLOCK = /(?<![\d:.])[0-2]?\d:[0-5]\d(?! ?[\d:])|(?<![\d.])1[5-9]\d{8}(?:\d{3})?(?!\d)/gi
+export const ISO_DAY = /\b(?:19|20)\d\d([-/])[01]\d\1[0-3]\d\b(?![T ]\d)/g
 /** Two days of a session that goes on are not further apart. */
 const NEAR_DAYS = 7
 
-const ID =
+export const ID =
   /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b(?:sess?|session|req|run|msg|conv|thread|trace|chat|job|task|call|user|usr|ses)[-_](?=[a-z0-9]*\d)[a-z0-9]{6,}\b|(?<![\w-])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{10,64}(?![\w-])/gi
 
 /** The line of a coding agent about its build and a checksum of the request. Source: issues 50085 and 24168 of its project; checked 2026-11-30. */
-const ATTRIBUTION = /x-[a-z]{1,20}-billing-header:[^\n"]{0,300}/gi
+export const ATTRIBUTION = /x-[a-z]{1,20}-billing-header:[^\n"]{0,300}/gi
 
 /** A label at the beginning of a line, and the value behind it. */
-const STATE_LINE =
+export const STATE_LINE =
   /^[ \t*#>-]{0,8}(?:(?:current |git )?branch|git status|status|(?:recent|last|latest) commits?|(?:current )?working (?:dir(?:ectory)?|tree)|cwd|pwd|hostname|pid|uptime|tokens? (?:used|left|remaining)[^\n:=]{0,12}|context (?:used|left|remaining)|iteration|attempt|messages so far|open files?|active file|modified|untracked)\s{0,3}[:=]/i
 const STATE_HEADING = /\b(?:git[-_ ]?status|current branch|recent commits?)\b/i
 
-const MEMORY_HEADING =
+export const MEMORY_HEADING =
   /<(?:[a-z-]{0,20})(?:memor(?:y|ies)|retrieved|recall|rag)\b|\b(?:memor(?:y|ies)|remembered|recalled|retrieved|relevant (?:documents?|passages?|snippets?|context|memories|information)|search results?|user profile|facts about the user)\b/i
 
 /** Words by which a turn says that it stands for earlier ones. */

@@ -12,6 +12,8 @@ import { addFirstToken } from '../prefix/first-token.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import type { CountsDoubt } from '../prefix/parts.ts'
 import type { Purpose, Receipt } from '../prefix/receipt.ts'
+import { afterServed } from '../prefix/served-model.ts'
+import type { Served } from '../prefix/served-model.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
@@ -29,6 +31,8 @@ export interface Answer {
   usage: Usage
   rawUsage?: string
   model: string | null
+  /** Which model answered, where the answer names one. */
+  served?: Served
   /** Name of the retention that the call asked for; absent: the planned one. */
   retention?: string
   /** The price when it was sent; absent: that of the facts. */
@@ -76,7 +80,9 @@ export function applyAnswer(
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...told, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
   const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
-  return { state: drift.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
+  const served = afterServed(drift.state, given.served, at, 'probes')
+  rows.push(...served.rows)
+  return { state: served.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
 function expectationOf(

@@ -12,6 +12,7 @@ import type { Finding } from '../prefix/parts.ts'
 import { kindAfter } from '../ledger/request-counts.ts'
 import type { CountedRequest } from '../ledger/request-counts.ts'
 import { isOneShot } from '../prefix/lifetime.ts'
+import type { Served } from '../prefix/served-model.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
@@ -36,6 +37,8 @@ export interface Arrival {
   lifetime?: Lifetime
   /** Its client sent it again after a failure: it is evidence, and no new demand. */
   again?: true
+  /** The model that answered it, where its answer names one. */
+  served?: Served
 }
 
 /** What is known of the model and the prefix when a report arrives. */

@@ -20,6 +20,8 @@ import { lifetimeAfter } from '../prefix/lifetime.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import { tallyAfter } from '../prefix/tally.ts'
 import type { RequestKind } from '../prefix/tally.ts'
+import { afterServed } from '../prefix/served-model.ts'
+import type { Served } from '../prefix/served-model.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { KeptDifference } from '../prompt/first-difference.ts'
 import { afterCacheRead } from './cache-read.ts'
@@ -41,6 +43,7 @@ export interface RealRequest {
   handle?: true
   again?: true
   lifetime?: Lifetime
+  served?: Served
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -66,6 +69,19 @@ export interface Entered extends Transition {
 
 /** Applies one real request. A drifted one moves no clock, teaches nothing and is no hit. */
 export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
+  const told = afterServed(given, sent.served, sent.at, 'requests')
+  const isOthers = typeof sent.served === 'string'
+  const after = isOthers ? ofOtherModel(told.state, sent, facts.now) : ofAskedModel(told.state, sent, facts)
+  return { ...after, rows: [...told.rows, ...after.rows] }
+}
+
+/** Models share no cache: what another one read and wrote says nothing of this entry. The request is demand all the same. */
+function ofOtherModel(before: PrefixState, sent: RealRequest, now: number): Entered {
+  const tally = tallyAfter(before.tally, 'silent', 0, sent.at, now)
+  return { state: { ...before, ...demandAfter(before, sent), tally }, rows: [], used: true }
+}
+
+function ofAskedModel(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
   const counted = believable(sent.usage)
   // What such a request wrote ends elsewhere, and what it did not read proves nothing.
   const isBlind = sent.outOfReach === true && (counted.cacheReadTokens ?? 0) === 0

@@ -136,11 +136,19 @@ function spend(
 
 /** Cost of a creation with the storage that it buys, in nano-dollars; null: unknown. */
 function createNanos(state: ManagedCacheState, context: ManagedCacheContext, now: number): number | null {
-  if (context.inputNanosPerMTok === null) return null
-  const tokens = expectedTokens(state, context)
-  if (tokens === null) return null
-  const kept = storageNanos(tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
-  return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
+  return creationWorstNanos(expectedTokens(state, context), ttlToBuy(state, context.keep, now), context, now)
+}
+
+/** Cost of a creation of so many tokens, with their storage for its lifetime, in nano-dollars; null: unknown. */
+export function creationWorstNanos(
+  tokens: number | null,
+  ttlMs: number,
+  { inputNanosPerMTok, rates }: Pick<ManagedCacheContext, 'inputNanosPerMTok' | 'rates'>,
+  now: number,
+): number | null {
+  if (inputNanosPerMTok === null || tokens === null) return null
+  const kept = storageNanos(tokens, now, now + ttlMs, rates)
+  return kept === null ? null : creationNanos(tokens, inputNanosPerMTok) + kept
 }
 
 /** The most tokens that a creation is reserved for: as the provider counted the contents before, else their bound. Null: no bound is known. */

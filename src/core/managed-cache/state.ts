@@ -30,6 +30,8 @@ export interface ManagedCacheState {
   losses: number
   creationNanos: number
   storageNanos: number
+  /** Storage that rows of the history have shown: the next row shows the rest. Absent in older rows: all of it. */
+  shownNanos?: number
   /** True: a token count or a price was unknown, so the sums above are incomplete. */
   unpriced: boolean
   day: string

@@ -21,6 +21,23 @@ export function ratesFor(price: Price, inputTokens: number): Rates {
   return price.over !== undefined && inputTokens > price.over.tokens ? price.over : price
 }
 
+/**
+ * Most that one call of a conversation can cost in nano-dollars: all of its tokens written at `retention` (null: to no cache), and the longest
+ * answer. Null: no price is known, or no limit of the tokens.
+ */
+export function worstCallNanos(
+  price: Price | null,
+  tokens: number | null,
+  retention: string | null,
+  maxOutputTokens: number,
+): number | null {
+  if (price === null || tokens === null) return null
+  const rates = ratesFor(price, tokens)
+  const write = retention === null ? 0 : (rates.cacheWriteNanosPerMTok[retention] ?? 0)
+  const perMTok = Math.max(write, rates.inputNanosPerMTok)
+  return Math.ceil((tokens * perMTok + maxOutputTokens * rates.outputNanosPerMTok) / MILLION)
+}
+
 /** The price at an instant (epoch ms), for providers that charge more at peak hours. */
 export function atHour(price: Price, nowMs: number): Price {
   const { peak } = price

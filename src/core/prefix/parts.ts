@@ -207,6 +207,17 @@ export interface OpenGap {
   credited: { fromAt: number; at: number; entryAt: number; ttlMs: number; nanos: number | null } | null
 }
 
+/** Another model than was asked for has answered. Stored names. */
+export interface ServedModel {
+  /** Its name, as the last such answer gave it. */
+  model: string
+  /** Start of the first of these calls, and of the last. */
+  sinceAt: number
+  lastAt: number
+  /** Answers of it since then. */
+  answers: number
+}
+
 export const NO_GAP: OpenGap = { fromAt: null, ttlMs: 0, heldUntil: null, credited: null }
 
 /**

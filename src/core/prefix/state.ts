@@ -19,6 +19,7 @@ import type {
   Losses,
   Finding,
   CountsDoubt,
+  ServedModel,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
@@ -125,6 +126,9 @@ export interface PrefixState {
   exceededNanos?: number
   /** The most tokens that an answer counted beyond those expected of it. The next reservation is not for fewer. Absent: none did. */
   exceededTokens?: number
+  /** Another model than was asked for answers real requests, or our own calls; absent: none does. */
+  servedModel?: ServedModel
+  probeServedModel?: ServedModel
   /** The latest counts of an answer that were not as expected; absent: none. */
   doubt?: CountsDoubt
 }

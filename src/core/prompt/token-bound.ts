@@ -53,6 +53,12 @@ export function tokenBound(size: PromptSize, rule: TokenRule): TokenBound {
   return { most: most + Math.min(size.bytes, counted) }
 }
 
+/** Both hold for one content, so the lower one does. `known` is undefined where an older row has none. */
+export function lowerBound(known: TokenBound | undefined, given: TokenBound): TokenBound {
+  if (known === undefined || known.most === null) return given
+  return given.most !== null && given.most < known.most ? given : known
+}
+
 /** A provider's own count of a request may be a little below what it bills. */
 export interface CountMargin {
   /** Share of the count, such as 0.02. */

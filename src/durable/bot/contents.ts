@@ -1,5 +1,7 @@
 import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
+import { countContents, whyUncounted } from '../../calls/count-tokens.ts'
+import type { CountedContents } from '../../calls/count-tokens.ts'
 import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
 import type { Tracer } from '../../calls/span.ts'
 import { SECOND_MS } from '../../core/time/time.ts'
@@ -87,10 +89,16 @@ async function handleOf(
   const registry = registryAt(env, account)
   const id = contents?.cache ?? ''
   const untilAt = clock.now() + LONGEST_WAIT_MS
+  let counted: CountedContents | null = null
   for (;;) {
     const flight: ManagedCacheFlight = await registry.askForHandle(id, { want: 'any' }, freshSinceAt)
     if (flight.role === 'ready') return { view: flight.view, failure: null }
-    if (flight.role === 'refused') return { view: flight.view, failure: failureValue(flight.kind, flight.why) }
+    if (flight.role === 'refused' && flight.kind === 'budget_exhausted' && counted === null) {
+      counted = await countContents({ env, clock }, account, flight.view)
+      if (counted.lowered) continue
+    }
+    if (flight.role === 'refused')
+      return { view: flight.view, failure: failureValue(flight.kind, whyUncounted(flight.why, counted)) }
     if (flight.role === 'failed') {
       const { state } = flight.view
       const failure = state.lastFailure?.failure ?? failureValue('provider_unavailable', state.why)

@@ -1,7 +1,7 @@
 import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
-import { costOf, ratesFor } from '../../core/model/price.ts'
+import { costOf } from '../../core/model/price.ts'
 import type { TurnView } from '../../core/conversation/turn.ts'
 import { deltasOf, readReply, takesTools, turnRequest } from '../../providers/conversation.ts'
 import { takenDespite, usageDespite } from '../../providers/dialects/shared/errors.ts'
@@ -15,7 +15,6 @@ import { botSpan, inSpan, usageAttributes } from '../../calls/span.ts'
 import type { Attributes, Tracer } from '../../calls/span.ts'
 import { accessTo } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
-import { boundOf } from '../../providers/tokens/bound.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { killSwitchOf, tellKillSwitch } from '../../runtime/kill-switch.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
@@ -25,7 +24,8 @@ import { cancelledCall, NEVER_SENT } from './cancelled-call.ts'
 import type { BotCallLog } from './tables/calls.ts'
 import { checkHandle, withContents } from './contents.ts'
 import { callOf } from '../registry/records/bot-call.ts'
-import { toolsOf } from './state.ts'
+import { reserve } from './reservation.ts'
+import { toolsOf } from '../registry/records/bot.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
 import { believable, NO_COUNTS } from '../../core/model/usage.ts'
@@ -197,7 +197,7 @@ async function prepare(
   asked: Asked,
   isGivenUp: () => boolean,
 ): Promise<Ready | null> {
-  const { env, clock, id, publish } = shell
+  const { env, clock, publish } = shell
   if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
@@ -229,24 +229,18 @@ async function prepare(
     publish({ type: 'handle_missing', turn_id: callOf(asked.id).turn, at, why: inlined })
   }
   const facts = factsOf(config.provider, config.model, clock.now())
-  // The handle in the body stands for contents whose tokens are known otherwise.
-  const own = boundOf(card, config.model, tokens === 0 ? body : bare.body)
-  const most = own.most === null || tokens === null ? null : own.most + tokens
-  const worst = worstNanos(facts, asked, most)
   if (facts.price === null && config.allowUnpriced === false) {
     const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
     throw new Failure('forbidden', `The model was not called: ${why}.`)
   }
   await tellKillSwitch(env, clock, config.account)
-  const begun = { bot: id, call: asked.id, worstNanos: worst }
-  const grants = await registryAt(env, config.account).beginBotCall(begun, config.credential.name)
-  if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
-  if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
-  if (grants.refused !== null) throw new Failure('budget_exhausted', `The model was not called: ${grants.refused}.`)
+  // The handle in the body stands for contents whose tokens are known otherwise.
+  const limited = { ...asked, card, facts, request: tokens === 0 ? request : bare, besideTokens: tokens }
+  const { grants, worstNanos } = await reserve(shell, config, limited)
   const access = accessTo(card, env, config.region)
   const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
   const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
-  return { card, access, credential, request, facts, worstNanos: worst }
+  return { card, access, credential, request, facts, worstNanos }
 }
 
 /** What stands behind everything cached. Beside a handle, tools can be forbidden in words alone. */
@@ -256,17 +250,8 @@ function withoutTools({ final, view: { volatileText } }: Asked): string | null {
     : volatileText
 }
 
-/** Most that a call of `tokens` can cost in nano-dollars: all of them written, and the longest answer. Null: no price, or no limit of tokens. */
-function worstNanos({ price }: ModelFacts, { cache, maxOutputTokens }: Asked, tokens: number | null): number | null {
-  if (price === null || tokens === null) return null
-  const rates = ratesFor(price, tokens)
-  const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
-  const perMTok = Math.max(write, rates.inputNanosPerMTok)
-  return Math.ceil((tokens * perMTok + maxOutputTokens * rates.outputNanosPerMTok) / 1_000_000)
-}
-
 /** Books the end of a call in the account's ledger. A failure to do so is only logged: the ledger then charges the worst case. */
-async function book(
+export async function book(
   { env, id: bot }: BotShell,
   config: BotConfig,
   call: string,

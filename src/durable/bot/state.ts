@@ -1,38 +1,6 @@
-import { EXIT_PARAMETERS, EXIT_TOOL, TIME_TOOL } from '../../contract/tool.ts'
 import { ChatWindow } from '../../core/conversation/window.ts'
-import type { ToolDefinition } from '../../core/conversation/turn.ts'
 import type { Usage } from '../../core/model/usage.ts'
-import type { BotConfig, BotState, BotTool, BotTotals } from '../registry/records/bot.ts'
-
-/** Tools in the form for models. The list is the same in every call of a bot, so that it does not break the cache. */
-export function toolsOf(
-  config: Pick<BotConfig, 'tools' | 'injectTime' | 'exitTool'>,
-  takesTools: boolean,
-): ToolDefinition[] {
-  if (!takesTools) return []
-  const listed = (config.tools ?? []).map(({ name, description, parametersText }) => ({
-    name,
-    description,
-    parameters: schemaOf({ parametersText }),
-  }))
-  return [...(config.injectTime ? [TIME] : []), ...(config.exitTool === true ? [EXIT] : []), ...listed]
-}
-
-export function schemaOf({ parametersText }: Pick<BotTool, 'parametersText'>): Record<string, unknown> {
-  return JSON.parse(parametersText) as Record<string, unknown>
-}
-
-const TIME: ToolDefinition = {
-  name: TIME_TOOL,
-  description: 'The current time, in UTC.',
-  parameters: { type: 'object', properties: {}, additionalProperties: false },
-}
-
-const EXIT: ToolDefinition = {
-  name: EXIT_TOOL,
-  description: 'Ends your turn with its result. Call it alone, when nothing is left to do.',
-  parameters: EXIT_PARAMETERS,
-}
+import type { BotState, BotTotals } from '../registry/records/bot.ts'
 
 export function windowOf({ config, window }: BotState): ChatWindow {
   return new ChatWindow({ budgetTokens: config?.historyTokens ?? 1, state: window })

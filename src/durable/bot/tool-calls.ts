@@ -4,7 +4,7 @@ import { boundedResult } from '../../core/conversation/turn.ts'
 import type { ToolResult } from '../../core/conversation/turn.ts'
 import { callTool } from '../../calls/tool.ts'
 import type { BotShell } from './model-call.ts'
-import { schemaOf } from './state.ts'
+import { schemaOf } from '../registry/records/bot.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
 
 /** Most tool calls at the same time. */

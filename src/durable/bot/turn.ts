@@ -26,9 +26,10 @@ import { chargedNanos, costNanos, failedEvent, messageEvent, paidOf } from './tu
 import type { Paid } from './turn-events.ts'
 import { isGivenUp, replyOf } from './call-outcome.ts'
 import type { CallOutcome } from './call-outcome.ts'
-import { askModel } from './model-call.ts'
+import { askModel, book } from './model-call.ts'
 import type { Asked, BotShell } from './model-call.ts'
-import { added, toolsOf, windowOf } from './state.ts'
+import { toolsOf } from '../registry/records/bot.ts'
+import { added, windowOf } from './state.ts'
 import { MAX_ITERATIONS } from '../registry/records/bot.ts'
 import type { BotCache, BotConfig, BotState, BotTotals } from '../registry/records/bot.ts'
 import { runTools } from './tool-calls.ts'
@@ -84,7 +85,7 @@ export class BotTurn {
         continue
       }
       const id = callId(this.#turn.id, rounds.length)
-      const outcome = this.#known(id) ?? (await this.#ask(window, id, next.final))
+      const outcome = (await this.#known(id)) ?? (await this.#ask(window, id, next.final))
       if (outcome.kind === 'refused' && FAILURES[outcome.failure.kind].retryable && this.#turn.attempt < MAX_ATTEMPTS) {
         throw new Error(outcome.failure.message)
       }
@@ -196,7 +197,7 @@ export class BotTurn {
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
     const view = summaryViewOf(before, evicted)
-    const known = this.#known(id)
+    const known = await this.#known(id)
     const outcome = known ?? (await this.#send({ id, view, final: false, maxOutputTokens: SUMMARY_TOKENS }))
     if (isGivenUp(outcome)) {
       // Whoever gives up a call asked for no loss of history. The next message needs the space, and summarizes then.
@@ -218,16 +219,20 @@ export class BotTurn {
     return true
   }
 
-  /** Outcome of the call in an earlier attempt at this turn; null: the call must be made. */
-  #known(id: string): CallOutcome | null {
+  /**
+   * Outcome of the call in an earlier attempt at this turn; null: the call must be made. That attempt may have ended before the account's
+   * ledger was told, so it is told again: an end counts once.
+   */
+  async #known(id: string): Promise<CallOutcome | null> {
     const { calls } = this.#shell
     const known = calls.of(id)
-    if (known === null) return null
-    if (known.outcome !== null) return known.outcome.kind === 'refused' ? null : known.outcome
+    if (known === null || known.outcome?.kind === 'refused') return null
     const message =
       'The call to the model was interrupted and may have been billed. It is not repeated automatically. Send the message again.'
-    const outcome: CallOutcome = { kind: 'failed', failure: failureValue('internal', message), billed: null }
-    calls.end(id, outcome, this.#turn.now)
+    const interrupted: CallOutcome = { kind: 'failed', failure: failureValue('internal', message), billed: null }
+    if (known.outcome === null) calls.end(id, interrupted, this.#turn.now)
+    const outcome = known.outcome ?? interrupted
+    await book(this.#shell, this.#config, id, outcome, known.begunAt)
     return outcome
   }
 

@@ -34,6 +34,10 @@ export function age(store: RegistryStore, caches: ManagedCacheStore, idempotency
     idempotency.age(now)
     store.botCalls.drop(now - HISTORY_MS)
     store.days.drop(dayOf(now - LEDGER_DAYS_MS))
+    store.misses.drop(dayOf(now - LEDGER_DAYS_MS))
+    // What an account has switched off is forgotten at once.
+    if (store.settings()?.learn === 'off') store.passedCalls.drop()
+    else store.passedCalls.drop(now - HISTORY_MS)
     store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
     store.stats.age(dayStart(now - STAT_HOURS_MS), dayStart(now - LEDGER_DAYS_MS))
     store.prefixes.departed.drop(dayOf(now))

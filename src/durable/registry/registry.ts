@@ -29,8 +29,9 @@ import { delegate } from './delegated.ts'
 import type { Delegated, Instances } from './delegated.ts'
 import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
-import { Candidates } from './learning/candidates.ts'
+import { Learned } from './learning/learned.ts'
 import { LearningRpc } from './learning/rpc.ts'
+import { CountRpc } from './ledger/count-rpc.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
@@ -71,6 +72,7 @@ const DELEGATES = {
   warming: WarmingRpc,
   probes: ProbeRpc,
   ledger: LedgerRpc,
+  counts: CountRpc,
   managedCaches: ManagedCacheRpc,
 }
 
@@ -189,7 +191,8 @@ export class Registry extends Delegating {
     this.#barriers = new Barriers(store, this.#scheduler, clock)
     const upkept = { account: this.#name, env, key: this.#bodyKey, lookup: this.#lookup }
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
-    const candidates = new Candidates(store, planning)
+    const learned = new Learned(store, this.#scheduler, planning)
+    const grantsForBot = (credential: string) => accountGrants.forBot(credential)
     const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({
@@ -216,12 +219,12 @@ export class Registry extends Delegating {
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
         wakeBarrier: (k) => this.#barriers.wake(k),
-        learn: (lessons, at) => candidates.learn(lessons, at),
+        learn: (lessons, calls, at) => learned.learn(lessons, calls, at),
       }),
       learning: new LearningRpc({
         ...shared,
         lookup: this.#lookup,
-        candidates,
+        candidates: learned.candidates,
         parents: new WaitingParents(store, this.#scheduler),
       }),
       warming: new WarmingRpc({
@@ -236,11 +239,8 @@ export class Registry extends Delegating {
         bodyCredentials: this.#bodyCredentials,
         settled: (ended) => this.#settled(ended),
       }),
-      ledger: new LedgerRpc({
-        ...shared,
-        botCalls: this.#botCalls,
-        grantsForBot: (credential) => accountGrants.forBot(credential),
-      }),
+      ledger: new LedgerRpc({ ...shared, botCalls: this.#botCalls, grantsForBot }),
+      counts: new CountRpc({ ...shared, grantsForBot, bodyCredentials: this.#bodyCredentials }),
       managedCaches: new ManagedCacheRpc({ ...shared, cacheWaiters: this.#cacheWaiters }),
     }
   }

@@ -8,9 +8,6 @@ import { Recent } from '../learning/recent.ts'
 import { chosen, isWrittenAt } from '../seen-ends.ts'
 import type { Reading } from '../seen-ends.ts'
 
-/** Header that has a call wait while another one writes what both begin with. */
-const BARRIER = 'x-pilotlight-barrier'
-
 /** Real time that a call waits for its account to say whether it passes. Without a word it goes at once. */
 const PATIENCE_MS = 1_000
 /** Bodies of waiting calls that one isolate holds, in bytes. Calls beyond it go at once. */
@@ -50,10 +47,6 @@ export interface AtBarrier {
 }
 
 const NOT_ASKED = 'did not wait: the account could not be asked'
-
-export function asksForBarrier(headers: Headers): boolean {
-  return headers.get(BARRIER)?.trim().toLowerCase() === 'on'
-}
 
 /**
  * Lets a call pass, at once or when another one has written what both begin with. Returns what became of it, in words for the answer's header. Throws

@@ -200,12 +200,17 @@ function asksForNothing(text: string): boolean {
   return node?.type === 'number' && Number(text.slice(node.start, node.end)) === 0
 }
 
-async function orderOf(account: string, { clock, learningOrder }: LearnPorts): Promise<LearningOrder | null> {
+/** What the account wishes; null: there is none, or it does not answer within `patienceMs` of real time. */
+export async function orderOf(
+  account: string,
+  { clock, learningOrder }: LearnPorts,
+  patienceMs = PATIENCE_MS,
+): Promise<LearningOrder | null> {
   const before = orders.get(account, clock.realAt(clock.now()))
   if (before !== undefined) return before
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PATIENCE_MS)
+    timer = setTimeout(() => resolve(null), patienceMs)
   })
   const asked = learningOrder(account).then(
     (order) => {

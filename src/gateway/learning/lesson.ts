@@ -51,11 +51,18 @@ export function cutsOf({ blocks }: Pick<Outline, 'blocks'>): number[] {
   return [...new Set([...strong, ...near, ...before])].slice(0, MOST_CUTS).toSorted((a, b) => a - b)
 }
 
+function sessionOf(outline: Outline, headers: Headers): number {
+  return Buffer.from(shortHash(sessionNamed(outline, headers)), 'base64url').readUInt32BE()
+}
+
 /** The session: as a header or the body names it, else what its first question is. */
-function sessionOf({ text, blocks, heads }: Outline, headers: Headers): number {
-  const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
-  const user = stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id')
+export function sessionNamed({ text, blocks, heads }: Outline, headers: Headers): string {
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
-  const session = named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''
-  return Buffer.from(shortHash(session), 'base64url').readUInt32BE()
+  return namedSession(text, headers) ?? heads[asked] ?? heads.at(-1) ?? ''
+}
+
+/** The session as a header or the body names it; null: neither does. */
+export function namedSession(text: string, headers: Headers): string | null {
+  const named = SESSION_HEADERS.map((name) => agentNameIn(headers, name)).find((name) => name !== null)
+  return named ?? stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id') ?? null
 }

@@ -3,11 +3,14 @@ import { label, LONGEST_LABEL } from '../../contract/scalars.ts'
 import { TEXT_RULES } from '../../core/lint/text-rules.ts'
 import { readAccountKey } from '../../runtime/ids.ts'
 import { LONGEST_AGENT_NAME } from '../agents.ts'
+import { CACHE } from '../bodies/marked.ts'
 import { ACCOUNT_KEY, CREDENTIAL, keysOf } from '../keys.ts'
 
 /** Header with a label: the prefix of the body is registered under it. */
 export const NAME = 'x-pilotlight-name'
 
+/** Header that has a call wait while another one writes what both begin with. */
+const BARRIER = 'x-pilotlight-barrier'
 const LEARN = 'x-pilotlight-learn'
 const ON_DISCONNECT = 'x-pilotlight-on-disconnect'
 const OURS = 'x-pilotlight-'
@@ -20,6 +23,8 @@ const FAULTS: Readonly<Record<string, (value: string, call: Called) => Fault>> =
   [ACCOUNT_KEY]: () => null, // a bad one is refused
   [CREDENTIAL]: (_, call) => (carriesOtherKey(call) ? 'the call carries a key of the provider' : null),
   [NAME]: labelFault,
+  [BARRIER]: oneOf(['on', 'off']),
+  [CACHE]: () => null, // a bad one is refused
   [LEARN]: oneOf(['off']),
   [ON_DISCONNECT]: oneOf(['abort', 'drain']),
   [LIFETIME_HEADER]: oneOf(lifetime.options),
@@ -53,6 +58,11 @@ export function forbidsLearning(headers: Headers): boolean {
 /** Whether the provider's answer is read to its end after its caller left. */
 export function asksToDrain(headers: Headers): boolean {
   return wordOf(headers.get(ON_DISCONNECT) ?? '') === 'drain'
+}
+
+/** Whether a call waits while another one writes what both begin with. */
+export function asksForBarrier(headers: Headers): boolean {
+  return wordOf(headers.get(BARRIER) ?? '') === 'on'
 }
 
 /** The reason that an answer gives, with the headers of ours that were not understood. */

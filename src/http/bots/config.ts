@@ -22,6 +22,7 @@ import type { Card } from '../../providers/card.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
 import { botCacheFrom } from './cache.ts'
+import { budgetAdvice } from './worst-case.ts'
 
 export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBot): BotLimits {
   return {
@@ -78,7 +79,8 @@ export async function configFrom(c: Call, body: NewBot, id: string): Promise<{ c
     allowUnpriced: given.allow_unpriced ?? false,
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
-  return { config, advice: [...advice, ...findingsIn(c, card, given, tools)] }
+  const budget = await budgetAdvice(c, card, config, given.system_prompt ?? '')
+  return { config, advice: [...advice, ...budget, ...findingsIn(c, card, given, tools)] }
 }
 
 /** What lint finds in what every call begins with. Throws where the account, or the caller, has it refused. */

@@ -4,6 +4,8 @@ import type {
   ManagedCacheView,
   ManagedCacheWish,
 } from '../../durable/registry/records/managed-cache.ts'
+import { countContents, whyUncounted } from '../../calls/count-tokens.ts'
+import type { CountedContents } from '../../calls/count-tokens.ts'
 import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
 import { clockOf, keepAlive, registryOf, tracerOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
@@ -24,12 +26,19 @@ export async function obtain(
   const clock = clockOf(c)
   const untilAt = clock.now() + FOREGROUND_MS
   let wanted = wish
+  let counted: CountedContents | null = null
   for (;;) {
     const registry = registryOf(c) // one that restarts breaks older stubs
     const flight: ManagedCacheFlight = await registry.askForHandle(id, wanted, c.var.askedAt)
     if (flight.role === 'ready') return { view: flight.view, confirmed: true }
+    if (flight.role === 'refused' && flight.kind === 'budget_exhausted' && counted === null) {
+      counted = await countContents({ env: c.env, clock }, c.var.account, flight.view)
+      if (counted.lowered) continue
+    }
     if (flight.role === 'refused' && failures === 'thrown') {
-      throw new Failure(flight.kind, `${flight.why}. The managed cache stays registered.`, { cache_id: id })
+      throw new Failure(flight.kind, `${whyUncounted(flight.why, counted)}. The managed cache stays registered.`, {
+        cache_id: id,
+      })
     }
     if (flight.role === 'failed' || flight.role === 'refused') {
       if (failures === 'thrown') throwFailure(flight.view)

@@ -1,9 +1,11 @@
+import * as z from 'zod'
 import { listOf } from '../../contract/values.ts'
 import {
   cacheAnswer,
   cacheChange,
   cacheCreation,
   cacheDeleted,
+  cacheDryRun,
   cacheHistoryAnswer,
   cacheMade,
   cacheReported,
@@ -23,7 +25,7 @@ export const caches = operationsOf('account', {
     does: 'Creates a managed cache of contents at a provider. Callers with the same contents share it.',
     body: cacheCreation,
     idempotent: true,
-    answers: { 200: cacheMade, 201: cacheMade },
+    answers: { 200: z.union([cacheMade, cacheDryRun]), 201: cacheMade },
   },
   'GET /caches/{id}': {
     does: 'Shows one managed cache, with a handle that the provider confirmed. Creates it again if it is gone.',

@@ -22,6 +22,7 @@ import { WARM_RAW } from '../../registration/json-body.ts'
 import { lintPolicy } from '../../core/lint/policy.ts'
 import { checkedBeginning } from '../../registration/beginning.ts'
 import { beginningOf, contentsOf, supported } from './contents.ts'
+import { cacheDryRun } from './dry-run.ts'
 import { obtain } from './obtain.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -78,7 +79,7 @@ export const caches = router()
       // Regions share nothing. Without one it is what it was before callers could name one.
       outsideBody: place.region === undefined ? null : JSON.stringify(place),
     })
-    const { id, created } = await registryOf(c).registerHandle({
+    const registration = {
       fingerprint: contents,
       provider: card.id,
       model: prepared.model,
@@ -91,6 +92,10 @@ export const caches = router()
       bodyBytes: Buffer.byteLength(prepared.text),
       ttlMs,
       keep,
+    }
+    if (given.dry_run === true) return c.json(await cacheDryRun(c, registration, advice))
+    const { id, created } = await registryOf(c).registerHandle({
+      ...registration,
       body: pack(text),
       ...(credentials.length === 0 ? {} : { credentials }),
     })

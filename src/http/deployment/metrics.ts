@@ -3,17 +3,19 @@ import type { GuardView } from '../../durable/registry/records/guard.ts'
 import type { ManagedCacheCount } from '../../durable/registry/records/managed-cache.ts'
 import { account } from '../server/auth.ts'
 import { registryOf, router } from '../server/context.ts'
+import { orOlder } from '../server/older-object.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 
 /** Prometheus text for the account of the key. Labels are kinds: no ids, no names, no tenants. */
 export const metrics = router().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
-  const [days, counts, guards, webhook, managedCaches] = await Promise.all([
+  const [days, counts, guards, webhook, managedCaches, missed] = await Promise.all([
     registry.totals(),
     registry.counts(),
     registry.guards(),
     registry.webhook(),
     registry.handleCounts(),
+    orOlder('missCounts', registry.missCounts(), {}),
   ])
   const all = days.map(({ totals }) => totals)
   const lines = [
@@ -23,6 +25,12 @@ export const metrics = router().get('/metrics', account, async (c) => {
       'gauge',
       'Of these, the ones that real requests no longer begin with.',
       counts.drifted,
+    ),
+    ...metric(
+      'pilotlight_edits_stopped',
+      'gauge',
+      'Models for which the gateway edits no body, because edits lowered what is read from the cache.',
+      counts.editsAside,
     ),
     ...metric('pilotlight_stored_bytes', 'gauge', 'Bytes that the account uses in its database.', counts.storedBytes),
     ...metric(
@@ -92,6 +100,12 @@ export const metrics = router().get('/metrics', account, async (c) => {
       sum(all, 'hits'),
     ),
     ...metric('pilotlight_misses_total', 'counter', 'Real requests that did not.', sum(all, 'misses')),
+    ...byKind(
+      'pilotlight_diagnosed_misses_total',
+      'Misses of calls through the gateway by verdict.',
+      [missed],
+      'verdict',
+    ),
     ...metric(
       'pilotlight_cached_tokens_total',
       'counter',
@@ -179,11 +193,11 @@ function metric(name: string, type: 'gauge' | 'counter', help: string, value: nu
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`]
 }
 
-function byKind(name: string, help: string, days: readonly Record<string, number>[]): string[] {
+function byKind(name: string, help: string, days: readonly Record<string, number>[], label = 'kind'): string[] {
   const totals = new Map<string, number>()
   for (const day of days) {
     for (const [kind, count] of Object.entries(day)) totals.set(kind, (totals.get(kind) ?? 0) + count)
   }
-  const rows = [...totals].toSorted().map(([kind, count]) => `${name}{kind="${kind}"} ${count}`)
+  const rows = [...totals].toSorted().map(([kind, count]) => `${name}{${label}="${kind}"} ${count}`)
   return [`# HELP ${name} ${help}`, `# TYPE ${name} counter`, ...rows]
 }

@@ -1,3 +1,4 @@
+import { diagnosisAnswer, prefixDiagnoseBody } from '../../contract/diagnosis.ts'
 import { historyAnswer } from '../../contract/history.ts'
 import { leaseAnswer, prefixAnswer, requestAnswer, warmthAnswer, previewAnswer } from '../../contract/prefix.ts'
 import { deletedAnswer, listOf } from '../../contract/values.ts'
@@ -58,6 +59,11 @@ export const prefixes = operationsOf('account', {
     does: 'Computes costs and savings of another plan on its observed idle gaps. Nothing is changed or sent.',
     body: previewBody,
     answers: previewAnswer,
+  },
+  'POST /prefixes/{id}/diagnose': {
+    does: 'Says why a request did not read this prefix. Nothing is stored or sent.',
+    body: prefixDiagnoseBody,
+    answers: diagnosisAnswer,
   },
   'POST /prefixes/{id}/signals': {
     does: 'Reports that the session is over, or that work is running and a request will follow.',

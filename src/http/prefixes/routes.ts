@@ -14,6 +14,7 @@ import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
+import { diagnoseAgainst } from './diagnose.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { switchTold } from '../server/kill-switch.ts'
@@ -22,6 +23,7 @@ import { nextRequestJson } from '../present/next-request.ts'
 import { previewJson } from './preview.ts'
 import { probeJson } from '../present/probe.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
+import { countedIfRefused, uncountedAdvice, withUncounted } from '../warm/count.ts'
 import { judged } from '../warm/judge.ts'
 import { standingRequirement } from '../warm/required.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
@@ -165,6 +167,7 @@ export const prefixes = router()
       previewJson({ ...view, traffic }, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs),
     )
   })
+  .post('/prefixes/:id/diagnose', accountReads, async (c) => c.json(await diagnoseAgainst(c, idOf(c))))
   .post('/prefixes/:id/lease', account, async (c) => {
     const id = idOf(c)
     const { wait = WAIT_MS, lead_for: leadMs = LEAD_MS, lease, outcome } = await readBody(c, leaseBody, { empty: true })
@@ -196,7 +199,13 @@ export const prefixes = router()
     const how = background === true ? 'later' : 'now'
     const word = { given, waits: how === 'now' }
     refuseUnpricedAgain(seen, word, clockOf(c).now())
-    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required, isUnpricedAllowed(word))
-    const { view, result } = await judged(c, warmed, null, required)
-    return c.json(warmedJson(view, false, result), result.job === null ? 200 : 202)
+    const begun = () => registryOf(c).warm(id, how, newId('job'), c.var.askedAt, required, isUnpricedAllowed(word))
+    const { warmed, uncounted } = await countedIfRefused(c, seen, begun, how === 'later')
+    try {
+      const { view, result } = await judged(c, warmed, null, required)
+      const json = warmedJson(view, false, result, uncountedAdvice(uncounted))
+      return c.json(json, result.job === null ? 200 : 202)
+    } catch (thrown) {
+      throw withUncounted(thrown, uncounted)
+    }
   })

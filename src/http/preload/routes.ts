@@ -17,6 +17,7 @@ import { switchTold } from '../server/kill-switch.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
 import { handleBodyOf, warmHandle } from '../warm/handle.ts'
+import { leftToday } from '../server/credential.ts'
 import { counted } from '../warm/count.ts'
 import { planned, prepared, requireSendable } from '../warm/plan.ts'
 import { refuseUnpriced } from '../warm/unpriced.ts'
@@ -53,6 +54,7 @@ async function admitAll(c: Call, { agents, strategy, min_shared_tokens: minimum 
   const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
   const known = await credentialsNamed(c, names)
   const renewals = new Map<string, Promise<unknown>>()
+  const leftNanos = await leftToday(c)
   const admitted = await Promise.all(
     read.map(async (one, index): Promise<AdmittedBody> => {
       if ('failure' in one) return { name: null, failure: one.failure }
@@ -63,7 +65,7 @@ async function admitAll(c: Call, { agents, strategy, min_shared_tokens: minimum 
       if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
       try {
         const unpriced = body.allow_unpriced === true ? { unpriced: true as const } : {}
-        return { name, ...(await admit(c, body, `agents[${index}]`, known)), ...unpriced }
+        return { name, ...(await admit(c, body, `agents[${index}]`, known, leftNanos)), ...unpriced }
       } catch (thrown) {
         const failure = readFailure(thrown)
         if (failure === null) throw thrown
@@ -153,6 +155,7 @@ async function admit(
   body: WarmBody,
   at: string,
   known: KnownCredentials,
+  leftNanos: number | null,
 ): Promise<{ preparation: Preparation; body: WarmBody }> {
   refuseOwnJob(body, at)
   const preparation = planned(c, body, known)
@@ -160,9 +163,9 @@ async function admit(
   const required = await requireSendable(c, preparation, known)
   // A required cache without a retention takes the registered one, for the head as well.
   const isRegistered = required === null || required.retention === preparation.prefix.retention
-  if (isRegistered) return { preparation: await counted(c, preparation), body }
+  if (isRegistered) return { preparation: (await counted(c, preparation, leftNanos)).preparation, body }
   const written = writtenAt(body, required.retention)
-  return { preparation: await counted(c, prepared(c, written, known)), body: written }
+  return { preparation: (await counted(c, prepared(c, written, known), leftNanos)).preparation, body: written }
 }
 
 function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {

@@ -19,6 +19,7 @@ import type { Receipt } from '../../core/prefix/receipt.ts'
 import type { Signal } from '../../core/prefix/parts.ts'
 import { dayOf } from '../../core/time/time.ts'
 import { cacheUseAdvice, cacheUseJson } from './cache-use.ts'
+import { evidenceAdvice, evidenceJson } from './evidence.ts'
 import { iso, money, durationJson, usageJson, failureJson } from './format.ts'
 import { retentionInForce } from '../../registration/record.ts'
 
@@ -123,6 +124,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
     last_failure: lastFailureJson(state),
     drift: driftJson(state),
+    ...evidenceJson(view),
     last_hit:
       state.lastHit === null
         ? null
@@ -151,6 +153,7 @@ export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'
     ...markerAdvice(record.advice, record.retention, retentionInForce(record, state)),
     ...targetAdvice({ record, state }),
     ...cacheUseAdvice(state),
+    ...evidenceAdvice(state),
   ]
   const { drift, measuredTokens, doubt } = state
   if (doubt !== undefined) advice.push(countsAdvice(doubt))

@@ -68,3 +68,8 @@ export function regionFor(
 export function refuseRegion(card: Card, region: string | undefined, field = 'region'): void {
   if (region !== undefined && !takesRegion(card)) throw invalid(field, `is not part of the address of ${card.id}`)
 }
+
+/** What the account may still spend today, in nano-dollars; null: it has no budget. */
+export async function leftToday(c: Call): Promise<number | null> {
+  return (await registryOf(c).grantsForCount(DEFAULT_CREDENTIAL))?.leftNanos ?? null
+}

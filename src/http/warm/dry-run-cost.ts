@@ -2,11 +2,12 @@ import { breakEvenCap, isFree } from '../../core/planning/break-even.ts'
 import { callLimit, mostTokens, unboundedRefusal, worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
-import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
+import { dollars, readNanos, writeNanos } from '../../core/model/price.ts'
 import { stopConditionOf } from '../../core/planning/stop-conditions.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Window } from '../../core/time/weekly-window.ts'
 import type { Advice } from '../../core/model/advice.ts'
+import { aboveAccount, aboveWhatIsLeft, belowWorstCase } from '../present/budget-advice.ts'
 import { money } from '../present/format.ts'
 import { DAY_MS } from '../../core/time/time.ts'
 import { planKind, probesAsked } from '../../core/planning/plan-kinds.ts'
@@ -24,6 +25,7 @@ export function dryRunCost(
   retention: string,
   now: number,
   isCounted = false,
+  today: Today = { spentNanos: 0, leftNanos: null },
 ) {
   const { keepWarm, facts, outputFloor } = context
   const { price } = facts
@@ -46,7 +48,7 @@ export function dryRunCost(
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
     why: rest?.do === 'stop' ? ` Once the prefix is warm, the plan stops with reason ${rest.reason}: ${rest.why}.` : '',
-    advice: limitAdvice(first, state, context, isCounted && state.countedTokens === undefined),
+    advice: limitAdvice(first, state, context, isCounted && state.countedTokens === undefined, today),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
     probes_per_day: perDay,
@@ -73,7 +75,13 @@ export function dryRunCost(
 }
 
 /** Advice for limits that do not hold the first call: a warm would be refused on every day. `first`: its worst case; null: unknown. */
-function limitAdvice(first: number | null, state: PrefixState, context: PlanContext, isCounted: boolean): Advice[] {
+function limitAdvice(
+  first: number | null,
+  state: PrefixState,
+  context: PlanContext,
+  isCounted: boolean,
+  { spentNanos, leftNanos }: Today,
+): Advice[] {
   const { keepWarm } = context
   const cap = keepWarm.maxNanosPerCall ?? null
   // Nothing is sent in a dry run, so that the provider's own count is not known.
@@ -95,24 +103,26 @@ function limitAdvice(first: number | null, state: PrefixState, context: PlanCont
     state.countedTokens === undefined
       ? `a write of at most ${most} tokens, until an answer counts them`
       : `a write of the counted ${state.countedTokens} tokens with a margin, ${most}`
-  const told = (cause: string, what: string, at: string, limit: number): Advice[] => {
-    if (first <= limit) return []
-    const message = `${refused}. Its worst case (${how}) is $${enough(first)}, but ${at} is $${usd(limit)}. A ${what} of $${enough(first)} is enough for that call.`
-    return [{ cause, message, at }]
-  }
+  const call = { refused, how, nanos: first }
+  const budget = keepWarm.budgetNanosPerDay
+  const isHeld = first <= budget
   return [
-    ...told('budget_below_worst_case', 'budget', BUDGET, keepWarm.budgetNanosPerDay),
-    ...(cap === null ? [] : told('cap_below_worst_case', 'cap', CAP, cap)),
+    ...belowWorstCase(call, { cause: 'budget_below_worst_case', what: 'budget', at: BUDGET, limit: budget }),
+    ...(isHeld
+      ? aboveWhatIsLeft(call, { cause: 'budget_spent', what: 'this day', at: BUDGET, left: budget - spentNanos })
+      : []),
+    ...aboveAccount(call, leftNanos),
+    ...(cap === null ? [] : belowWorstCase(call, { cause: 'cap_below_worst_case', what: 'cap', at: CAP, limit: cap })),
   ]
 }
 
 const BUDGET = 'keep_warm.budget_usd_per_day'
 const CAP = 'keep_warm.max_usd_per_call'
 
-/** US dollars, rounded up to three significant digits: as a budget it is not too small. */
-function enough(nanos: number): number {
-  const unit = 10 ** Math.max(0, Math.floor(Math.log10(nanos)) - 2)
-  return usd(Math.ceil(nanos / unit) * unit)
+/** Spent today on the prefix, and what its account may still spend today (null: it has no budget), in nano-dollars. */
+export interface Today {
+  spentNanos: number
+  leftNanos: number | null
 }
 
 /** Probes a day until the worst case of one more exceeds the budget; 0 where a write exceeds it, or the cap of a call. */

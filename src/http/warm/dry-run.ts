@@ -11,7 +11,9 @@ import type { Preparation } from '../../registration/prepare.ts'
 import { comparisonJson } from '../present/cache-use.ts'
 import { keepWarmJson, warmthJson } from '../present/prefix.ts'
 import { dayOf } from '../../core/time/time.ts'
-import { retentionInForce, sizeOf } from '../../registration/record.ts'
+import { isCounted } from '../../providers/tokens/count.ts'
+import { leftToday } from '../server/credential.ts'
+import { factsModelOf, retentionInForce, sizeOf } from '../../registration/record.ts'
 
 /** What a warm would do and cost. Nothing is stored and nothing is sent. */
 export async function dryRun(c: Call, preparation: Preparation) {
@@ -44,7 +46,11 @@ export async function dryRun(c: Call, preparation: Preparation) {
     context,
     retention,
     now,
-    preparation.card.tokens?.count !== undefined,
+    isCounted(preparation.card, factsModelOf(registration)),
+    {
+      spentNanos: known !== null && known.state.day === dayOf(now) ? known.state.spentNanos : 0,
+      leftNanos: await leftToday(c),
+    },
   )
   const isOpen = registration.cacheOpen ?? known?.record.cacheOpen ?? false
   return {

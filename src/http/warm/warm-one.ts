@@ -6,12 +6,14 @@ import type { Registration } from '../../registration/registration.ts'
 import { withCredentials } from '../../providers/dialects/shared/credentials.ts'
 import { newId } from '../../runtime/ids.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
+import { leftToday } from '../server/credential.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 import { joinBurst } from './burst.ts'
 import type { Burst } from './burst.ts'
-import { counted } from './count.ts'
+import { counted, countedAnyway, isOverBudget, uncountedAdvice, withUncounted } from './count.ts'
+import type { Counted } from './count.ts'
 import { dryRun } from './dry-run.ts'
 import { judged } from './judge.ts'
 import { planned, requireSendable } from './plan.ts'
@@ -39,26 +41,40 @@ export async function warmOne(
   known: KnownCredentials,
   pool?: Registration['pool'],
 ): Promise<Warmed> {
-  const clock = clockOf(c)
   const bounded = planned(c, body, known)
   if (body.dry_run === true) return { status: 200, json: await dryRun(c, bounded) }
   const word = { given: body.allow_unpriced, waits: body.background !== true && pool === undefined }
   refuseUnpriced(bounded, word)
   const required = await requireSendable(c, bounded, known)
-  const preparation = await counted(c, bounded)
+  const send = (ready: Counted) => sent(c, body, ready, { required, unpriced: isUnpricedAllowed(word), pool })
+  const first = await counted(c, bounded, body.background === true ? await leftToday(c) : null)
+  try {
+    return await send(first)
+  } catch (thrown) {
+    // What the day or the account has left was too little for the bound of its bytes.
+    const again = isOverBudget(thrown) && !first.asked ? await countedAnyway(c, bounded) : first
+    if (again.preparation === first.preparation) throw withUncounted(thrown, again.uncounted)
+    return send(again)
+  }
+}
+
+/** Registers a prefix, warms it, judges and presents. */
+async function sent(
+  c: Call,
+  body: WarmBody,
+  { preparation, uncounted }: Counted,
+  { required, unpriced, pool }: { required: Asked | null; unpriced: boolean; pool: Registration['pool'] },
+): Promise<Warmed> {
+  const clock = clockOf(c)
   const burst = burstOf(c, preparation)
   try {
-    const registered = await register(
-      c,
-      preparation,
-      body.background === true,
-      burst,
-      required,
-      isUnpricedAllowed(word),
-      pool,
-    )
+    const registered = await register(c, preparation, body.background === true, burst, required, unpriced, pool)
     const { view, result } = await judged(c, registered, registered.stored, required)
-    const advice = [...callAdvice(view, preparation), ...retentionAdvice(view, clock.now(), clock.grainMs)]
+    const advice = [
+      ...uncountedAdvice(uncounted),
+      ...callAdvice(view, preparation),
+      ...retentionAdvice(view, clock.now(), clock.grainMs),
+    ]
     return { status: result.job === null ? 200 : 202, json: warmedJson(view, registered.created, result, advice) }
   } finally {
     burst.leave(clock.now())

@@ -3,6 +3,7 @@ import { openaiChat } from './openai-chat.ts'
 import { openai } from './openai.ts'
 import { withoutTwelveHours } from './openai-models.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
+import { OPENAI_TOKENS } from './tokens.ts'
 import type { Card } from '../card.ts'
 
 const DOCS = 'https://learn.microsoft.com/azure/foundry/openai/how-to/prompt-caching'
@@ -35,6 +36,8 @@ export const azureOpenai: Card = {
   auth: { header: 'api-key' },
   callerHeaders: [],
   secret: 'AZURE_OPENAI_API_KEY',
+  // It has no input_tokens: 404 (learn.microsoft.com/answers, question 5889782, of 2026-05-13; checked 2026-12-01).
+  tokens: OPENAI_TOKENS,
   // Names of deployments point to what the operator chose.
   sameModels: {},
   models: withoutTwelveHours(openai.models).map((row) => ({

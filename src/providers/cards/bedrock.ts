@@ -12,10 +12,10 @@ import {
   stated,
 } from './build.ts'
 import type { ClaudeTraits } from './build.ts'
-import { BEDROCK_TOKENS } from './tokens.ts'
+import { BEDROCK_COUNTED, OPENAI_TOKENS } from './tokens.ts'
 import { openai } from './openai.ts'
 import { bedrockConverse } from '../dialects/bedrock-converse/dialect.ts'
-import type { Card, ModelCard } from '../card.ts'
+import type { Card, CardTokens, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html'
@@ -43,6 +43,12 @@ const VENDORS = 'anthropic|amazon|openai|meta|mistral|deepseek|cohere|ai21|qwen|
 function knownAs(name: string): string {
   const id = /^arn:[\w-]+:bedrock:/.test(name) ? name.slice(name.lastIndexOf('/') + 1) : name
   return id.replace(new RegExp(`^(?!global\\.)[a-z]{2,6}(?:-[a-z]{2,4})?\\.(?=(?:${VENDORS})\\.)`), '')
+}
+
+/** A count takes the id of a model, without the region of a profile. */
+function withNames(tokens: CardTokens): CardTokens {
+  if (tokens.count === undefined) return tokens
+  return { ...tokens, count: { ...tokens.count, nameOf: (name) => knownAs(name).replace(/^global\./, '') } }
 }
 
 /** As on the card of Anthropic's own API. */
@@ -125,7 +131,7 @@ export const bedrock: Card = {
     nova('lite', { input: 0.06, read: 0.015, output: 0.24 }),
     nova('micro', { input: 0.035, read: 0.00875, output: 0.14 }),
   ],
-  tokens: BEDROCK_TOKENS,
+  tokens: withNames(BEDROCK_COUNTED),
   facts: facts(DOCS, {
     mechanism:
       'Explicit cache points in tools, system and messages, four at most, the longer lifetime first; a best-effort implicit cache besides.',
@@ -158,6 +164,8 @@ export const bedrockOpenai: Card = {
   baseUrl: `https://bedrock-mantle.${REGION}.api.aws/openai/v1`,
   region: 'BEDROCK_REGION',
   secret: 'AWS_BEARER_TOKEN_BEDROCK',
+  // AWS documents no count of this format.
+  tokens: OPENAI_TOKENS,
   models: [
     model(
       ['openai.gpt-5.6*', 'openai.gpt-6*', 'global.openai.gpt-5.6*'],

@@ -14,6 +14,8 @@ export const cerebras: Card = {
   // Assumed: its SDK's types have the penalties, and ReqLLM's guide says that the API answers them with 400. No page of its own was found that
   // says either, checked 2026-11-30.
   wire: { cap: 'max_completion_tokens', lacks: ['top_k', 'presence_penalty', 'frequency_penalty', 'thinking'] },
+  // Source: npm @pydantic/genai-prices 0.1.8, the longest of six models; of one it states none; checked 2026-12-01.
+  contextTokens: 131_072,
   models: [
     automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS), blockTokens: 600 }, DOCS),
   ],

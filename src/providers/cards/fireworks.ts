@@ -23,6 +23,8 @@ export const fireworks: Card = {
     cachedHeader: 'fireworks-cached-prompt-tokens',
     lacks: ['thinking'],
   },
+  // Source: npm @pydantic/genai-prices 0.1.8, the longest of 27 models; of five it states none; checked 2026-12-01.
+  contextTokens: 1_048_576,
   models: [
     row('gpt-oss-120b', { input: 0.15, read: 0.014, output: 0.6 }),
     row('gpt-oss-20b', { input: 0.07, read: 0.035, output: 0.3 }),

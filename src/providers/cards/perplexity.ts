@@ -20,6 +20,8 @@ export const perplexity: Card = {
     why: 'each request may search the web, which costs more than a cache read saves',
     byDefault: true,
   },
+  // Source: npm @pydantic/genai-prices 0.1.8, Sonar Pro; checked 2026-12-01.
+  contextTokens: 200_000,
   models: [
     model(
       ['*'],

@@ -24,6 +24,19 @@ export const CLAUDE_COUNTED: CardTokens = {
   source: 'https://platform.claude.com/docs/en/build-with-claude/token-counting',
 }
 
+/** Claude on Vertex AI, with its count. The models are those of the page. */
+export const CLAUDE_COUNTED_BY_VERTEX: CardTokens = {
+  ...CLAUDE_TOKENS,
+  count: {
+    share: 0.02,
+    tokens: 64,
+    models: ['claude-sonnet-*', 'claude-opus-*', 'claude-fable-*', 'claude-haiku-4-5*', 'claude-3-5-haiku*'],
+  },
+  says: `count-tokens is free, in some regions and not for all models; elsewhere it refuses. Assumed: it counts as Anthropic's does, at most 2 % and 64 tokens too low. Without it: ${CLAUDE_TOKENS.says}`,
+  source: 'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/partner-models/claude/count-tokens',
+  checked: '2026-12-01',
+}
+
 /** Claude and Nova on Bedrock: what Claude adds for having tools, and what known chat templates add. */
 export const BEDROCK_TOKENS: CardTokens = {
   added: { ...CLAUDE_TOKENS.added, request: 256 },
@@ -31,6 +44,34 @@ export const BEDROCK_TOKENS: CardTokens = {
   says: 'No tokenizer is public: a byte may be a token. Assumed: chat templates add at most 256 tokens to a request, 16 to a message, 1,024 for having tools, as those of Claude do. Images and documents have no limit.',
   source: 'https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview',
   checked: CHECKED_TOKENS,
+}
+
+/**
+ * The same, with CountTokens. AWS calls its count the one that is charged. It takes the ids of models alone, no profiles of regions (public
+ * issue threads), and refuses prompts above 200,000 tokens (boto/botocore, issue 3707). Models that came with profiles alone are counted at
+ * another address, in another format; those of the list are what github.com/danilop/ttok4bedrock names.
+ */
+export const BEDROCK_COUNTED: CardTokens = {
+  ...BEDROCK_TOKENS,
+  count: {
+    share: 0.02,
+    tokens: 64,
+    models: [
+      'anthropic.claude-sonnet-4-6*',
+      'anthropic.claude-opus-4-6*',
+      'anthropic.claude-sonnet-4-5*',
+      'anthropic.claude-opus-4-5*',
+      'anthropic.claude-haiku-4-5*',
+      'anthropic.claude-opus-4-1-*',
+      'anthropic.claude-sonnet-4-20*',
+      'anthropic.claude-opus-4-20*',
+      'anthropic.claude-3-7-sonnet*',
+      'anthropic.claude-3-5-*',
+    ],
+  },
+  says: `CountTokens is free and counts Claude up to 4.6, at most 200,000 tokens. Assumed: it is at most 2 % and 64 tokens too low. Without it: ${BEDROCK_TOKENS.says}`,
+  source: 'https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html',
+  checked: '2026-12-01',
 }
 
 /** Names of models whose vocabulary is o200k. Sources: `model.py` of tiktoken; the models of npm gpt-tokenizer 4.0.0 for GPT-5.1 to 5.6. */
@@ -81,4 +122,14 @@ export const GEMINI_COUNTED: CardTokens = {
   ...GEMINI_TOKENS,
   count: { share: 0.02, tokens: 64 },
   says: `countTokens is free and counts images and files too. Assumed: it is at most 2 % and 64 tokens too low. Without it: ${GEMINI_TOKENS.says}`,
+}
+
+/** Gemini on Vertex AI: "no charge or quota restriction", at most 3,000 requests a minute (firebase.google.com/docs/vertex-ai/count-tokens). */
+export const GEMINI_COUNTED_BY_VERTEX: CardTokens = {
+  ...GEMINI_TOKENS,
+  count: { share: 0.02, tokens: 64 },
+  says: `countTokens is free and counts images and files too. Assumed: it is at most 2 % and 64 tokens too low, and which functions may be called adds none. Without it: ${GEMINI_TOKENS.says}`,
+  source:
+    'https://docs.cloud.google.com/gemini-enterprise-agent-platform/reference/rest/v1/projects.locations.publishers.models/countTokens',
+  checked: '2026-12-01',
 }

@@ -4,7 +4,7 @@ import { facts } from './build.ts'
 import { vertex } from './vertex.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
-import { CLAUDE_TOKENS } from './tokens.ts'
+import { CLAUDE_COUNTED_BY_VERTEX } from './tokens.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai'
 
@@ -68,7 +68,7 @@ export const vertexAnthropic: Card = {
       rowOf(row, (name) => !ONE_PRICE.test(name), row.prices.map(regional)),
     ])
     .filter(({ models }) => models.length > 0),
-  tokens: CLAUDE_TOKENS,
+  tokens: CLAUDE_COUNTED_BY_VERTEX,
   facts: facts(DOCS, {
     mechanism: "As Anthropic's: explicit breakpoints (cache_control), four at most.",
     granularity: "Anthropic's minimums by model.",

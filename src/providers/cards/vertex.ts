@@ -3,7 +3,7 @@ import { gemini } from './gemini.ts'
 import { vertexManagedCaches } from '../managed-cache/vertex.ts'
 import type { Card } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
-import { GEMINI_TOKENS } from './tokens.ts'
+import { GEMINI_COUNTED_BY_VERTEX } from './tokens.ts'
 
 const DOCS =
   'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'
@@ -30,7 +30,7 @@ export const vertex: Card = {
   },
   region: 'VERTEX_LOCATION',
   auth: { header: 'authorization-bearer' },
-  wire: { version: '' },
+  wire: { version: '', countedIn: null },
   managedCaches: vertexManagedCaches,
   serviceAccounts: true,
   labPath: '/vertex/v1/projects/lab/locations/lab/publishers/google',
@@ -38,7 +38,7 @@ export const vertex: Card = {
   // Of Gemini 1.5 Pro; later models take half of it. Source: ai.google.dev, "Long context"; checked 2026-11-30.
   contextTokens: 2_097_152,
   models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
-  tokens: GEMINI_TOKENS,
+  tokens: GEMINI_COUNTED_BY_VERTEX,
   facts: facts(DOCS, {
     mechanism: 'Implicit prefix cache, and handles (cachedContents) of the project and location.',
     granularity: 'From 2048 tokens (2.x) or 4096 (3.x); one page says 6144 for 3.x Flash.',

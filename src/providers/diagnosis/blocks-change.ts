@@ -204,7 +204,7 @@ function oddBlock(before: readonly Block[], after: readonly Block[], index: numb
 
 const NEAR = 40
 
-function kindIn({ node, tokens }: Block): BlockKind {
+export function kindIn({ node, tokens }: Block): BlockKind {
   return /^\w+ \{[^{}]*"role":"tool"/.test(tokens) ? 'result' : kindOf(node)
 }
 

@@ -24,7 +24,7 @@ export interface SentBody {
   headers: Readonly<Record<string, string>>
 }
 
-const BETA = 'anthropic-beta'
+export const BETA = 'anthropic-beta'
 
 /** Holds a later body against an earlier one, as their provider would. Throws as `outlineOf` does. */
 export function compareBodies(
@@ -84,7 +84,9 @@ export function compareBodies(
           : measure.upTo(deepest + 1),
     entryShare: ours.reads === undefined ? 1 : entries.length === 0 ? 0 : measure.upTo((entries.at(-1) ?? 0) + 1),
     byMarkers: ours.reads !== undefined,
-    placement: placementOf(ours, theirs, entries, same, lint.maxMarkers, ordered.length > 0),
+    placement: placementOf(ours, theirs, entries, same, lint.maxMarkers, ordered.length > 0, (at) =>
+      outOfReach(theirs, at),
+    ),
     routing: routingChanges(card, before.headers, after.headers, ours, theirs),
     ignored,
     promptTokens: measure.tokens,
@@ -227,7 +229,7 @@ function isSame(one: Block, other: Block | undefined): boolean {
 }
 
 /** A message of the system among the turns. */
-function isSystem({ tokens }: Block): boolean {
+export function isSystem({ tokens }: Block): boolean {
   return /^\w+ \{[^{}]*"role":"(?:system|developer)"/.test(tokens)
 }
 
@@ -268,7 +270,8 @@ function partial(ours: Outline, theirs: Outline, index: number, measure: Measure
   return inside(block, theirs.blocks[index], measure.of(index))
 }
 
-function orderOf(sections: readonly Section[], text: string): string {
+/** The order in which a body names the sections of its prompt. */
+export function orderOf(sections: readonly Section[], text: string): string {
   const root = readJson(text)
   if (root.type !== 'object') return ''
   const names = new Set(sections.map(({ names: spellings, outer }) => outer ?? spellings[0] ?? ''))
@@ -277,7 +280,8 @@ function orderOf(sections: readonly Section[], text: string): string {
     .join(', ')
 }
 
-function setOf(header: string | undefined): string {
+/** The names of a header that lists some, in alphabetical order. */
+export function setOf(header: string | undefined): string {
   const names = (header ?? '').split(',').map((name) => name.trim())
   return [...new Set(names.filter((name) => name !== ''))].toSorted().join(', ')
 }

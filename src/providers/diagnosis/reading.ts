@@ -2,7 +2,9 @@ import type { ByteEvidence, Change } from '../../core/diagnosis/evidence.ts'
 import { firstDifference } from '../../core/prompt/first-difference.ts'
 import type { Card } from '../card.ts'
 import type { Outline } from '../prefix/outline.ts'
-import { outOfReach } from '../prefix/reach.ts'
+import type { MarkerReads } from '../compared.ts'
+import type { Block } from '../prefix/blocks.ts'
+import type { OutOfReach } from '../prefix/reach.ts'
 import { wireOf } from '../registry.ts'
 import type { Unplaced } from './tools.ts'
 
@@ -19,20 +21,27 @@ const AFFINITY = [
 /** Headers of two requests, in lower case. */
 export type HeaderValues = Readonly<Record<string, string>>
 
+/** What placement looks at: an outline, or a sketch of one. */
+export interface Markable {
+  blocks: readonly Pick<Block, 'isMarked' | 'path'>[]
+  reads?: MarkerReads
+}
+
 /** Blocks at which a request leaves entries, where they end at markers. */
-export function entriesOf({ blocks, reads }: Outline): number[] {
+export function entriesOf({ blocks, reads }: Markable): number[] {
   const marksEnd = reads?.marksEnd === true
   return blocks.flatMap(({ isMarked }, at) => (isMarked || (marksEnd && at === blocks.length - 1) ? [at] : []))
 }
 
 /** Why the later request cannot find an entry whose bytes it has; null: it can. */
 export function placementOf(
-  ours: Outline,
-  theirs: Outline,
+  ours: Markable,
+  theirs: Markable,
   entries: readonly number[],
   same: number,
   maxMarkers: number | null,
   isChanged: boolean,
+  reach: (end: number) => OutOfReach | null,
 ): ByteEvidence['placement'] {
   if (ours.reads === undefined) return null
   const asked = entriesOf(theirs)
@@ -45,7 +54,7 @@ export function placementOf(
     // Only what differs from request to request has a marker.
     return isChanged ? null : { verdict: 'marker_missing', confidence: 0.85, path: ours.blocks[same - 1]?.path ?? '' }
   }
-  const reason = outOfReach(theirs, deepest)
+  const reason = reach(deepest)
   const path = ours.blocks[deepest]?.path ?? ''
   if (reason === 'no_marker') return { verdict: 'marker_missing', confidence: 0.95, path }
   if (reason === 'behind_marker') return { verdict: 'marker_moved', confidence: 0.92, path }

@@ -33,17 +33,18 @@ export function readReported(value: unknown): Reported | null {
     return isObject(reason) ? reasonOf(reason['type'], reason['cache_missed_input_tokens']) : null
   }
   const { type, reason } = value
-  if (type === 'cache_hit') return { verdict: null, reason: 'cache_hit', missedTokens: 0, hit: true }
+  if (type === 'cache_hit') return reportedAs('cache_hit', 0)
   if (type === 'cache_miss') return reasonOf(reason, value['cache_missed_tokens'])
   return typeof type === 'string' && Object.hasOwn(REASONS, type) ? reasonOf(type, null) : null
 }
 
 function reasonOf(reason: unknown, tokens: unknown): Reported | null {
   if (typeof reason !== 'string' || !/^[a-z_]{1,60}$/.test(reason)) return null
-  return {
-    verdict: REASONS[reason] ?? null,
-    reason,
-    missedTokens: typeof tokens === 'number' && Number.isSafeInteger(tokens) && tokens >= 0 ? tokens : null,
-    hit: false,
-  }
+  return reportedAs(reason, typeof tokens === 'number' && Number.isSafeInteger(tokens) && tokens >= 0 ? tokens : null)
+}
+
+/** The same of a reason that was read before. */
+export function reportedAs(reason: string, missedTokens: number | null): Reported {
+  const verdict = Object.hasOwn(REASONS, reason) ? (REASONS[reason] ?? null) : null
+  return { verdict, reason, missedTokens, hit: reason === 'cache_hit' }
 }

@@ -45,14 +45,49 @@ export function settingVerdict(name: string, before: string, after: string): { v
   const [one, other] = [parsed(before), parsed(after)]
   const leaf = firstLeaf(whole(name, one, other), whole(name, other, one))
   const path = leaf === null || leaf.path === '' ? name : `${name}.${leaf.path}`
-  const known = path
-    .split(/[.[\]]/)
-    .filter((part) => Object.hasOwn(NAMES, part))
-    .at(-1)
+  const verdict = verdictAt(path)
+  return verdict === null ? null : { verdict, path }
+}
+
+/** What a change at a path in the settings is called; null: it has no name. */
+export function verdictAt(path: string): Verdict | null {
+  const parts = path.split(/[.[\]]/)
+  const known = parts.findLast((part) => Object.hasOwn(NAMES, part))
   // A schema is the format's, whatever its members are called.
-  const outer = path.split(/[.[\]]/).find((part) => NAMES[part] === 'response_schema_changed' && part !== 'verbosity')
-  const verdict = NAMES[outer ?? known ?? '']
-  return verdict === undefined ? null : { verdict, path }
+  const outer = parts.find((part) => NAMES[part] === 'response_schema_changed' && part !== 'verbosity')
+  return NAMES[outer ?? known ?? ''] ?? null
+}
+
+/** Members of settings that have no verdict of their own, and no words of a caller. */
+const PLAIN = new Set([
+  'type',
+  'budget_tokens',
+  'thinkingBudget',
+  'thinkingLevel',
+  'includeThoughts',
+  'summary',
+  'mode',
+])
+
+/** A part of a setting, as it can be remembered without its value. */
+export interface SettingPart {
+  path: string
+  text: string
+}
+
+/** The parts of a setting whose names are those of the wire format. What a caller named, as in a schema, stays one part with its parent. */
+export function partsOf(name: string, text: string): SettingPart[] {
+  const found: SettingPart[] = []
+  const add = (path: string, value: unknown): void => {
+    if (!isObject(value)) return void found.push({ path, text: JSON.stringify(value) ?? '' })
+    const isKnown = (key: string): boolean =>
+      (Object.hasOwn(NAMES, key) || PLAIN.has(key)) && verdictAt(path) !== 'response_schema_changed'
+    const rest = Object.entries(value).filter(([key]) => !isKnown(key))
+    if (rest.length > 0 || Object.keys(value).length === 0) found.push({ path, text: JSON.stringify(rest) })
+    for (const [key, inner] of Object.entries(value)) if (isKnown(key)) add(`${path}.${key}`, inner)
+  }
+  add(name, parsed(text))
+  return found
 }
 
 /** An absent object is compared member by member with the other one. */

@@ -84,14 +84,20 @@ function definitionChange(one: Tool, other: Tool): Unplaced {
   }
 }
 
-function toolsIn({ node, path }: Block, text: string, markers: readonly string[]): Tool[] {
-  const declared = ['functionDeclarations', 'function_declarations'].find((key) => member(node, key) !== undefined)
+/** The tools of a block, each with its definition and its definition with members in alphabetical order. */
+export function toolsIn({ node, path }: Block, text: string, markers: readonly string[]): Tool[] {
+  const declared = declaredIn(node)
   if (declared !== undefined) {
     return items(member(node, declared)).map((one, index) =>
       toolOf(one, `${path}.${declared}[${index}]`, text, markers),
     )
   }
   return [toolOf(node, path, text, markers)]
+}
+
+/** The member of a block that holds several tools; undefined: it is one tool. */
+export function declaredIn(node: JsonNode): string | undefined {
+  return ['functionDeclarations', 'function_declarations'].find((key) => member(node, key) !== undefined)
 }
 
 function toolOf(node: JsonNode, path: string, text: string, markers: readonly string[]): Tool {

@@ -21,6 +21,7 @@ const UNSTATED: Pick<NonNullable<Card['tokens']>, 'vocabulary' | 'added' | 'part
   parts: { server_tool: 4_096, mcp_server: 16_384 },
 }
 
-function matches(pattern: string, model: string): boolean {
+/** Whether a name is a pattern's: the same, or one that begins as a pattern does that ends in `*`. */
+export function matches(pattern: string, model: string): boolean {
   return pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern
 }

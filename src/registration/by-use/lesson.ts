@@ -1,5 +1,6 @@
 import type { LearnSetting, LintSetting } from '../../contract/account.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
+import type { EditCall } from '../../core/ledger/edit-trial.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { Lookup } from '../lookup.ts'
 import type { Registration } from '../registration.ts'
@@ -31,6 +32,12 @@ export interface AgentCall extends AgentsOfCall {
   prefix: string | null
 }
 
+/** A call through the gateway that asked for an edit. `model`: the name by which entries are told apart. */
+export interface EditSeen extends EditCall {
+  provider: string
+  model: string
+}
+
 /** What the gateway must know of an account to learn from its calls. */
 export interface LearningOrder {
   learn: LearnSetting
@@ -40,6 +47,8 @@ export interface LearningOrder {
   /** Candidates whose next call is to be registered. */
   wanted: { id: string; name: string | null }[]
   allowedSecrets: string[]
+  /** Providers and models, as `provider model`, of which no body is edited now. Absent: none. */
+  aside?: string[]
 }
 
 /** A body that passed, as it is registered. */

@@ -105,7 +105,7 @@ describe('real requests', () => {
 
   it('change nothing where none came', () => {
     const before = warmState(NOON)
-    expect(arrived(before, [], NOON)).toEqual({ state: before, rows: [] })
+    expect(arrived(before, [], NOON)).toEqual({ state: before, rows: [], counted: [] })
   })
 })
 

@@ -97,6 +97,31 @@ describe('a failed turn', () => {
     expect(pick(await get(`/bots/${id}`), 'usage', 'turns')).toBe(1)
   })
 
+  it.each([
+    { end: 'is not known', outcome: null, booked: { outcome: 'unknown', cost_usd: 0.0025 } },
+    {
+      end: 'was stored and not reported',
+      outcome: { kind: 'failed', failure: { kind: 'unreadable_answer', message: '' }, billed: true, nanos: 7_000 },
+      booked: { outcome: 'failed', cost_usd: 0.000_007 },
+    },
+  ] as const)('is in the ledger at once where its end $end, and an earlier attempt was cut off', async (given) => {
+    const id = await begin()
+    const stub = objectOf(id)
+    const turn = `evt_${id}`
+    const worstNanos = 2_500_000
+    await bindings.REGISTRY.getByName('dev').beginBotCall({ bot: id, call: turn, worstNanos }, 'default')
+    await runInDurableObject(stub, (_, state) => {
+      const calls = new BotCallLog(durableSql(state.storage))
+      calls.begin(turn, Date.now(), worstNanos)
+      if (given.outcome !== null) calls.end(turn, given.outcome, Date.now())
+    })
+    await stub.emit({ type: 'message', data: { text: 'Which tent for two?' }, id: turn })
+    await ended(id, turn)
+    const entries = (await get('/ledger?limit=1000')).json['data'] as { turn_id?: string }[]
+    expect(entries.filter((entry) => entry.turn_id === turn)).toEqual([expect.objectContaining(given.booked)])
+    expect(modelCalls()).toBe(0)
+  })
+
   it('uses the answer of an earlier attempt, and counts it once', async () => {
     const id = await begin()
     const stub = objectOf(id)

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest'
 import {
   cacheAnswer,
   cacheDeleted,
+  cacheDryRun,
   cacheHistoryAnswer,
   cacheMade,
   cacheReported,
 } from '../../../src/contract/caches.ts'
 import { listOf } from '../../../src/contract/values.ts'
-import { call, get, longText, newAccount, pagesOf, pick, post, received, useLab } from '../support.ts'
+import { ADMIN, call, get, longText, newAccount, pagesOf, pick, post, received, useLab } from '../support.ts'
 import { contents, creation, made, MODEL, providerOf } from './support.ts'
 
 const world = useLab()
@@ -116,6 +117,58 @@ describe('making a managed cache', () => {
   ])('refuses %j', async (more, field) => {
     const answer = await post('/caches', creation(contents(), more))
     expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+  })
+
+  it.each([
+    ['the Gemini API', 'gemini', 'v1beta/models/gemini-3.8-flash:countTokens'],
+    ['Vertex AI', 'vertex', 'v1/projects/lab/locations/lab/publishers/google/models/gemini-3.8-flash:countTokens'],
+  ])('asks %s for its count where a budget does not hold the bytes, and keeps to it', async (_, provider, counting) => {
+    const kept = await post('/caches', creation(contents(), { provider, keep: { budget_usd_per_day: 10 } }))
+    const cost = Number(pick(kept, 'cost', 'creation_usd'))
+    const tight = { provider, keep: { budget_usd_per_day: cost * 2 } }
+    const same = contents()
+    const made = await post('/caches', creation(same, tight))
+    expect([made.status, made.text]).toEqual([201, made.text])
+    const asked = received(world.lab).filter(({ path }) => path.endsWith(':countTokens'))
+    expect(asked.map(({ path, usage }) => [path, usage])).toEqual([[counting, null]])
+    const few = { provider, keep: { budget_usd_per_day: cost / 10 } }
+    expect((await post('/caches', creation(contents(), few))).status).toBe(402)
+  })
+
+  it('answers in a dry run what it would reserve, and names the budget that would refuse it', async () => {
+    const { id, key } = await newAccount()
+    const dry = async (request: unknown, keep: object) => {
+      const answer = await post('/caches', creation(request, { keep, lint: 'off', dry_run: true }), { key })
+      expect(answer.status).toBe(200)
+      return cacheDryRun.parse(answer.json)
+    }
+    const causes = ({ advice }: Awaited<ReturnType<typeof dry>>) => advice.map(({ cause, at }) => [cause, at])
+    const text = contents()
+    const free = await dry(text, { budget_usd_per_day: 10 })
+    expect([free.created, free.advice]).toEqual([true, []])
+    expect(free.worst_case_usd).toBeGreaterThan((free.creation_cost_usd ?? 0) * 3)
+    const poor = await dry(text, { budget_usd_per_day: (free.creation_cost_usd ?? 0) / 2 })
+    expect(causes(poor)).toEqual([['budget_below_worst_case', 'keep.budget_usd_per_day']])
+    const enough = Number(/A budget of \$([\d.]+) is enough/.exec(poor.advice[0]?.message ?? '')?.[1])
+    expect(causes(await dry(text, { budget_usd_per_day: enough }))).toEqual([])
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: (free.creation_cost_usd ?? 0) / 2 }, { key: ADMIN })
+    expect(causes(await dry(text, { budget_usd_per_day: null }))).toEqual([
+      ['account_budget_spent', 'account.budget_usd_per_day'],
+    ])
+    const file = { fileData: { mimeType: 'application/pdf', fileUri: 'https://example.com/a.pdf' } }
+    const unbounded = await dry({ contents: [{ role: 'user', parts: [file] }] }, {})
+    expect([unbounded.most_tokens, unbounded.worst_case_usd]).toEqual([null, null])
+    expect(causes(unbounded)).toEqual([['unbounded_tokens', 'request.contents[0].parts[0]']])
+    expect(received(world.lab)).toEqual([])
+    expect(pick(await get('/caches', { key }), 'data')).toEqual([])
+  })
+
+  it('tells why a count did not help', async () => {
+    const cost = Number(pick(await post('/caches', creation()), 'cost', 'creation_usd'))
+    world.lab.faults.add({ kind: 'rate_limited', provider: 'gemini', times: 1 })
+    const answer = await post('/caches', creation(contents(), { keep: { budget_usd_per_day: cost * 2 } }))
+    expect(answer.json).toMatchObject({ error: { kind: 'budget_exhausted' } })
+    expect(pick(answer, 'error', 'message')).toContain('it refused with status 429')
   })
 
   it('refuses what does not fit into its budget before it asks the provider', async () => {

@@ -104,6 +104,7 @@ export async function told(player: Player): Promise<void> {
   for (const plan of ['always', 'off', { probes: 3 }, 'auto'])
     await player.post(`${path}/preview`, { keep_warm: { plan } })
   await player.post(`${path}/preview`, {})
+  await player.post(`${path}/diagnose`, {})
   await player.get(path)
   await player.get(`${path}/history`)
   await player.get(`${path}/history?type=arrival`)
@@ -164,6 +165,7 @@ export async function keeping(player: Player): Promise<void> {
   await player.post('/observations', [{ prefix_id: auto, usage: WROTE, started_at: Date.now() }])
   await sweep(announced)
   await player.post('/warm', { ...warmOf('always'), request: anthropic('always, edited'), name: 'always' })
+  await player.post(`/prefixes/${always}/diagnose`, { request: anthropic('always, in other words') })
   for (const id of [always, counted, auto, announced]) {
     await player.get(`/prefixes/${id}`)
     await player.get(`/prefixes/${id}/history`)
@@ -187,6 +189,9 @@ export async function keeping(player: Player): Promise<void> {
   const entries = await player.get('/ledger?limit=3')
   await player.get(`/ledger?limit=3&cursor=${String(entries.json['next_cursor'])}`)
   await player.get('/lifetimes')
+  for (const query of ['', '?by=name,model', '?by=week']) await player.get(`/stats${query}`)
+  for (const query of ['', '?by=day', '?by=month', '?from=2031-02-01&to=2031-01-01'])
+    await player.get(`/misses${query}`)
   await registryAt(bindings, player.account).observeOnce([{ message: 'recorded-1', observed: [], lessons: lessons(4) }])
   const recurring = await player.get('/candidates')
   const [{ id: candidate } = { id: '' }] = recurring.json['data'] as { id: string }[]

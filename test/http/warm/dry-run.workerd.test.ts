@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { dryRunAnswer, renderAnswer } from '../../../src/contract/warm.ts'
-import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warm } from '../support.ts'
+import {
+  ADMIN,
+  anthropicBody,
+  call,
+  get,
+  longText,
+  newAccount,
+  pick,
+  post,
+  received,
+  useLab,
+  warm,
+} from '../support.ts'
 
 const world = useLab()
 
@@ -120,6 +132,39 @@ describe('a dry run', () => {
     const body = { ...anthropicBody(), model: 'claude-of-tomorrow' }
     const answer = await warm(body, { dry_run: true, keep_warm: { plan: 'always' } })
     expect(answer.json).toMatchObject({ plan: { cost_usd_per_day: null, first_write_cost_usd: null } })
+  })
+
+  it('names the budget of the account that would refuse the call, and what is missing', async () => {
+    const { id, key } = await newAccount()
+    const request = { ...anthropicBody(longText(400)), model: 'claude-opus-4-8' }
+    const asked = async (dry: boolean) =>
+      warm(request, { dry_run: dry, keep_warm: { plan: 'off', budget_usd_per_day: 100 } }, { key })
+    const adviceOf = async () => dryRunAnswer.parse((await asked(true)).json).advice.map(({ cause }) => cause)
+    const price = dryRunAnswer.parse((await asked(true)).json).plan.first_write_cost_usd ?? 0
+    expect(await adviceOf()).not.toContain('account_budget_spent')
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: price / 2 }, { key: ADMIN })
+    const dry = dryRunAnswer.parse((await asked(true)).json)
+    const said = dry.advice.find(({ cause }) => cause === 'account_budget_spent')
+    expect(said?.at).toBe('account.budget_usd_per_day')
+    expect((await asked(false)).status).toBe(402)
+    const more = Number(/\$([\d.]+) more is enough/.exec(said?.message ?? '')?.[1])
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: price / 2 + more }, { key: ADMIN })
+    expect(await adviceOf()).not.toContain('account_budget_spent')
+    expect((await asked(false)).status).toBe(200)
+  })
+
+  it('names the budget of a prefix whose day is spent', async () => {
+    const request = { ...anthropicBody(longText(400)), model: 'claude-opus-4-8' }
+    const asked = async (budget: number, dry: boolean) =>
+      warm(request, { dry_run: dry, keep_warm: { plan: 'off', budget_usd_per_day: budget } })
+    const price = dryRunAnswer.parse((await asked(100, true)).json).plan.first_write_cost_usd ?? 0
+    expect((await asked(price * 1.3, false)).status).toBe(200)
+    const dry = dryRunAnswer.parse((await asked(price * 1.3, true)).json)
+    expect(dry.advice.map(({ cause, at }) => [cause, at])).toContainEqual([
+      'budget_spent',
+      'keep_warm.budget_usd_per_day',
+    ])
+    expect((await asked(price * 1.3, false)).status).toBe(402)
   })
 
   it('reports a budget below the worst case of the first call, and the amount that is enough', async () => {

@@ -43,6 +43,7 @@ export class PromptErasure {
       cacheStore.eraseBodies()
       idempotency.erase()
       store.candidates.erase()
+      store.passedCalls.drop()
       store.deleteSetting('candidate_salt') // what is counted from now on shows no likeness to what was
       const settings = store.settings()
       if (settings === null) return

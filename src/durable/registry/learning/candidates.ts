@@ -8,6 +8,7 @@ import type { LearningOrder, Lesson, RefusedByUse } from '../../../registration/
 import type { Lookup } from '../../../registration/lookup.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import type { CandidateView } from '../../../core/candidates/judgement.ts'
+import { editsAside } from '../ledger/edit-trials.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** Most candidates that wait for their next call at once. */
@@ -100,14 +101,15 @@ export class Candidates {
     this.#store.candidates.save({ refused: [refused, ...others].slice(0, MOST_REFUSED) })
   }
 
-  order(): LearningOrder | null {
+  order(now: number): LearningOrder | null {
     const settings = this.#store.settings()
     if (settings === null || settings.deletingAt !== undefined) return null
     const { learn = 'observe', lint = null, allowedSecrets } = settings
     const wanted = [...this.#store.candidates.all().values()]
       .filter(({ wantedAt }) => wantedAt !== undefined)
       .map(({ id, name = null }) => ({ id, name }))
-    return { learn, lint, salt: this.#salt(), wanted, allowedSecrets }
+    const aside = editsAside(this.#store, now)
+    return { learn, lint, salt: this.#salt(), wanted, allowedSecrets, ...(aside.length === 0 ? {} : { aside }) }
   }
 
   get #learns(): LearningOrder['learn'] {

@@ -13,6 +13,7 @@ import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { CandidateView } from '../../../core/candidates/judgement.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { MissSum } from '../../../registration/misses/miss-sum.ts'
 import type { Candidates } from './candidates.ts'
 
 /** Collaborators that `LearningRpc` needs. */
@@ -45,12 +46,22 @@ export class LearningRpc {
 
   /** What the gateway must know to learn from calls of this account. Null: there is none. */
   learningOrder(): LearningOrder | null {
-    return this.#ports.candidates.order()
+    return this.#ports.candidates.order(this.#ports.clock.now())
   }
 
   candidates(): { all: CandidateView[]; refused: readonly RefusedByUse[]; now: number } {
     const now = this.#ports.clock.now()
     return { all: this.#ports.candidates.list(now), refused: this.#ports.candidates.refused(), now }
+  }
+
+  /** Misses of calls through the gateway, by UTC day, verdict and label, from one day to another. */
+  misses(from: string, to: string): MissSum[] {
+    return this.#ports.store.misses.between(from, to)
+  }
+
+  /** How many misses have each verdict. */
+  missCounts(): Record<string, number> {
+    return this.#ports.store.misses.counts()
   }
 
   wantCandidate(id: string, name: string | null): CandidateView {
@@ -75,7 +86,7 @@ export class LearningRpc {
     const { store, candidates, requireStorage, bodyKeyReady, rearm } = this.#ports
     requireStorage()
     await bodyKeyReady()
-    const order = candidates.order()
+    const order = candidates.order(this.#ports.clock.now())
     if (order === null || order.learn === 'off') return null
     if (given.candidate !== null && !candidates.isWanted(given.candidate)) return null
     const done = store.transaction(() => {

@@ -32,6 +32,7 @@ export class LedgerRpc {
   }
 
   totals(): { day: string; totals: DayTotals }[] {
+    this.#giveUpCalls()
     return this.#store.days.all()
   }
 
@@ -55,7 +56,13 @@ export class LedgerRpc {
     place: LedgerPlace | null,
     limit: number,
   ): { entries: LedgerEntry[]; next: LedgerPlace | null } {
+    this.#giveUpCalls()
     return ledgerEntries(this.#store, this.#ports.cacheStore, span, place, limit)
+  }
+
+  /** Charges calls of bots whose end was never reported. No other call may come that would do it. */
+  #giveUpCalls(): void {
+    this.#ports.botCalls.giveUp(this.#ports.clock.now())
   }
 
   /**
@@ -68,11 +75,6 @@ export class LedgerRpc {
     if (grants.killed) return { ...grants, refused: null }
     const { budgetNanosPerDay } = this.#ports.settings()
     return { ...grants, refused: this.#ports.botCalls.begin(call, budgetNanosPerDay, this.#ports.clock.now()) }
-  }
-
-  /** What a count of tokens may use, which costs nothing. Null: the account was erased. */
-  grantsForCount(credential: string): (Grants & { killed: boolean }) | null {
-    return this.#ports.grantsForBot(credential)
   }
 
   /** Books the end of a bot's call. False: it was booked already, or never begun. */

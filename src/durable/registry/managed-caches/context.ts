@@ -110,9 +110,10 @@ export class ManagedCachePlanningContext {
     const before = one.state
     const tokens = state.live?.tokens ?? before.live?.tokens ?? null
     const priced = tokens !== null && this.context(one, now).rates.length > 0
-    const storageNanos = priced ? state.storageNanos - before.storageNanos : null
+    // Storage is booked at changes that have no row too.
+    const storageNanos = priced ? state.storageNanos - (before.shownNanos ?? before.storageNanos) : null
     this.store.addRow(one.k, { at: now, event, handle, tokens, costNanos, storageNanos, why })
-    return this.booked(one, state, now, null, at, storage)
+    return this.booked(one, { ...state, shownNanos: state.storageNanos }, now, null, at, storage)
   }
 
   /**

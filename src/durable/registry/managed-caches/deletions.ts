@@ -135,7 +135,12 @@ export class ManagedCacheDeletions {
     const counted =
       cost === null
         ? { ...state, unpriced: true }
-        : { ...state, storageNanos: state.storageNanos + cost, dayNanos: state.dayNanos + ofToday }
+        : {
+            ...state,
+            storageNanos: state.storageNanos + cost,
+            shownNanos: (state.shownNanos ?? state.storageNanos) + cost,
+            dayNanos: state.dayNanos + ofToday,
+          }
     this.#store.save(owner.k, counted, owner.claim)
   }
 }

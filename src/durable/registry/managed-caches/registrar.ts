@@ -1,10 +1,10 @@
 import { Failure, readFailure } from '../../../contract/failure.ts'
-import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
 import { endsAt, newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheKeep, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import type { ContentCredentials } from './content-credentials.ts'
 import { regionOf } from './context.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
+import { DEFAULT_BUDGET_NANOS, DEFAULT_TTL_MS, managedCacheId } from '../records/managed-cache.ts'
 import type {
   DeletionRecord,
   ManagedCacheRecord,
@@ -15,13 +15,10 @@ import type {
 } from '../records/managed-cache.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
-import { HOUR_MS } from '../../../core/time/time.ts'
 import type { SealedCredentials } from '../../../runtime/seal.ts'
 
 /** Managed caches that one account may hold. */
 export const MANAGED_CACHES_PER_REGISTRY = 10_000
-export const DEFAULT_TTL_MS = HOUR_MS
-export const DEFAULT_BUDGET_NANOS = 1_000_000_000
 const PAGE_SCAN = 2_000
 
 /** Registers, changes and reads the managed caches of one account. Synchronous, over tables alone. */
@@ -229,10 +226,6 @@ function livingOf(
   }: ManagedCacheRecord | DeletionRecord,
 ): LivingManagedCache {
   return { provider, name, credential, credentialGeneration, ...regionOf(place) }
-}
-
-export function managedCacheId(fingerprint: string): string {
-  return `cch_0_${fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)}`
 }
 
 /** Default: kept while used at least once in each lifetime, so that an unused handle costs at most one lifetime of storage. */

@@ -24,6 +24,7 @@ import { registerAgain } from './known-content.ts'
 import { listPrefixes } from './list.ts'
 import { Versions } from './versions.ts'
 import { viewOf } from './view.ts'
+import { editTrialOf } from '../ledger/edit-trials.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { isUnmarked, retentionInForce, factsModelOf } from '../../../registration/record.ts'
@@ -262,7 +263,9 @@ export class Registrar {
     const state = as ?? this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
-    return viewOf({ k, record, state }, this.#scheduler, this.#ports, now)
+    const edits = editTrialOf(this.#store, record)
+    const view = viewOf({ k, record, state }, this.#scheduler, this.#ports, now)
+    return edits === undefined ? view : { ...view, edits }
   }
 
   /** The key of a prefix. Throws `not_found` where it is not registered. */

@@ -10,11 +10,13 @@ import type { FollowedTurn } from '../records/bot-call.ts'
 import { registeredPrefix } from '../records/prefix-view.ts'
 import type { FoundByLookup, Observed, PrefixFilter, PrefixView, RegisteredPrefix } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { PassedCall } from '../../../registration/misses/passed-call.ts'
 import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { countUnregistered } from '../ledger/request-counts.ts'
 import type { UnmatchedRequest } from '../ledger/request-counts.ts'
 import { Totals } from '../ledger/day-totals.ts'
+import { bookEdits, editsAside } from '../ledger/edit-trials.ts'
 import { GroupCommit } from '../../group-commit.ts'
 import { freshOf } from './observed-message.ts'
 import type { ObservedMessage } from './observed-message.ts'
@@ -47,8 +49,8 @@ export interface PrefixRpcPorts {
   requireStorage: () => void
   /** Size of the account's database. */
   storedBytes: () => number
-  /** Counts what calls began with that belong to no prefix. */
-  learn: (lessons: readonly Lesson[], now: number) => void
+  /** Counts what calls began with that belong to no prefix, and why calls missed. */
+  learn: (lessons: readonly Lesson[], calls: readonly PassedCall[], now: number) => void
   /** Lets the callers at a prefix's barrier check again. */
   wakeBarrier: (k: number) => void
   /** Starts what crews may start now. */
@@ -234,8 +236,7 @@ export class PrefixRpc {
 
   /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered, at the provider that is given. */
   async observe(observed: Observed[]): Promise<boolean[]> {
-    const isReadable = await this.#isKeyHere()
-    const known = this.#book(observed, isReadable)
+    const known = this.#book(observed, await this.#isKeyHere())
     await this.#ports.rearm()
     return known
   }
@@ -248,13 +249,14 @@ export class PrefixRpc {
   }
 
   #bookMessages(given: readonly ObservedMessage[]): void {
-    const { seenMessages } = this.#store
+    const [{ seenMessages }, now] = [this.#store, this.#clock.now()]
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
-      const { arrivals, lessons } = freshOf(given, fresh)
+      const { arrivals, lessons, edits, calls } = freshOf(given, fresh)
       this.#book(arrivals, this.#isReadable)
-      this.#ports.learn(lessons, this.#clock.now())
-      seenMessages.add(fresh, this.#clock.now())
+      this.#ports.learn(lessons, calls, now)
+      bookEdits(this.#store, { edits, arrivals }, now, this.#ports.scheduler)
+      seenMessages.add(fresh, now)
     })
   }
 
@@ -290,8 +292,9 @@ export class PrefixRpc {
     await this.#ports.rearm()
   }
 
-  counts(): { prefixes: number; drifted: number; storedBytes: number } {
-    const { prefixes, states } = this.#store
-    return { prefixes: prefixes.count(), drifted: states.drifted(), storedBytes: this.#ports.storedBytes() }
+  counts(): { prefixes: number; drifted: number; storedBytes: number; editsAside: number } {
+    const [prefixes, drifted] = [this.#store.prefixes.count(), this.#store.states.drifted()]
+    const stopped = editsAside(this.#store, this.#clock.now()).length
+    return { prefixes, drifted, storedBytes: this.#ports.storedBytes(), editsAside: stopped }
   }
 }

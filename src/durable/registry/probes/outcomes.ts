@@ -21,10 +21,23 @@ import type { Ended, Settled } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { PlanningContext } from './context.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
+import { modelName } from '../../../core/prefix/served-model.ts'
+import type { Served } from '../../../core/prefix/served-model.ts'
+import { isServedByOther } from '../../../providers/diagnosis/served-model.ts'
+import { cardById } from '../../../runtime/cards.ts'
 import { stopReasonIs } from '../../../core/prefix/stop-reasons.ts'
 import { factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
+
+/** Which model answered, where that can be told. */
+function servedIn({ provider, model }: Lease, { model: named, startedAt }: Answered): { served?: Served } {
+  const [card, name] = [cardById(provider), modelName(named)]
+  if (card === undefined || name === null) return {}
+  return { served: isServedByOther(card, model, name, startedAt) ? name : true }
+}
+
+type Answered = Extract<Outcome, { kind: 'answered' }>
 
 /** Outcome of a call that was sent. */
 export type Sent = Exclude<Outcome, { kind: 'not_sent' }>
@@ -57,7 +70,13 @@ export class ProbeOutcomes {
       const resumed = purpose === 'write' && restarts ? resume(state, outcome.startedAt) : null
       const change = applyAnswer(
         resumed?.state ?? state,
-        { ...outcome, purpose, retention: lease.retention, price: this.#priceOf(lease, outcome) },
+        {
+          ...outcome,
+          purpose,
+          retention: lease.retention,
+          price: this.#priceOf(lease, outcome),
+          ...servedIn(lease, outcome),
+        },
         context,
         worst,
       )

@@ -1,3 +1,5 @@
+import { EXIT_PARAMETERS, EXIT_TOOL, TIME_TOOL } from '../../../contract/tool.ts'
+import type { ToolDefinition } from '../../../core/conversation/turn.ts'
 import type { AskedStrategy } from '../../../core/conversation/asked-breakpoints.ts'
 import type { LiveLimits } from '../../../core/conversation/lifecycle.ts'
 import type { CacheProof } from '../../../core/cache/required-turn.ts'
@@ -108,3 +110,33 @@ export function newBotState(config: BotConfig, systemPrompt: string): BotState {
 
 /** Limits that are given when a bot starts. */
 export type BotLimits = Partial<Pick<LiveLimits, 'idleTimeoutMs' | 'costBudgetNanos' | 'maxHistory'>>
+
+/** Tools in the form for models. The list is the same in every call of a bot, so that it does not break the cache. */
+export function toolsOf(
+  config: Pick<BotConfig, 'tools' | 'injectTime' | 'exitTool'>,
+  takesTools: boolean,
+): ToolDefinition[] {
+  if (!takesTools) return []
+  const listed = (config.tools ?? []).map(({ name, description, parametersText }) => ({
+    name,
+    description,
+    parameters: schemaOf({ parametersText }),
+  }))
+  return [...(config.injectTime ? [TIME] : []), ...(config.exitTool === true ? [EXIT] : []), ...listed]
+}
+
+export function schemaOf({ parametersText }: Pick<BotTool, 'parametersText'>): Record<string, unknown> {
+  return JSON.parse(parametersText) as Record<string, unknown>
+}
+
+const TIME: ToolDefinition = {
+  name: TIME_TOOL,
+  description: 'The current time, in UTC.',
+  parameters: { type: 'object', properties: {}, additionalProperties: false },
+}
+
+const EXIT: ToolDefinition = {
+  name: EXIT_TOOL,
+  description: 'Ends your turn with its result. Call it alone, when nothing is left to do.',
+  parameters: EXIT_PARAMETERS,
+}

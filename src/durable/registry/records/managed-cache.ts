@@ -1,7 +1,17 @@
+import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
+import { HOUR_MS } from '../../../core/time/time.ts'
 import type { TokenBound } from '../../../core/prompt/token-bound.ts'
 import type { ManagedCacheKeep, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
 import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
+
+/** What holds for managed caches of which a caller does not say it. */
+export const DEFAULT_TTL_MS = HOUR_MS
+export const DEFAULT_BUDGET_NANOS = 1_000_000_000
+
+export function managedCacheId(fingerprint: string): string {
+  return `cch_0_${fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)}`
+}
 
 /** A handle that exists at a provider, as far as the tables know, and the credential that can delete it. */
 export interface LivingManagedCache {

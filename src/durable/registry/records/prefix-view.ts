@@ -1,5 +1,6 @@
 import type { Belief } from '../../../core/cache/belief.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
+import type { EditTrial } from '../../../core/ledger/edit-trial.ts'
 import { needsSomebody } from '../../../core/prefix/alert.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -13,6 +14,8 @@ export interface PrefixView {
   inFlight: boolean
   /** The managed cache that the planner keeps it in; absent: none. */
   kept?: KeptInCache
+  /** Calls to its model with edits of the gateway and without; absent: none asked for an edit. */
+  edits?: EditTrial
 }
 
 /** A managed cache that the planner keeps a prefix in, at an instant. */

@@ -135,4 +135,10 @@ export const REGISTRY_STEPS: readonly string[][] = [
       input_tokens INTEGER NOT NULL, read_tokens INTEGER NOT NULL, written_tokens INTEGER NOT NULL,
       PRIMARY KEY (at, name, version, provider, model)) WITHOUT ROWID`,
   ],
+  // The last calls of conversations through the gateway, as hashes and counts; and misses by UTC day, verdict and label.
+  [
+    'CREATE TABLE passed_call (k INTEGER PRIMARY KEY AUTOINCREMENT, keys TEXT NOT NULL, at INTEGER NOT NULL, calls TEXT NOT NULL)',
+    `CREATE TABLE miss (day TEXT NOT NULL, verdict TEXT NOT NULL, name TEXT NOT NULL, totals TEXT NOT NULL,
+      PRIMARY KEY (day, verdict, name)) WITHOUT ROWID`,
+  ],
 ]

@@ -18,6 +18,8 @@ import { OutboxStore, addToOutbox } from './outbox.ts'
 import { OutlookStore } from './outlooks.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SeenMessageStore } from './seen-messages.ts'
+import { MissStore } from './misses.ts'
+import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
@@ -56,6 +58,8 @@ export class RegistryStore {
   readonly seenMessages: SeenMessageStore
   readonly agents: AgentStore
   readonly stats: StatStore
+  readonly passedCalls: PassedCallStore
+  readonly misses: MissStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -85,6 +89,8 @@ export class RegistryStore {
     this.seenMessages = new SeenMessageStore(sql)
     this.agents = new AgentStore(sql)
     this.stats = new StatStore(sql)
+    this.passedCalls = new PassedCallStore(sql)
+    this.misses = new MissStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
@@ -104,6 +110,7 @@ export class RegistryStore {
       this.candidates.clearCache()
       this.seenMessages.clearCache()
       this.agents.clearCache()
+      this.passedCalls.clearCache()
       for (const read of this.#copies) read()
       throw thrown
     }

@@ -10,6 +10,7 @@ import { registryOf } from '../../server/context.ts'
 import type { Call } from '../../server/context.ts'
 import type { KnownCredentials } from '../../server/credential.ts'
 import { planned, requireSendable } from '../plan.ts'
+import { leftToday } from '../../server/credential.ts'
 import { counted } from '../count.ts'
 import { refuseUnpriced } from '../unpriced.ts'
 import { callAdvice, warmedJson } from '../present.ts'
@@ -64,7 +65,8 @@ async function prepare(c: Call, { model, body }: ModelBody, known: KnownCredenti
     const preparation = planned(c, body, known)
     refuseUnpriced(preparation, { given: body.allow_unpriced, waits: false })
     const required = await requireSendable(c, preparation, known)
-    return { model, preparation: await counted(c, preparation), required }
+    const ready = await counted(c, preparation, await leftToday(c))
+    return { model, preparation: ready.preparation, required }
   } catch (thrown) {
     const failure = readFailure(thrown)
     if (failure === null) throw thrown

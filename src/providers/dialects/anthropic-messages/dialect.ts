@@ -91,7 +91,7 @@ function create(wire: Wire): Dialect {
     render,
     primitives,
     probe: (prefix, options) => placed(probe(prefix, options), prefix.model, wire),
-    ...(wire.versionInBody === null ? { count: countTokens } : {}),
+    count: countTokens(wire),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),

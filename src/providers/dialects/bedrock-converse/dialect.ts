@@ -51,6 +51,7 @@ import type { Advice } from '../../../core/model/advice.ts'
 import { isMarked, lastElement } from './end.ts'
 import type { End } from './end.ts'
 import { MARKERS } from './end.ts'
+import { countTokens } from './count.ts'
 import { converseFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
 import { LOOKBACK } from '../anthropic-messages/layout.ts'
@@ -100,6 +101,7 @@ function create(wire: Wire): Dialect {
     faults: (text, facts) => converseFaults(text, facts, wire.retentions),
     primitives,
     probe,
+    count: countTokens,
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),

@@ -64,7 +64,7 @@ import { geminiTurns } from './turn.ts'
 export const geminiContent: DialectDefinition = {
   id: 'gemini-content',
   // The Gemini API has its version in the path; Vertex has it in the address.
-  wire: { ...PLAIN, version: '/v1beta', lacks: ['parallel_tool_calls'] },
+  wire: { ...PLAIN, version: '/v1beta', countedIn: 'generateContentRequest', lacks: ['parallel_tool_calls'] },
   client: 'fetch',
   labPath: '/gemini',
   recognises: (root) => member(root, 'contents') !== undefined || member(root, 'systemInstruction') !== undefined,
@@ -81,7 +81,7 @@ function create(wire: Wire): Dialect {
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, wire),
-    count: countTokens((prefix) => probe(prefix, { primitive: 'one_token', retention: '' }, wire)),
+    count: countTokens(wire),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),

@@ -60,7 +60,7 @@ function create(wire: Wire): Dialect {
     render,
     primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
-    count: countInput((prefix) => probe(prefix, { primitive: 'floor_tokens', retention: 'in_memory' }, shape)),
+    count: countInput,
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),

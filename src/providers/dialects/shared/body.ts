@@ -1,7 +1,7 @@
 import { Failure } from '../../../contract/failure.ts'
 import { canonical } from '../../../core/prompt/json-canonical.ts'
 import type { CanonicalRules } from '../../../core/prompt/json-canonical.ts'
-import { arrayEdits } from '../../../core/prompt/json-edit.ts'
+import { arrayEdits, edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { items, member, readJson } from '../../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
@@ -198,4 +198,20 @@ export function appendTo(root: JsonObject, key: string, raw: string): Edit[] | n
 /** The system prompt of the neutral form as the texts of its blocks: none, one, or the head that other requests begin with and the rest. */
 export function systemTexts({ system = '', systemHead = 0 }: Pick<NeutralRequest, 'system' | 'systemHead'>): string[] {
   return [system.slice(0, systemHead), system.slice(systemHead)].filter((text) => text !== '')
+}
+
+/**
+ * A body with nothing but what a count takes. Null: it has another member, which may add tokens that the count would leave out. `without`:
+ * members that add none.
+ */
+export function countable(text: string, taken: ReadonlySet<string>, without: ReadonlySet<string>): string | null {
+  const { root } = readBody(text)
+  const others = root.members.filter(({ key }) => !taken.has(key))
+  if (others.some(({ key, value }) => !without.has(key) && value.type !== 'null')) return null
+  return edit(text, objectEdits(root, Object.fromEntries(others.map(({ key }) => [key, null]))))
+}
+
+/** Names of members, as a set. */
+export function members(names: string): ReadonlySet<string> {
+  return new Set(names.split(/\s+/))
 }

@@ -362,6 +362,22 @@ describe('reading', () => {
     expect(registrar.list('anthropic', null, 2, NOW).views).toEqual([])
   })
 
+  it('rows show all storage that was booked, also at changes without a row', () => {
+    const k = register()
+    create(k)
+    scheduler.edit(k, NOW + 10 * MINUTE_MS, ({ record, state }) => ({ record, state }))
+    scheduler.edit(k, NOW + 20 * MINUTE_MS, ({ record, state }) => ({ record, state }))
+    const at = NOW + 30 * MINUTE_MS
+    scheduler.settle(answered(leased(scheduler.ask(k, { want: 'renewed' }, at, at)), at), at)
+    const rows = store.rows(k, Number.MAX_SAFE_INTEGER, 10).map(({ row }) => row)
+    expect(rows.map(({ event, storageNanos }) => [event, storageNanos])).toEqual([
+      ['renewed', 25_000_000],
+      ['created', 0],
+    ])
+    const booked = ledger.days.load('2026-11-21')?.costNanos ?? 0
+    expect(rows.reduce((sum, row) => sum + (row.costNanos ?? 0) + (row.storageNanos ?? 0), 0)).toBe(booked)
+  })
+
   it('a view shows the storage up to now without writing it', () => {
     const k = register()
     create(k)

@@ -1,0 +1,19 @@
+import { readReported } from '../../providers/diagnosis/reported.ts'
+import type { CallFacts } from '../../registration/misses/passed-call.ts'
+import { diagnosticsIn } from '../../usage/diagnostics.ts'
+import type { KeptText } from '../../usage/ends.ts'
+
+/** What an answer says of a miss, beside its counts. */
+export type ToldByAnswer = Pick<CallFacts, 'upstream' | 'unsaid' | 'impossible' | 'reported'>
+
+/** Reads it. `raw`: its usage object; null: it has none. */
+export function toldBy(text: KeptText, raw: Record<string, unknown> | null, isPossible: boolean): ToldByAnswer {
+  const upstream = raw?.['provider']
+  const reported = readReported(diagnosticsIn(text))
+  return {
+    ...(typeof upstream === 'string' && /^[\w .()/-]{1,60}$/.test(upstream) ? { upstream } : {}),
+    ...(raw !== null && !/cach/i.test(JSON.stringify(raw)) ? { unsaid: true } : {}),
+    ...(isPossible ? {} : { impossible: true }),
+    ...(reported === null ? {} : { reported: [reported.reason, reported.missedTokens] }),
+  }
+}
