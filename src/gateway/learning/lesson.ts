@@ -51,10 +51,10 @@ export function cutsOf({ blocks }: Pick<Outline, 'blocks'>): number[] {
 }
 
 /** The session: as a header or the body names it, else what its first question is. */
-function sessionOf({ text, blocks, heads }: Outline, headers: Headers): number {
+function sessionOf({ text, blocks, headAt }: Outline, headers: Headers): number {
   const named = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value !== null && value !== '')
   const user = stringMember(member(readJson(text, 'request'), 'metadata'), 'user_id')
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
-  const session = named ?? user ?? heads[asked] ?? heads.at(-1) ?? ''
+  const session = named ?? user ?? headAt(asked) ?? headAt(blocks.length - 1) ?? ''
   return Buffer.from(shortHash(session), 'base64url').readUInt32BE()
 }

@@ -25,6 +25,8 @@ export interface Outline {
    * bodies with the same hash begin with the same prefix.
    */
   heads: readonly string[]
+  /** One of `heads`, by the place of its block. Who needs a few of a long body asks for those alone. */
+  headAt: (index: number) => string | undefined
   /** See `Compared`. */
   routing?: string
   reads?: MarkerReads
@@ -46,17 +48,24 @@ export function outlineOf(
   const blocks = blocksOf(dialect, text)
   const compared = dialect.sections.map((_, section) => joinStreams(settingsUpTo(settings, section)))
   let chain = ''
-  const heads = blocks.map(({ tokens, isFirst, place }) => {
-    chain = shortHash(chain, isFirst ? 'item' : 'part', tokens)
-    return shortHash(compared[place.section] ?? '', chain)
-  })
+  const chains = blocks.map(({ tokens, isFirst }) => (chain = shortHash(chain, isFirst ? 'item' : 'part', tokens)))
+  const known: string[] = []
+  let all: readonly string[] | null = null
+  const headAt = (index: number): string | undefined => {
+    const at = chains[index]
+    if (at === undefined) return undefined
+    return (known[index] ??= shortHash(compared[blocks[index]?.place.section ?? 0] ?? '', at))
+  }
   return {
     text,
     model,
     cacheKey,
     settings,
     blocks,
-    heads,
+    get heads() {
+      return (all ??= chains.map((_, index) => headAt(index) ?? ''))
+    },
+    headAt,
     ...(routing === undefined ? {} : { routing }),
     ...(reads === undefined ? {} : { reads }),
   }
