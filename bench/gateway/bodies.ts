@@ -7,9 +7,9 @@ export const MODEL = 'gpt-5.6-sol'
 
 /** Events of a stream, and of one over many seconds. */
 export const EVENTS = 20
-export const SLOW_EVENTS = 12
+export const SLOW_EVENTS = 16
 /** Time between two events of a slow stream. */
-export const SLOW_GAP_MS = 1_000
+export const SLOW_GAP_MS = 500
 
 const SENTENCE = 'The invoice of the second quarter was paid on time, and the ledger agrees with the bank to the cent. '
 /** Longest turn: an agent's conversation has many turns, not one long one. */

@@ -38,11 +38,20 @@ export async function served(ready: string, config: (folder: string, port: numbe
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-raw-'))
   const port = await freePort()
   writeFileSync(join(folder, 'config.capnp'), config(folder, port))
-  const child = spawn(workerd, ['serve', 'config.capnp', '--experimental', ...(process.env.INSPECT ? ['--inspector-addr=127.0.0.1:' + process.env.INSPECT] : [])], {
-    cwd: folder,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    workerd,
+    [
+      'serve',
+      'config.capnp',
+      '--experimental',
+      ...(process.env.INSPECT ? ['--inspector-addr=127.0.0.1:' + process.env.INSPECT] : []),
+    ],
+    {
+      cwd: folder,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
