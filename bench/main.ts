@@ -4,6 +4,7 @@ import { say } from './figure.ts'
 import { botBench } from './bot/report.ts'
 import { beliefBench } from './belief/report.ts'
 import { diagnoseBench } from './diagnose/report.ts'
+import { gatewayBench } from './gateway/report.ts'
 import { policyBench } from './policy/report.ts'
 import { stormBench } from './storm/report.ts'
 
@@ -80,6 +81,7 @@ ${Object.entries(benches)
   belief         p_warm beside what a simulated provider really keeps, by family: Brier scores (seconds; --help)
   storm          the real runtime under every fault, kill and jump of the clock: what is lost, untrue or booked wrongly (--help)
   diagnose       why requests miss, on labelled cases: right, abstained, wrong, beside two baselines (seconds; --help)
+  gateway        what the gateway adds to a bare Worker, beside Portkey's: times, CPU, memory (about six minutes; --help)
   policy         the planner beside other rules and an optimal one, on traces or on generated traffic (seconds; --help)
 
   --json                        one JSON object on stdout and nothing else; progress goes to stderr
@@ -90,6 +92,7 @@ async function main(args: string[]): Promise<number> {
   if (args[0] === 'bot') return botBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'belief') return beliefBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'diagnose') return diagnoseBench(args.slice(1), (text) => process.stdout.write(text))
+  if (args[0] === 'gateway') return gatewayBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'policy') return policyBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'storm') return stormBench(args.slice(1), (text) => process.stdout.write(text))
   const { sizes, rest, wrong: wrongSize } = sizesIn(args)

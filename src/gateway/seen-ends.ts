@@ -65,9 +65,14 @@ export function readCall(called: Called, vars: Vars, now: number): Reading | nul
     const headers = compared(card, called.headers)
     const exact = identityOf(card, headers, destination)
     const plain = exact.headers === null ? null : identityOf(card, undefined, destination)
-    const entryAt = (index: number): Lookup => entryLookup(exact.entryFor(outline.heads[index] ?? '', outline))
+    const entries = new Map<number, Lookup>()
+    const entryAt = (index: number): Lookup => {
+      const entry = entries.get(index) ?? entryLookup(exact.entryFor(outline.headAt(index) ?? '', outline))
+      entries.set(index, entry)
+      return entry
+    }
     const ends = chosen(outline).flatMap((index): SeenEnd[] => {
-      const head = outline.heads[index] ?? ''
+      const head = outline.headAt(index) ?? ''
       const far = outOfReach(outline, index) === null ? {} : { far: true as const }
       const entry = { entry: entryAt(index), ...far }
       // Prefixes are mostly registered without headers. That such a call reads nothing may come from what it sends beside.

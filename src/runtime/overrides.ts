@@ -31,11 +31,16 @@ export function knowsOverrides(): boolean {
   return readAt !== Number.NEGATIVE_INFINITY
 }
 
+/** Whether the overrides were read within `OVERRIDES_CACHE_MS`. */
+export function hasFreshOverrides(clock: Clock): boolean {
+  const now = clock.now()
+  return now - readAt < OVERRIDES_CACHE_MS * clock.rate && now >= readAt
+}
+
 /** Reads the overrides again when they are older than `OVERRIDES_CACHE_MS`. If the read fails, the known ones stay in force, and the next call reads again. */
 export async function freshOverrides(clock: Clock, read: () => Promise<Overrides>): Promise<void> {
-  const now = clock.now()
-  if (now - readAt < OVERRIDES_CACHE_MS * clock.rate && now >= readAt) return
-  reading ??= readInto(now, read).finally(() => {
+  if (hasFreshOverrides(clock)) return
+  reading ??= readInto(clock.now(), read).finally(() => {
     reading = null
   })
   await reading

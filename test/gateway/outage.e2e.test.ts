@@ -67,7 +67,7 @@ beforeAll(async () => {
     VLLM_BASE_URL: `${upstream.url}/v1`,
     VLLM_API_KEY: 'sk-of-the-deployment',
   }
-  worker = await rawWorkerd(vars, undefined, BREAKABLE)
+  worker = await rawWorkerd(vars, null, BREAKABLE)
   await asAdmin('POST', '/accounts', { id: 'acme' })
   key = (await asAdmin('POST', '/accounts/acme/keys', {})).key ?? ''
   token = (await asAdmin('POST', '/accounts/acme/keys', { access: 'via' })).key ?? ''

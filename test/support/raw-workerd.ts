@@ -3,10 +3,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../e2e/running.ts'
 
+const { default: workerd } = createRequire(import.meta.url)('workerd') as { default: string }
 const root = join(import.meta.dirname, '../..')
 const OBJECTS = ['Directory', 'Registry', 'Egress', 'Bot']
 const STARTS_WITHIN_MS = 60_000
@@ -15,22 +16,37 @@ export interface RawWorkerd {
   base: string
   /** Everything that the runtime printed. */
   said: () => string
+  /** Number of its process. */
+  pid: number
   stop: () => Promise<void>
 }
 
+/** Where messages to its queues go: by POST to an address; `consumed`: those of observations to the Worker itself; null: nowhere. */
+type Queues = string | null
+
 /**
- * Starts the Worker with these variables. Messages to its queues are sent to `queues` by POST, or nowhere. `around`: a module that exports what the
- * Worker exports, which it imports from `./worker.js`.
+ * Starts the Worker with these variables. `around`: a module that exports what the Worker exports, which it imports from
+ * `./worker.js`.
  */
-export async function rawWorkerd(vars: Record<string, string>, queues?: string, around?: string): Promise<RawWorkerd> {
+export function rawWorkerd(
+  vars: Record<string, string>,
+  queues: Queues = null,
+  around: string | null = null,
+): Promise<RawWorkerd> {
+  return served('/health', (folder, port) => {
+    bundle(folder)
+    mkdirSync(join(folder, 'state'))
+    if (around !== null) writeFileSync(join(folder, 'bundle/around.js'), around)
+    return configOf(folder, port, vars, queues)
+  })
+}
+
+/** Starts workerd with a configuration of which the files are in a folder. `ready`: a path that answers. */
+export async function served(ready: string, config: (folder: string, port: number) => string): Promise<RawWorkerd> {
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-raw-'))
-  bundle(folder)
-  mkdirSync(join(folder, 'state'))
   const port = await freePort()
-  if (around !== undefined) writeFileSync(join(folder, 'bundle/around.js'), around)
-  writeFileSync(join(folder, 'config.capnp'), configOf(folder, port, vars, queues))
-  const workerd = join(dirname(createRequire(import.meta.url).resolve('workerd/package.json')), 'bin/workerd')
-  const child = spawn(process.execPath, [workerd, 'serve', 'config.capnp', '--experimental'], {
+  writeFileSync(join(folder, 'config.capnp'), config(folder, port))
+  const child = spawn(workerd, ['serve', 'config.capnp', '--experimental'], {
     cwd: folder,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -51,8 +67,8 @@ export async function rawWorkerd(vars: Record<string, string>, queues?: string, 
   const until = performance.now() + STARTS_WITHIN_MS
   while (performance.now() < until && child.exitCode === null) {
     try {
-      await fetch(`${base}/health`)
-      return { base, said: () => said, stop }
+      await fetch(base + ready)
+      return { base, said: () => said, pid: child.pid ?? 0, stop }
     } catch {
       await pause(50) // not listening yet
     }
@@ -69,9 +85,19 @@ function bundle(folder: string): void {
   if (status !== 0) throw new Error(`the bundle failed:\n${stderr}`)
 }
 
-function configOf(folder: string, port: number, vars: Record<string, string>, queues?: string): string {
+/** Hands a message to the Worker at once, as a batch of its own. */
+const CONSUMED = `
+  const body = await request.json()
+  await env.MAIN.queue('pilotlight-observations', [{ id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body }])
+  return new Response()
+`
+
+function configOf(folder: string, port: number, vars: Record<string, string>, queues: Queues): string {
   const taken =
-    queues === undefined ? 'new Response()' : `fetch('${queues}', { method: 'POST', body: event.request.body })`
+    {
+      null: 'return new Response()',
+      consumed: CONSUMED,
+    }[String(queues)] ?? `return fetch('${queues}', { method: 'POST', body: request.body })`
   const files = readdirSync(join(folder, 'bundle'))
   const texts = files.filter((name) => name.endsWith('.html'))
   const modules = [
@@ -106,8 +132,10 @@ const main :Workerd.Worker = (
   durableObjectStorage = (localDisk = "state"),
 );
 const queue :Workerd.Worker = (
-  serviceWorkerScript = "addEventListener('fetch', (event) => event.respondWith(${taken}))",
+  modules = [(name = "queue.js", esModule = ${JSON.stringify(`export default { async fetch(request, env) { ${taken} } }`)})],
   compatibilityDate = "2026-10-20",
+  compatibilityFlags = ["service_binding_extra_handlers"],
+  bindings = [(name = "MAIN", service = "main")],
 );
 `
 }

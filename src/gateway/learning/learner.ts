@@ -1,6 +1,7 @@
 import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import { member, readJson } from '../../core/prompt/json-text.ts'
 import type { Block } from '../../providers/prefix/blocks.ts'
+import { shortHash } from '../../providers/prefix/outline.ts'
 import { passedRegistration } from '../../registration/by-use/passed-body.ts'
 import type { LearningOrder, PassedBody, RefusedByUse, RegisteredByUse } from '../../registration/by-use/lesson.ts'
 import type { Lookup } from '../../registration/lookup.ts'
@@ -188,7 +189,7 @@ function isRepeated(account: string, { headers, text }: Called, clock: Clock): b
   if (Number(headers.get('x-stainless-retry-count') ?? '0') > 0) return true
   const now = clock.realAt(clock.now())
   const key = headers.get('idempotency-key')
-  const all = [sha256(`${account} ${text}`), ...(key === null ? [] : [sha256(`${account} key ${key}`)])]
+  const all = [shortHash(account, text), ...(key === null ? [] : [shortHash(account, 'key', key)])]
   const repeated = all.some((one) => bodies.get(one, now) === true)
   for (const one of all) bodies.set(one, true, now)
   return repeated

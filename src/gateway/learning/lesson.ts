@@ -56,9 +56,9 @@ function sessionOf(outline: Outline, headers: Headers): number {
 }
 
 /** The session: as a header or the body names it, else what its first question is. */
-export function sessionNamed({ text, blocks, heads }: Outline, headers: Headers): string {
+export function sessionNamed({ text, blocks, headAt }: Outline, headers: Headers): string {
   const asked = blocks.findIndex(({ tokens }) => /"role":"user"/.test(tokens.slice(0, 200)))
-  return namedSession(text, headers) ?? heads[asked] ?? heads.at(-1) ?? ''
+  return namedSession(text, headers) ?? headAt(asked) ?? headAt(blocks.length - 1) ?? ''
 }
 
 /** The session as a header or the body names it; null: neither does. */

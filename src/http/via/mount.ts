@@ -8,10 +8,11 @@ import { viaGateway } from '../../gateway/proxy.ts'
 import type { Ports, StoredSecret } from '../../gateway/proxy.ts'
 import { answered, PATIENCE_MS } from '../../gateway/trust.ts'
 import { clockFrom } from '../../runtime/clock.ts'
+import type { Clock } from '../../runtime/clock.ts'
 import { missingSecrets } from '../../runtime/env.ts'
 import type { Access, Environment } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
-import { freshOverrides, knowsOverrides } from '../../runtime/overrides.ts'
+import { freshOverrides, hasFreshOverrides, knowsOverrides } from '../../runtime/overrides.ts'
 import { identifyKey } from '../server/auth.ts'
 import { directoryOf, registryOf } from '../server/context.ts'
 import { errorBody, failureHeaders } from '../server/errors.ts'
@@ -26,11 +27,7 @@ export async function answerVia(request: Request, env: Environment, context: Exe
     if (missing.length > 0)
       throw new Failure('not_configured', `This deployment lacks secrets: ${missing.join(', ')}.`, { missing })
     const clock = clockFrom(env)
-    const reading = freshOverrides(clock, async () => (await directoryOf({ env }).overrides()) as Overrides)
-    context.waitUntil(reading)
-    await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))])
-    if (!knowsOverrides())
-      throw new Failure('internal', 'The settings of this deployment cannot be read now. Send the call again.')
+    if (!hasFreshOverrides(clock)) await overridesFor(env, clock, context)
     return await viaGateway(request, {
       vars: env,
       clock,
@@ -48,6 +45,15 @@ export async function answerVia(request: Request, env: Environment, context: Exe
   } catch (thrown) {
     return refused(thrown)
   }
+}
+
+/** Reads the overrides, and waits for them as long as for an account. Throws where none were ever read. */
+async function overridesFor(env: Environment, clock: Clock, context: ExecutionContext): Promise<void> {
+  const reading = freshOverrides(clock, async () => (await directoryOf({ env }).overrides()) as Overrides)
+  context.waitUntil(reading)
+  await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))])
+  if (!knowsOverrides())
+    throw new Failure('internal', 'The settings of this deployment cannot be read now. Send the call again.')
 }
 
 const verify = async (env: Environment, presented: string, address: string | null): ReturnType<Ports['verify']> => {

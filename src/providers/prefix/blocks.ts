@@ -132,7 +132,11 @@ function tokensOf(
   credentials: ReadonlySet<JsonMember>,
 ): string {
   // A plain string and a block of text mean the same.
-  if (node.type === 'string') return `text ${JSON.stringify(node.value)}`
+  if (node.type === 'string') {
+    // Without escapes its spelling is the one that would be made of it.
+    const isPlain = node.end - node.start === node.value.length + 2
+    return `text ${isPlain ? text.slice(node.start, node.end) : JSON.stringify(node.value)}`
+  }
   if (node.type !== 'object') return canonical(text, node)
   const unsaid = node.members.filter(
     ({ key, value }) =>

@@ -25,6 +25,8 @@ export interface Outline {
    * bodies with the same hash begin with the same prefix.
    */
   heads: readonly string[]
+  /** One of `heads`, by the place of its block. Who needs a few of a long body asks for those alone. */
+  headAt: (index: number) => string | undefined
   /** See `Compared`. */
   routing?: string
   reads?: MarkerReads
@@ -46,26 +48,46 @@ export function outlineOf(
   const blocks = blocksOf(dialect, text)
   const compared = dialect.sections.map((_, section) => joinStreams(settingsUpTo(settings, section)))
   let chain = ''
-  const heads = blocks.map(({ tokens, isFirst, place }) => {
-    chain = shortHash(chain, isFirst ? 'item' : 'part', tokens)
-    return shortHash(compared[place.section] ?? '', chain)
-  })
+  const chains = blocks.map(({ tokens, isFirst }) => (chain = shortHash(chain, isFirst ? 'item' : 'part', tokens)))
+  const known: string[] = []
+  let all: readonly string[] | null = null
+  const headAt = (index: number): string | undefined => {
+    const at = chains[index]
+    if (at === undefined) return undefined
+    return (known[index] ??= shortHash(compared[blocks[index]?.place.section ?? 0] ?? '', at))
+  }
   return {
     text,
     model,
     cacheKey,
     settings,
     blocks,
-    heads,
+    get heads() {
+      return (all ??= chains.map((_, index) => headAt(index) ?? ''))
+    },
+    headAt,
     ...(routing === undefined ? {} : { routing }),
     ...(reads === undefined ? {} : { reads }),
   }
 }
 
+/** Where texts become bytes. Fresh memory for each text costs several times the hash of it. */
+const bytes = new Uint8Array(32 * 1024)
+/** A character that is no half of a pair has three bytes at most, and a pair has four. */
+const MOST_AT_ONCE = Math.floor(bytes.length / 3)
+const encoder = new TextEncoder()
+
 /** A hash of texts. The length of each precedes it, so that two different lists never give the same input. */
 export function shortHash(...texts: readonly string[]): string {
   const hash = createHash('sha256')
-  for (const text of texts) hash.update(`${text.length};`).update(text, 'utf8')
+  const all = texts.map((text) => `${text.length};${text}`).join('')
+  for (let at = 0; at < all.length;) {
+    const cut = at + MOST_AT_ONCE
+    const isInPair = cut < all.length && (all.charCodeAt(cut - 1) & 0xfc00) === 0xd800
+    const piece = all.slice(at, isInPair ? cut - 1 : cut)
+    hash.update(bytes.subarray(0, encoder.encodeInto(piece, bytes).written))
+    at += piece.length
+  }
   return hash.digest('base64url').slice(0, HASH_LENGTH)
 }
 

@@ -192,7 +192,12 @@ describe('a key that may only read', () => {
     const openapi = (await get('/openapi.json')).json as {
       paths: Record<string, Record<string, { security?: unknown; tags?: unknown }>>
     }
-    const READS = new Set(['POST /render', 'POST /diagnose', 'POST /prefixes/{id}/preview'])
+    const READS = new Set([
+      'POST /render',
+      'POST /diagnose',
+      'POST /prefixes/{id}/diagnose',
+      'POST /prefixes/{id}/preview',
+    ])
     const routes = Object.entries(openapi.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })),
     )
