@@ -33,6 +33,67 @@ const sharedRuntime = {
 
 const exclude = [...configDefaults.exclude, '.state/**', 'dist/**']
 
+/** The product in workerd. */
+const product = () =>
+  cloudflareTest({
+    wrangler: { configPath: './wrangler.toml' },
+    miniflare: {
+      bindings,
+      // A second Worker, as a tool behind a service binding.
+      serviceBindings: { STOCK_SERVICE: 'stock', UNLISTED_SERVICE: 'stock' },
+      workers: [
+        {
+          name: 'stock',
+          modules: [{ type: 'ESModule', path: 'test/support/stock-service.mjs' }],
+          compatibilityDate: '2026-10-20',
+        },
+      ],
+      compatibilityFlags: [
+        'service_binding_extra_handlers', // lets a test call the Worker's own queue() and scheduled()
+        'increase_websocket_message_size', // vitest sends modules by WebSocket, and a runtime ends at a message over 1 MiB
+      ],
+      // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
+      queueConsumers: {
+        'pilotlight-probes': {
+          maxBatchSize: 10,
+          maxBatchTimeout: 0.05,
+          maxRetries: 2,
+          retryDelay: 0,
+          deadLetterQueue: 'pilotlight-probes-dead',
+        },
+        'pilotlight-probes-dead': { maxBatchSize: 10, maxBatchTimeout: 0.05 },
+        'pilotlight-observations': { maxBatchSize: 100, maxBatchTimeout: 0.05, maxRetries: 2, retryDelay: 0 },
+      },
+      // No test reaches the network: what a test has not answered itself is refused here.
+      outboundService: async (request: { url: string }) => {
+        const { Response } = await import('miniflare')
+        return new Response(`no network in tests: ${new URL(request.url).host}`, { status: 599 }) as never
+      },
+    },
+  })
+
+/** Recordings compare every answer, so nothing that another file left may be in their runtime. */
+const recordings = 'test/http/recorded.workerd.test.ts'
+
+/** Tests in the product's own runtime. */
+const inProduct = (name: string, include: string, without: string[]) => ({
+  plugins: [product()],
+  test: {
+    name,
+    ...sharedRuntime,
+    // How long, and from which seed, test/scenarios/law.workerd.test.ts plays beside its fixed seeds.
+    provide: {
+      lawSeconds: Number(process.env['LAW_SECONDS'] ?? 0),
+      lawSeed: Number(process.env['LAW_SEED'] ?? 0),
+    },
+    include: [include],
+    exclude: [...exclude, 'test/lab/**', 'test/e2e/**', ...without],
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 30_000 } }, // how long something may take in the background on a busy machine
+  },
+})
+
 export default defineConfig({
   test: {
     maxWorkers: 3, // one more than cores: files that wait leave room
@@ -66,60 +127,8 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      {
-        plugins: [
-          cloudflareTest({
-            wrangler: { configPath: './wrangler.toml' },
-            miniflare: {
-              bindings,
-              // A second Worker, as a tool behind a service binding.
-              serviceBindings: { STOCK_SERVICE: 'stock', UNLISTED_SERVICE: 'stock' },
-              workers: [
-                {
-                  name: 'stock',
-                  modules: [{ type: 'ESModule', path: 'test/support/stock-service.mjs' }],
-                  compatibilityDate: '2026-10-20',
-                },
-              ],
-              compatibilityFlags: [
-                'service_binding_extra_handlers', // lets a test call the Worker's own queue() and scheduled()
-                'increase_websocket_message_size', // vitest sends modules by WebSocket, and a runtime ends at a message over 1 MiB
-              ],
-              // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
-              queueConsumers: {
-                'pilotlight-probes': {
-                  maxBatchSize: 10,
-                  maxBatchTimeout: 0.05,
-                  maxRetries: 2,
-                  retryDelay: 0,
-                  deadLetterQueue: 'pilotlight-probes-dead',
-                },
-                'pilotlight-probes-dead': { maxBatchSize: 10, maxBatchTimeout: 0.05 },
-                'pilotlight-observations': { maxBatchSize: 100, maxBatchTimeout: 0.05, maxRetries: 2, retryDelay: 0 },
-              },
-              // No test reaches the network: what a test has not answered itself is refused here.
-              outboundService: async (request: { url: string }) => {
-                const { Response } = await import('miniflare')
-                return new Response(`no network in tests: ${new URL(request.url).host}`, { status: 599 }) as never
-              },
-            },
-          }),
-        ],
-        test: {
-          name: 'workerd',
-          ...sharedRuntime,
-          // How long, and from which seed, test/scenarios/law.workerd.test.ts plays beside its fixed seeds.
-          provide: {
-            lawSeconds: Number(process.env['LAW_SECONDS'] ?? 0),
-            lawSeed: Number(process.env['LAW_SEED'] ?? 0),
-          },
-          include: ['test/**/*.workerd.test.ts'],
-          exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
-          expect: { poll: { timeout: 30_000 } }, // how long something may take in the background on a busy machine
-        },
-      },
+      inProduct('workerd', 'test/**/*.workerd.test.ts', [recordings]),
+      inProduct('recorded', recordings, []),
       {
         // The example that is not a bot, in a runtime of its own: live objects are tested by it.
         resolve: {

@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * Tests that start whole products come first, because they wait more than they compute. The files of a project stay together, so that
  * they share a runtime. Files that compute come last: they are short, so the workers end at about the same time.
  */
-export const projects = ['e2e', 'live', 'workerd', 'lab', 'node']
+export const projects = ['e2e', 'live', 'recorded', 'workerd', 'lab', 'node']
 
 /** Sorts groups by the list of names. The order within a group stays, and unknown names come first. */
 export function inOrder<Item>(items: readonly Item[], nameOf: (item: Item) => string, names = projects): Item[] {

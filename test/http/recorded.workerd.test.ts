@@ -8,12 +8,11 @@ import { Player } from './recorded/player.ts'
 import { caches, keeping, leases, prefixes, told } from './recorded/prefixes.ts'
 import { budgets, failures, forms, gateways, idempotency, jobs, native, required, wishes } from './recorded/warming.ts'
 import type { Operation } from './recorded/wrong.ts'
-import { until } from '../support/worker.ts'
 import { bodies, fields, keys, limits, operationsOf, queries, strangers } from './recorded/wrong.ts'
 
 /**
  * The answers of every route to a fixed script, byte for byte, but for what is drawn by chance and for the sentences `why`, `message`
- * and `advice`. The recordings are in `recorded/answers`; `npx vitest run --project workerd test/http/recorded.workerd.test.ts -u`
+ * and `advice`. The recordings are in `recorded/answers`; `npx vitest run --project recorded -u`
  * makes them anew.
  */
 
@@ -70,11 +69,6 @@ async function play(name: string, part: (player: Player) => Promise<void>): Prom
 
 beforeAll(async () => {
   const player = new Player('document', BEGIN_AT)
-  // One runtime serves file after file: what an object of the last one still wrote behind its reset is no part of the recordings.
-  await until(async () => {
-    await reset()
-    return (await player.quiet('GET', '/health')).json['status'] === 'ok'
-  })
   const { json } = await player.quiet('GET', '/openapi.json')
   document = json
   operations = operationsOf(json)
