@@ -178,13 +178,14 @@ export async function runManagedCacheToEnd(
   context: Omit<ManagedCacheCallContext, 'bodyOf'>,
   account: string,
 ): Promise<void> {
-  const registry = registryAt(context.env, account)
+  // A new stub each time: the Registry may restart during a call, which breaks older ones.
+  const registry = () => registryAt(context.env, account)
   let next: ManagedCacheLease | null = lease
   while (next !== null) {
     const outcome: ManagedCacheOutcome = await runManagedCacheLease(next, {
       ...context,
-      bodyOf: (k) => registry.handleBody(k),
+      bodyOf: (k) => registry().handleBody(k),
     })
-    next = await registry.settleHandle(outcome)
+    next = await registry().settleHandle(outcome)
   }
 }

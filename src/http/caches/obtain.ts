@@ -45,8 +45,6 @@ export async function obtain(
       return { view: flight.view, confirmed: false }
     }
     const left = untilAt - clock.now()
-    if (left <= 0) return stillRunning(await registry.handle(id), failures)
-    const pause = clock.sleep(left)
     if (flight.role === 'leader') {
       const work = runManagedCacheToEnd(
         flight.lease,
@@ -59,14 +57,17 @@ export async function obtain(
         },
         c.var.account,
       )
-      // Others wait for it, and it may cost money: it is finished even if this caller hangs up.
+      // Others wait for it, and it may cost money: it is finished even if this caller hangs up, or has no time left to wait for it.
       keepAlive(c, work)
-      await Promise.race([work, pause])
+      if (left <= 0) return stillRunning(await registry.handle(id), failures)
+      await Promise.race([work, clock.sleep(left)])
       // Renewed or not, from here on any handle will do.
       if (wanted.want === 'renewed') wanted = { want: 'any' }
+    } else if (left <= 0) {
+      return stillRunning(await registry.handle(id), failures)
     } else {
       try {
-        await Promise.race([registry.handleIdle(flight.k, left), pause])
+        await Promise.race([registry.handleIdle(flight.k, left), clock.sleep(left)])
       } catch (thrown) {
         if (readFailure(thrown) !== null) throw thrown
         await clock.sleep(Math.min(ASK_AGAIN_MS * clock.rate, left)) // the Registry restarts after an eviction
