@@ -3,6 +3,7 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { countContents, whyUncounted } from '../../calls/count-tokens.ts'
 import type { CountedContents } from '../../calls/count-tokens.ts'
 import { runManagedCacheToEnd } from '../../calls/managed-cache.ts'
+import type { ManagedCacheLease } from '../../calls/lease.ts'
 import type { Tracer } from '../../calls/span.ts'
 import { SECOND_MS } from '../../core/time/time.ts'
 import type { Card } from '../../providers/card.ts'
@@ -106,6 +107,8 @@ async function handleOf(
     }
     const left = untilAt - clock.now()
     if (left <= 0 || signal?.aborted === true) {
+      // Nobody else would make the call of this lease, and its cost would stay reserved, and be charged.
+      if (flight.role === 'leader') await givenBack(registryAt(env, account), flight.lease, clock.now())
       const failure = failureValue('provider_timeout', 'the provider has not answered in time')
       return { view: await registry.handle(id), failure }
     }
@@ -115,6 +118,14 @@ async function handleOf(
       await runManagedCacheToEnd(lease, { env, clock, tracer, allowedSecrets, credentials }, account)
     }
   }
+}
+
+async function givenBack(
+  registry: ReturnType<typeof registryAt>,
+  { id: lease, target }: ManagedCacheLease,
+  startedAt: number,
+): Promise<void> {
+  await registry.settleHandle({ lease, target, startedAt, kind: 'not_sent', why: 'who asked for it waits no more' })
 }
 
 /** Waits for `work`, at most until the signal is aborted. */
