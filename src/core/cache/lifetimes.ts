@@ -131,11 +131,18 @@ function oddsWithin(limits: Lifetimes['limits'], distance: number): number {
  * What a request at `at` showed of an entry. A renewal by a longer prefix is deduced: where it did not happen, a loss is as old as that.
  * `carries`: the request is known to carry the prefix, and its usage would tell a loss.
  */
-export function finding(before: PrefixState, at: number, found: boolean, carries: boolean): Finding {
-  const since = found ? before.anchorAt : ownAnchorAt(before)
+export function finding(before: PrefixState, at: number, found: boolean, carries: boolean): Finding | null {
+  // Whether the call of unknown outcome wrote it anew decides how old the entry was when it was gone.
+  if (!found && lastUseAt(before) !== before.anchorAt) return null
+  const since = found ? lastUseAt(before) : ownAnchorAt(before)
   const ageMs = Math.max(0, at - (since ?? at))
   const isKnown = before.verdict === 'warm' && !isRenewedByLonger(before) && !isSuspected(before, at)
   return { at, ageMs, found, ...(carries && isKnown && isEarly(before, ageMs) ? { proved: true } : {}) }
+}
+
+/** When the entry was used last, as far as it can be: a call of unknown outcome may have written it anew. Null: never. */
+export function lastUseAt({ anchorAt, unsettledAt }: Pick<PrefixState, 'anchorAt' | 'unsettledAt'>): number | null {
+  return anchorAt === null || unsettledAt === undefined ? anchorAt : Math.max(anchorAt, unsettledAt)
 }
 
 /** Whether an entry of that age must still be there by its retention: the stated one, or the longest that is assumed. */

@@ -71,6 +71,7 @@ export function applyAnswer(
     ...(usage.inputTokens === null ? {} : { countedTokens: usage.inputTokens }),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
+  delete state.unsettledAt
   const head = headWritten(usage, context.layout, facts.retentions)
   if (head !== undefined) state.longer = head
   const wrote = (usage.cacheWriteTokens ?? 0) > 0

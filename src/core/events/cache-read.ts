@@ -1,3 +1,4 @@
+import { lastUseAt } from '../cache/lifetimes.ts'
 import { retentionAfterMiss, retentionAfterHit } from '../cache/retention.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
@@ -32,12 +33,14 @@ export function afterCacheRead(
 }
 
 function retentionAfterRead(
-  { retention, readZeroGapMs, anchorAt }: PrefixState,
+  before: PrefixState,
   at: number,
   offers: readonly RetentionOffer[],
 ): LearnedRetention | null {
+  const { retention, readZeroGapMs } = before
   if (retention === null) return null
   // The answer before read nothing, and this one reads: the entry had lapsed, and that call wrote it again.
   if (readZeroGapMs !== null) return retentionAfterMiss(retention, readZeroGapMs, at, offers)
-  return anchorAt === null ? retention : retentionAfterHit(retention, at - anchorAt, at)
+  const since = lastUseAt(before)
+  return since === null ? retention : retentionAfterHit(retention, Math.max(0, at - since), at)
 }

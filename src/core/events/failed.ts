@@ -81,7 +81,7 @@ function chargeUnknown(before: PrefixState, call: FailedCall, worstNanos: number
   const counted = call.usage === undefined ? null : usage
   const outcome = { kind: 'unknown', usage: counted, costNanos: cost.nanos, model: null } as const
   return {
-    patch: { ...charge.patch, ...doubtAfter(before, doubt, counts), probes: before.probes + 1 },
+    patch: { ...charge.patch, ...doubtAfter(before, doubt, counts), probes: before.probes + 1, unsettledAt: at },
     rows: [
       { at, type: 'receipt', purpose, primitive, latencyMs, why, ...outcome },
       ...(doubt === null ? [] : [doubtRow(doubt)]),

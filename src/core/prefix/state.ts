@@ -66,6 +66,10 @@ export interface PrefixState {
   lastReceipt: Receipt | null
   /** `againAt`: the provider asked for no call before then. */
   lastFailure: { at: number; failure: FailureValue; againAt: number } | null
+  /**
+   * When the last call of unknown outcome began, until the next answer: it may have read or written the entry. Absent: none did, or the row is older.
+   */
+  unsettledAt?: number
   failuresInRow: number
   /** Sequence number of the last settled claim, for callers that wait for it. */
   settledSeq: number

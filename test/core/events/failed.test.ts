@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { applyFailure } from '../../../src/core/events/failed.ts'
 import type { FailedCall } from '../../../src/core/events/failed.ts'
-import { facts, NOON, usage, warmState } from '../../support/sample.ts'
+import { applyAnswer } from '../../../src/core/events/answered.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
+import { assumed, context, facts, NOON, silentFacts, usage, warmState } from '../../support/sample.ts'
 
 const call: FailedCall = {
   at: NOON,
@@ -93,5 +95,43 @@ describe('a failed call', () => {
     const limited = { kind: 'provider_limited', message: 'the quota is spent' } as const
     expect(failed({ failure: limited, permanent: true }).state.stopped?.reason).toBe('quota_spent')
     expect(failed({ failure: limited }).state.stopped).toBeNull()
+  })
+})
+
+describe('a call of unknown outcome may have written the entry anew', () => {
+  const later = NOON + HOUR_MS
+  const lapsed = warmState(NOON, { everHit: true }, assumed)
+  const silent = context({ facts: silentFacts })
+  /** The next answer, two minutes after a call at `later` that failed like this; null: none did. */
+  const next = (accepted: false | null | 'none', read: number) => {
+    const before = accepted === 'none' ? lapsed : applyFailure(lapsed, { ...call, at: later, accepted }, 5_000, 2).state
+    const answer = {
+      startedAt: later + 2 * MINUTE_MS,
+      latencyMs: 400,
+      purpose: 'keep',
+      primitive: 'one_token',
+      usage: usage(read, null, { inputTokens: 10_008 }),
+      model: 'sample-1',
+    } as const
+    return applyAnswer(before, answer, silent, null)
+  }
+
+  it('so a read behind it proves no longer life than since that call', () => {
+    const { state, findings } = next(null, 10_000)
+    expect(state.lastReceipt?.kind).toBe('full')
+    expect(state.retention).toEqual({ ...lapsed.retention, longestHitGapMs: 2 * MINUTE_MS })
+    expect(findings).toMatchObject([{ found: true, ageMs: 2 * MINUTE_MS }])
+    expect(state).not.toHaveProperty('unsettledAt')
+  })
+
+  it.each(['none', false] as const)('where none was sent (%s), the read proves the whole time', (accepted) => {
+    const { state, findings } = next(accepted, 10_000)
+    expect(findings).toMatchObject([{ found: true, ageMs: HOUR_MS + 2 * MINUTE_MS }])
+    expect(state.retention?.ttlMs).toBeGreaterThan(lapsed.retention?.ttlMs ?? Infinity)
+  })
+
+  it('so a loss behind it tells no age of the entry', () => {
+    expect(next(null, 0).findings).toBeUndefined()
+    expect(next('none', 0).findings).toMatchObject([{ found: false }])
   })
 })
