@@ -12,6 +12,7 @@ import type { Call } from '../server/context.ts'
 import { FOREGROUND_MS } from '../server/long-poll.ts'
 
 const ASK_AGAIN_MS = 250
+const LEAST_MS = 5_000
 
 /**
  * Follows a wish to its end: as the one who calls the provider, or as one who waits. Failures are thrown, or shown in the view,
@@ -57,10 +58,10 @@ export async function obtain(
         },
         c.var.account,
       )
-      // Others wait for it, and it may cost money: it is finished even if this caller hangs up, or has no time left to wait for it.
+      // Others wait for it, and it may cost money: it is finished even if this caller hangs up.
       keepAlive(c, work)
-      if (left <= 0) return stillRunning(await registry.handle(id), failures)
-      await Promise.race([work, clock.sleep(left)])
+      // A lease that came late, behind a count of the tokens, is worth a few seconds more.
+      await Promise.race([work, clock.sleep(Math.max(left, LEAST_MS))])
       // Renewed or not, from here on any handle will do.
       if (wanted.want === 'renewed') wanted = { want: 'any' }
     } else if (left <= 0) {
