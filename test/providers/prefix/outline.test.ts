@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { shortHash } from '../../../src/providers/prefix/outline.ts'
 import { begins } from '../begins.ts'
 import { provider } from '../prepared.ts'
 
