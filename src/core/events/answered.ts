@@ -21,6 +21,7 @@ import { countsDoubt, doubtAfter, doubtRow } from './counts-doubt.ts'
 import { answerToDrift } from './drifted.ts'
 import { findingOf, isOtherModel, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
+import { watchKeepAlive } from '../cache/alarms/watched.ts'
 
 /** An answer to one of our calls. */
 export interface Answer {
@@ -83,7 +84,8 @@ export function applyAnswer(
   const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
   const served = afterServed(drift.state, given.served, at, 'probes')
   rows.push(...served.rows)
-  return { state: served.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
+  const watched = purpose === 'keep' ? watchKeepAlive(before, finding) : {}
+  return { state: { ...served.state, ...watched }, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
 function expectationOf(

@@ -39,6 +39,8 @@ export interface Arrival {
   again?: true
   /** The model that answered it, where its answer names one. */
   served?: Served
+  /** The upstream that answered, where a router says it. */
+  upstream?: string
 }
 
 /** What is known of the model and the prefix when a report arrives. */

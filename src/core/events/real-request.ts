@@ -28,6 +28,7 @@ import { afterCacheRead } from './cache-read.ts'
 import { applyToDrift } from './drifted.ts'
 import type { Effect } from '../prefix/effect.ts'
 import { refuteRenewal } from './renewed-by-longer.ts'
+import { watchRequest } from '../cache/alarms/watched.ts'
 
 /** A real request. */
 export interface RealRequest {
@@ -44,6 +45,7 @@ export interface RealRequest {
   again?: true
   lifetime?: Lifetime
   served?: Served
+  upstream?: string
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -82,6 +84,12 @@ function ofOtherModel(before: PrefixState, sent: RealRequest, now: number): Ente
 }
 
 function ofAskedModel(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
+  const entered = applied(given, sent, facts)
+  const watched = watchRequest(given, entered, sent, facts.size)
+  return watched === null ? entered : { ...entered, state: { ...entered.state, ...watched } }
+}
+
+function applied(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
   const counted = believable(sent.usage)
   // What such a request wrote ends elsewhere, and what it did not read proves nothing.
   const isBlind = sent.outOfReach === true && (counted.cacheReadTokens ?? 0) === 0

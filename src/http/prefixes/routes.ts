@@ -46,6 +46,9 @@ export const listQuery = z.strictObject({
   drifted: z.enum(['true', 'false']).optional().meta({
     description: 'Only those that real requests no longer begin with, or only the others.',
   }),
+  alarmed: z.enum(['true', 'false']).optional().meta({
+    description: 'Only those with an alarm that has not ended, or only the others.',
+  }),
   cursor,
   limit: limit(50, 200),
 })
@@ -69,7 +72,7 @@ export const prefixes = router()
   .get('/prefixes', account, async (c) => {
     const query = readQuery(c, listQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    const { state, provider, name, stopped, needs_somebody: needs, drifted } = query
+    const { state, provider, name, stopped, needs_somebody: needs, drifted, alarmed } = query
     const page = await registryOf(c).list(
       {
         ...(state === undefined ? {} : { state }),
@@ -77,6 +80,7 @@ export const prefixes = router()
         ...(name === undefined ? {} : { name }),
         ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
         ...(drifted === undefined ? {} : { drifted: drifted === 'true' }),
+        ...(alarmed === undefined ? {} : { alarmed: alarmed === 'true' }),
         ...(needs === undefined ? {} : { needsSomebody: needs === 'true' }),
       },
       from?.k ?? null,
