@@ -82,6 +82,8 @@ function leaseOf(name: string): Lease {
 
 /** Tables that came after a791afb: none of its rows is in them. */
 const NEWER: string[] = [
+  'alarmed',
+  'alarm_count',
   'stat',
   'miss',
   'passed_call',
@@ -103,7 +105,7 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction served_model edits'.split(
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction served_model edits alarms'.split(
     ' ',
   ),
 )

@@ -29,23 +29,16 @@ import { applyToDrift } from './drifted.ts'
 import type { Effect } from '../prefix/effect.ts'
 import { refuteRenewal } from './renewed-by-longer.ts'
 import { watchRequest } from '../cache/alarms/watched.ts'
+import type { WatchedRequest } from '../cache/alarms/watched.ts'
 
 /** A real request. */
-export interface RealRequest {
-  /** Its start, moved between the registration of the prefix and now. */
-  at: number
-  usage: Usage
+export interface RealRequest extends WatchedRequest {
   ttftMs: number | null
-  /** See `Sighting`. */
-  bytes?: 'same' | 'other'
   first?: KeptDifference
   /** For these see `Arrival`. */
-  outOfReach?: true
-  handle?: true
   again?: true
   lifetime?: Lifetime
   served?: Served
-  upstream?: string
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */

@@ -4,13 +4,15 @@ import type { Advice } from '../../core/model/advice.ts'
 import type { ServedModel } from '../../core/prefix/parts.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { PrefixView } from '../../durable/registry/records/prefix-view.ts'
+import { alarmsJson } from './alarm.ts'
 import { iso } from './format.ts'
 
 type Told = Pick<PrefixState, 'servedModel' | 'probeServedModel'>
 
 /** What answers showed of a prefix beside its warmth. */
-export function evidenceJson({ state, edits, now }: Pick<PrefixView, 'state' | 'edits' | 'now'>) {
-  return { served_model: servedModelJson(state), edits: editsJson(edits, now) }
+export function evidenceJson(view: Pick<PrefixView, 'record' | 'state' | 'edits' | 'now'>) {
+  const { state, edits, now } = view
+  return { served_model: servedModelJson(state), edits: editsJson(edits, now), alarms: alarmsJson(view) }
 }
 
 function editsJson(trial: EditTrial | undefined, now: number) {

@@ -18,7 +18,6 @@ import { targetOf } from '../../core/planning/break-even.ts'
 import type { Receipt } from '../../core/prefix/receipt.ts'
 import type { Signal } from '../../core/prefix/parts.ts'
 import { dayOf } from '../../core/time/time.ts'
-import { alarmsJson } from './alarm.ts'
 import { cacheUseAdvice, cacheUseJson } from './cache-use.ts'
 import { evidenceAdvice, evidenceJson } from './evidence.ts'
 import { iso, money, durationJson, usageJson, failureJson } from './format.ts'
@@ -126,7 +125,6 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     last_failure: lastFailureJson(state),
     drift: driftJson(state),
     ...evidenceJson(view),
-    alarms: alarmsJson(view),
     last_hit:
       state.lastHit === null
         ? null

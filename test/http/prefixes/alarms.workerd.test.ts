@@ -56,7 +56,7 @@ async function observe(id: string, tokens: number, pattern: string, more: Record
     return { prefix_id: id, started_at: Date.now() - 1_000, usage: { ...usage, output_tokens: 9 } }
   })
   const answer = await post('/observations', items, { key: account.key })
-  expect([answer.status, pick(answer, 'data.0.matched')]).toEqual([200, true])
+  expect([answer.status, pick(answer, 'data', 0, 'matched')]).toEqual([200, true])
 }
 
 async function alarmsOf(id: string) {

@@ -14,8 +14,10 @@ const BESIDE_MS = 15_000
 
 /** A real request, as far as it is watched. For its members see `Arrival`. */
 export interface WatchedRequest {
+  /** Its start, moved between the registration of the prefix and now. */
   at: number
   usage: Usage
+  /** See `Sighting`. */
   bytes?: 'same' | 'other'
   outOfReach?: true
   handle?: true

@@ -295,7 +295,6 @@ export class PrefixRpc {
   }
 
   counts(): Counts {
-    const aside = editsAside(this.#store, this.#clock.now()).length
-    return countsOf(this.#store, { storedBytes: this.#ports.storedBytes(), editsAside: aside })
+    return countsOf(this.#store, this.#ports.storedBytes(), editsAside(this.#store, this.#clock.now()))
   }
 }

@@ -32,10 +32,11 @@ export function viewOf(
 
 export function countsOf(
   { prefixes, states, alarmCounts }: RegistryStore,
-  beside: Pick<Counts, 'storedBytes' | 'editsAside'>,
+  storedBytes: number,
+  aside: readonly string[],
 ): Counts {
-  const [drifted, alarmed] = [states.drifted(), states.alarmed()]
-  return { prefixes: prefixes.count(), drifted, alarmed, alarms: alarmCounts.all(), ...beside }
+  const [drifted, alarmed, alarms] = [states.drifted(), states.alarmed(), alarmCounts.all()]
+  return { prefixes: prefixes.count(), drifted, alarmed, alarms, storedBytes, editsAside: aside.length }
 }
 
 /** Requests that refer to a handle read it until it expires; null: there is none now. */
