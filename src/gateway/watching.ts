@@ -271,7 +271,7 @@ function watched(
             usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage,
             ttftMs,
             isWhole,
-            told: toldBy(text, raw, isPossible),
+            told: toldBy(text, framing, raw, isPossible),
           })
         }
         void decoder.end().then(told, told)

@@ -127,7 +127,7 @@ function agentsIn({ agents, startedAt }: Seen, prefix: string | null): AgentCall
 }
 
 function arrivalOf(
-  { startedAt, usage, ttftMs, again, lifetime, served }: Seen,
+  { startedAt, usage, ttftMs, again, lifetime, served, call }: Seen,
   handled: boolean,
   far: boolean,
 ): Arrival {
@@ -138,6 +138,7 @@ function arrivalOf(
     ...(handled ? { refers: true } : { bytes: 'same' as const }),
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
+    ...(call?.upstream === undefined ? {} : { upstream: call.upstream }),
     ...(lifetime === undefined ? {} : { lifetime }),
     ...(served === undefined ? {} : { served }),
   }

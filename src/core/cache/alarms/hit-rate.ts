@@ -16,9 +16,9 @@ export interface Sought {
 }
 
 /** Evidence that tells a fall, in nats: bench `alarms` sets it by simulated months. */
-const TELLS = 13
+const TELLS = 14
 /** More of it for each unit that the usual rate is below 0.9: a low rate is known less well. */
-const TELLS_MORE = 6
+const TELLS_MORE = 12
 /** Evidence that tells a recovery. A wrong one costs a second alarm, no more. */
 const ENDS = 8
 /** The rate after a fall, as a share of the usual one: 0.9 becomes 0.5. */
