@@ -5,6 +5,7 @@ import { edits } from './edits.ts'
 import { alarmAnswer } from './alarm.ts'
 import { lifetime } from './lifetime.ts'
 import { servedModel } from './served-model.ts'
+import { ttl } from './ttl.ts'
 import { failureAnswer } from './failure-answer.ts'
 import { advice, keepWarmAnswer, plan } from './keep-warm.ts'
 
@@ -112,6 +113,7 @@ export const prefixAnswer = z.strictObject({
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   drift,
+  ttl,
   served_model: servedModel,
   edits,
   alarms: z.array(alarmAnswer).meta({ description: 'Alarms that have not ended.' }),

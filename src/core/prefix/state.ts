@@ -23,6 +23,7 @@ import type {
   CountsDoubt,
   ServedModel,
   Upstream,
+  TtlSeen,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
@@ -145,6 +146,8 @@ export interface PrefixState {
   /** Another model than was asked for answers real requests, or our own calls; absent: none does. */
   servedModel?: ServedModel
   probeServedModel?: ServedModel
+  /** Lifetimes that were sent, honoured and observed; absent: no call showed one. */
+  ttl?: TtlSeen
   /** The latest counts of an answer that were not as expected; absent: none. */
   doubt?: CountsDoubt
 }
