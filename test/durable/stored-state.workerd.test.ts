@@ -130,9 +130,16 @@ function mayBeNewer(member: string, value: unknown, place: string): boolean {
   if (NEWER_MEMBERS.has(member)) return isEmpty(value)
   if (NEWER_COUNTS.has(member)) return typeof value === 'number'
   if (member === 'access') return value === 'full'
+  // What a registration asks for was stored then; no call was noted.
+  if (member === 'ttl') return saysNothing(value)
   // What the next request costs is computed when it is asked.
   if (member === 'next_request') return typeof value === 'object'
   return isDeepStrictEqual(value, BOT_CACHES[place])
+}
+
+function saysNothing(ttl: unknown): boolean {
+  const { sent, honoured, observed } = ttl as Record<string, Record<string, unknown>>
+  return [sent, honoured, observed].every((one) => one !== undefined && Object.values(one).every((at) => at === null))
 }
 
 /** Most differences that a failure lists. */

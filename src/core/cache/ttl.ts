@@ -1,7 +1,8 @@
 import type { RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
-import type { CallTtl, Finding, TtlSeen } from '../prefix/parts.ts'
+import type { CallTtl, TtlSeen } from '../model/ttl-seen.ts'
+import type { Finding } from '../prefix/parts.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { MINUTE_MS, SECOND_MS } from '../time/time.ts'
 

@@ -23,8 +23,8 @@ import type {
   CountsDoubt,
   ServedModel,
   Upstream,
-  TtlSeen,
 } from './parts.ts'
+import type { TtlSeen } from '../model/ttl-seen.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
 import type { HistoryRow } from './history.ts'
