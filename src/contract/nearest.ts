@@ -3,8 +3,8 @@ import { closestMatch } from 'leven'
 /** Most candidates that are compared, and the longest word that is looked for. */
 const MOST_COMPARED = 2_000
 const LONGEST = 64
-/** Changed characters in a word of this length; shorter ones may differ by one. */
-const CHARACTERS_EACH = 4
+/** One changed character in words shorter than this, and two in longer ones: two letters that changed places are two. */
+const SHORT = 5
 
 /** The word that a caller probably meant; null: none is near. Case, and the kind of separator, do not count. */
 export function nearest(given: string, words: readonly string[]): string | null {
@@ -13,11 +13,13 @@ export function nearest(given: string, words: readonly string[]): string | null 
   const compared = words.slice(0, MOST_COMPARED)
   const same = compared.find((word) => folded(word) === wanted)
   if (same !== undefined) return same
-  const most = Math.max(1, Math.floor(wanted.length / CHARACTERS_EACH))
-  const near = closestMatch(wanted, compared.map(folded), { maxDistance: most })
-  // A word of which nothing is left is no misspelling of it.
-  if (near === undefined || wanted.length <= most) return null
-  return compared.find((word) => folded(word) === near) ?? null
+  const near = closestMatch(wanted, compared.map(folded), { maxDistance: wanted.length < SHORT ? 1 : 2 })
+  const parts = wanted.split('-')
+  return (
+    compared.find((word) => wanted.length > 1 && folded(word) === near) ??
+    compared.find((word) => parts.length > 1 && parts.every((part) => folded(word).split('-').includes(part))) ??
+    null
+  )
 }
 
 /** `Did you mean "…"?`, with a space before it; empty: nothing is near. */
@@ -27,5 +29,8 @@ export function didYouMean(given: string, words: readonly string[]): string {
 }
 
 function folded(word: string): string {
-  return word.toLowerCase().replaceAll(/[\s_.-]+/g, '-')
+  return word
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, '-')
+    .toLowerCase()
+    .replaceAll(/[\s_.-]+/g, '-')
 }
