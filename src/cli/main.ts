@@ -59,8 +59,8 @@ export async function main(shell: Shell): Promise<number> {
   if (remote !== undefined) return runRemote(remote.spec, { ...shell, args })
   const command = Object.hasOwn(commands, name ?? '') ? commands[name ?? ''] : undefined
   if (command === undefined) {
-    const hint = name === undefined ? '' : `There is no command "${printable(name)}".${didYouMean(name, NAMES)}\n\n`
-    shell.tell(hint + HELP)
+    const hint = `There is no command "${printable(name ?? '')}".${didYouMean(name ?? '', NAMES)}`
+    shell.tell(name === undefined ? HELP : `${hint} pilotlight --help lists all.\n`)
     return 2
   }
   try {

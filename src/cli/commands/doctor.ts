@@ -4,7 +4,7 @@ import type { Json } from '../remote/api.ts'
 import { at, count, duration, text, usd } from '../remote/words.ts'
 import { wantsColours } from '../shell.ts'
 import type { Call, Spec } from './command.ts'
-import { prefixPath } from './prefixes.ts'
+import { prefixPath } from './prefix-words.ts'
 
 /** One thing that was checked. `fix`: the command that mends it; null: nothing is wrong, or nothing was tried. */
 interface Check {

@@ -6,9 +6,9 @@ import type { Call, Spec } from './command.ts'
 
 /** What people run, and the line that connects it. Each has a page in docs/clients. */
 const STACKS: Readonly<Record<string, (url: string) => string>> = {
-  anthropic: (url) => `ANTHROPIC_BASE_URL=${url}/via/anthropic`,
-  openai: (url) => `OPENAI_BASE_URL=${url}/via/openai/v1`,
-  gemini: (url) => `GOOGLE_GEMINI_BASE_URL=${url}/via/gemini`,
+  'anthropic-sdk': (url) => `ANTHROPIC_BASE_URL=${url}/via/anthropic`,
+  'openai-sdk': (url) => `OPENAI_BASE_URL=${url}/via/openai/v1`,
+  'gemini-sdk': (url) => `GOOGLE_GEMINI_BASE_URL=${url}/via/gemini`,
   'ai-sdk': (url) =>
     `createAnthropic({ baseURL: '${url}/via/anthropic/v1', headers: { 'x-pilotlight-key': process.env.PILOTLIGHT_KEY } })`,
   langchain: (url) =>
@@ -28,21 +28,30 @@ async function init(call: Call): Promise<number> {
   const stack = await stackOf(call)
   const line = STACKS[stack]?.(url) ?? ''
   const written = call.has('write') ? write(call, url) : null
-  call.show({ stack, url, line, token: line.includes('TOKEN'), file: written, page: `docs/clients/${stack}.md` }, () =>
-    [
-      'Change one line:',
-      '',
-      `  ${line}`,
-      '',
-      line.includes('TOKEN')
-        ? 'TOKEN opens the gateway alone: pilotlight tokens ACCOUNT --add makes one.'
-        : 'Send the account key in the header x-pilotlight-key, beside your provider\u2019s own key.',
-      'An answer then has the header x-pilotlight: observed. pilotlight stats shows its hit rate.',
-      ...(written === null
-        ? [`pilotlight init --write keeps the address in ${PROJECT_FILE}.`]
-        : [`${written} has the address now. Keep keys in PILOTLIGHT_KEY, or in ${userFile(call.shell)}.`]),
-      '',
-    ].join('\n'),
+  call.show(
+    {
+      stack,
+      url,
+      line,
+      token: line.includes('TOKEN'),
+      file: written,
+      page: `docs/clients/${stack.replace(/-sdk$/, '')}.md`,
+    },
+    () =>
+      [
+        'Change one line:',
+        '',
+        `  ${line}`,
+        '',
+        line.includes('TOKEN')
+          ? 'TOKEN opens the gateway alone: pilotlight tokens ACCOUNT --add makes one.'
+          : 'Send the account key in the header x-pilotlight-key, beside your provider\u2019s own key.',
+        'An answer then has the header x-pilotlight: observed. pilotlight stats shows its hit rate.',
+        ...(written === null
+          ? [`pilotlight init --write keeps the address in ${PROJECT_FILE}.`]
+          : [`${written} has the address now. Keep keys in PILOTLIGHT_KEY, or in ${userFile(call.shell)}.`]),
+        '',
+      ].join('\n'),
   )
   return EXIT.done
 }

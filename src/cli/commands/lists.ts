@@ -13,8 +13,8 @@ const SPAN = [
 
 function query(call: Call, more: Readonly<Record<string, string | undefined>> = {}): string {
   const all = given({ from: call.flag('from'), to: call.flag('to'), ...more }) as Record<string, string>
-  const text = new URLSearchParams(all).toString()
-  return text === '' ? '' : `?${text}`
+  const written = new URLSearchParams(all).toString()
+  return written === '' ? '' : `?${written}`
 }
 
 const rightOf = (title: string, of: (row: Json) => string): Column<Json> => ({ title, of, right: true })
@@ -177,12 +177,12 @@ async function gateways(call: Call): Promise<number> {
       [plain('NAME', 'name'), { title: 'MODELS', of: (row) => text((row['models'] as unknown[] | undefined)?.length) }],
       'There is no pool of models.',
     )(call)
-  const at = `/gateways/${encodeURIComponent(name)}`
+  const own = `/gateways/${encodeURIComponent(name)}`
   const answer = call.has('rm')
-    ? await call.api.ask('DELETE', at)
+    ? await call.api.ask('DELETE', own)
     : path === undefined
-      ? await call.api.get(at)
-      : await call.api.ask('PUT', at, { text: await call.file(path) })
+      ? await call.api.get(own)
+      : await call.api.ask('PUT', own, { text: await call.file(path) })
   call.show(answer, () => pairsOf(Object.entries(answer).map(([member, value]) => [member, text(value)] as const)))
   return EXIT.done
 }

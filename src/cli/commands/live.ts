@@ -3,7 +3,7 @@ import type { Json } from '../remote/api.ts'
 import { at, clock, count, nameOf, text, usd } from '../remote/words.ts'
 import { number } from './command.ts'
 import type { Call, Spec } from './command.ts'
-import { historyLine, prefixPath, prefixTable, serverNow } from './prefixes.ts'
+import { historyLine, prefixPath, prefixTable, serverNow } from './prefix-words.ts'
 
 /** Clears the terminal and goes to its top left corner (ECMA-48). */
 const CLEAR = '\u001b[2J\u001b[H'

@@ -1,75 +1,12 @@
-import { EXIT } from '../remote/exit.ts'
+import { CommandError, EXIT } from '../remote/exit.ts'
 import type { Json } from '../remote/api.ts'
-import { pairsOf, tableOf } from '../remote/table.ts'
-import type { Column } from '../remote/table.ts'
-import { at, clock, count, from, nameOf, text, usd } from '../remote/words.ts'
+import { pairsOf } from '../remote/table.ts'
+import { at, nameOf, text, usd } from '../remote/words.ts'
 import { given, number, withMembers } from './command.ts'
 import type { Call, Spec } from './command.ts'
+import { columnsAt, described, historyLine, prefixPath, serverNow } from './prefix-words.ts'
 
-export const prefixPath = (name: string): string => `/prefixes/${encodeURIComponent(name)}`
-
-const DAY_MS = 86_400_000
 const WARM = new Set(['warm', 'expiring'])
-
-/** The time of the deployment, which may run faster than this machine's. */
-export async function serverNow({ api }: Call): Promise<number> {
-  return Date.parse(text((await api.get('/health', 'nobody'))['now']))
-}
-
-/** Columns of prefixes, at an instant. */
-export function columnsAt(now: number): Column<Json>[] {
-  return [
-    { title: 'NAME', of: nameOf },
-    { title: 'STATE', of: (one) => text(at(one, 'warmth', 'state')) },
-    { title: 'WARM UNTIL', of: (one) => from(now, at(one, 'warmth', 'warm_until')) },
-    { title: 'PLAN', of: planOf },
-    { title: 'HITS', of: (one) => count(one['hits']), right: true },
-    { title: 'MISSES', of: (one) => count(one['misses']), right: true },
-    { title: 'COST', of: (one) => usd(one['cost_usd']), right: true },
-    { title: 'SAVED', of: (one) => usd(one['saved_usd']), right: true },
-  ]
-}
-
-function planOf(prefix: Json): string {
-  const stopped = at(prefix, 'plan', 'stopped', 'reason')
-  const plan = at(prefix, 'keep_warm', 'plan')
-  const name = typeof plan === 'string' ? plan : `${text(at(plan, 'probes'))} probes`
-  return typeof stopped === 'string' ? `${name}, stopped: ${stopped}` : name
-}
-
-/** One prefix in words. */
-function described(one: Json, now: number): string {
-  const drift = at(one, 'drift')
-  const advice = (one['advice'] as Json[] | undefined) ?? []
-  const alarms = (one['alarms'] as Json[] | undefined) ?? []
-  return (
-    pairsOf([
-      ['name', text(one['name'])],
-      ['id', text(one['id'])],
-      ['model', `${text(one['model'])} at ${text(one['provider'])}, version ${text(one['version'])}`],
-      ['warm', `${text(at(one, 'warmth', 'state'))}, ${from(now, at(one, 'warmth', 'warm_until'))}`],
-      ['why', text(at(one, 'warmth', 'why'))],
-      ['sure', `${((at(one, 'warmth', 'p_warm') as number | null) ?? 0).toFixed(2)} of 1`],
-      ['plan', `${planOf(one)}: ${text(at(one, 'plan', 'why'))}`],
-      ['next probe', from(now, at(one, 'plan', 'next_probe_at'))],
-      ['tokens', count(one['measured_tokens'] ?? one['estimated_tokens'])],
-      ['requests', `${count(one['hits'])} hits, ${count(one['misses'])} misses`],
-      [
-        'last hit',
-        `${from(now, at(one, 'last_hit', 'at'))}, ${count(at(one, 'last_hit', 'cached_tokens'))} tokens read`,
-      ],
-      ['probes', count(one['probes'])],
-      ['cost', `${usd(one['cost_usd'])}, today ${usd(one['cost_today_usd'])}`],
-      ['saved', `${usd(one['saved_usd'])}, net ${usd(one['net_usd'])}`],
-      ['drift', drift === null || drift === undefined ? null : text(at(drift, 'why'))],
-      ['failure', one['last_failure'] === null ? null : text(at(one, 'last_failure', 'message'))],
-    ]) +
-    alarms.map((alarm) => `alarm: ${text(alarm['kind'])}: ${text(alarm['why'])}\n`).join('') +
-    advice
-      .map((each) => `advice: ${text(each['message'])}${each['fix'] === undefined ? '' : ` ${text(each['fix'])}`}\n`)
-      .join('')
-  )
-}
 
 async function shown(call: Call, one: Json): Promise<number> {
   const now = call.json ? 0 : await serverNow(call)
@@ -184,19 +121,6 @@ async function ls(call: Call): Promise<number> {
   return EXIT.done
 }
 
-/** One row of a history as a line. */
-export function historyLine(row: Json): string {
-  const when = `${text(row['at']).slice(5, 10)} ${clock(row['at'])}`
-  switch (row['type']) {
-    case 'receipt':
-      return `${when}  ${text(row['purpose'])}  ${text(row['kind'])}: ${text(row['why'])}, ${usd(row['cost_usd'])}`
-    case 'arrival':
-      return `${when}  ${count(row['count'])} requests: ${count(row['hits'])} hits, ${count(row['misses'])} misses`
-    default:
-      return `${when}  ${text(row['decision'] ?? row['type'])}: ${text(row['why'] ?? row['reason'])}`
-  }
-}
-
 async function history(call: Call): Promise<number> {
   const rows = await call.api.list(`${prefixPath(call.arg(0))}/history`)
   const most = number(call.flag('limit'), 'limit') ?? Number.POSITIVE_INFINITY
@@ -222,10 +146,8 @@ async function announce(call: Call): Promise<number> {
   const expected = number(call.flag('requests'), 'requests')
   const inMs = number(call.flag('inMinutes'), 'in-minutes')
   const when = inMs === undefined ? call.flag('at') : new Date((await serverNow(call)) + inMs * 60_000).toISOString()
-  const body = given({
-    at: when ?? new Date((await serverNow(call)) + DAY_MS).toISOString(),
-    expected_requests: expected,
-  })
+  if (when === undefined) throw new CommandError(EXIT.usage, 'Say when: --in-minutes 30, or --at 2026-12-01T08:00:00Z.')
+  const body = given({ at: when, expected_requests: expected })
   return shown(call, await call.api.ask('POST', `${prefixPath(call.arg(0))}/announce`, { body }))
 }
 
@@ -345,8 +267,3 @@ export const prefixCommands: readonly Spec[] = [
     run: signal,
   },
 ]
-
-/** A table of prefixes, as `watch` draws it. */
-export function prefixTable(call: Call, all: readonly Json[], now: number): string {
-  return tableOf(columnsAt(now), all, call.shell)
-}

@@ -52,7 +52,10 @@ export class Api {
     const connection = this.#connections[who]
     if (connection === null) throw lacksKey(who)
     try {
-      return await ask<Json>(connection, method, path, content)
+      return await ask<Json>(connection, method, path, {
+        ...content,
+        ...(who === 'account' ? {} : { idempotencyKey: null }),
+      })
     } catch (thrown) {
       if (thrown instanceof PilotlightError) throw explained(thrown, this.url, who)
       throw thrown
