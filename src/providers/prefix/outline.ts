@@ -73,21 +73,29 @@ export function outlineOf(
 
 /** Where texts become bytes. Fresh memory for each text costs several times the hash of it. */
 const bytes = new Uint8Array(32 * 1024)
-/** A character that is no half of a pair has three bytes at most, and a pair has four. */
-const MOST_AT_ONCE = Math.floor(bytes.length / 3)
 const encoder = new TextEncoder()
+/** Bytes from which a part is hashed, so that a length and a character have room behind it. */
+const FULL = bytes.length - 64
 
 /** A hash of texts. The length of each precedes it, so that two different lists never give the same input. */
 export function shortHash(...texts: readonly string[]): string {
   const hash = createHash('sha256')
-  const all = texts.map((text) => `${text.length};${text}`).join('')
-  for (let at = 0; at < all.length;) {
-    const cut = at + MOST_AT_ONCE
-    const isInPair = cut < all.length && (all.charCodeAt(cut - 1) & 0xfc00) === 0xd800
-    const piece = all.slice(at, isInPair ? cut - 1 : cut)
-    hash.update(bytes.subarray(0, encoder.encodeInto(piece, bytes).written))
-    at += piece.length
+  let filled = 0
+  for (const text of texts) {
+    const length = `${text.length};`
+    for (let at = 0; at < length.length; at++) bytes[filled++] = length.charCodeAt(at)
+    let left = text
+    for (;;) {
+      const { read, written } = encoder.encodeInto(left, bytes.subarray(filled))
+      filled += written
+      if (read === left.length && filled < FULL) break
+      hash.update(bytes.subarray(0, filled))
+      filled = 0
+      if (read === left.length) break
+      left = left.slice(read)
+    }
   }
+  if (filled > 0) hash.update(bytes.subarray(0, filled))
   return hash.digest('base64url').slice(0, HASH_LENGTH)
 }
 

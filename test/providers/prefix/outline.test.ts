@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { shortHash } from '../../../src/providers/prefix/outline.ts'
 import { begins } from '../begins.ts'
 import { provider } from '../prepared.ts'
 
@@ -316,4 +318,18 @@ describe('deferred tools', () => {
     expect(many([search]).canonical).toBe(one.canonical)
     expect(one.text).toContain('"name":"b"')
   })
+})
+
+it('hashes texts of any length as if they stood in one piece', () => {
+  const atOnce = (texts: readonly string[]): string =>
+    createHash('sha256')
+      .update(texts.map((text) => `${text.length};${text}`).join(''))
+      .digest('base64url')
+      .slice(0, 22)
+  for (const character of ['a', 'é', '漢', '😀', '\ud800'])
+    for (const bytes of [0, 1, 32_640, 32_690, 32_700, 32_704, 32_766, 32_768, 32_800, 65_536, 100_000]) {
+      const text = character.repeat(Math.floor(bytes / Buffer.byteLength(character)))
+      for (const texts of [[text], ['', text], [text, text, 'b'], ['x', text, text]])
+        expect([character, bytes, shortHash(...texts)]).toEqual([character, bytes, atOnce(texts)])
+    }
 })
