@@ -1,4 +1,3 @@
-import type { Usage } from '../core/model/usage.ts'
 import { modelName } from '../core/prefix/served-model.ts'
 import type { Served } from '../core/prefix/served-model.ts'
 import type { CacheRequest } from '../providers/dialect.ts'
@@ -21,7 +20,9 @@ import { readCall } from './seen-ends.ts'
 import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
-import { toldBy } from './diagnosis/told-by-answer.ts'
+import { inTime, maySoonJudge } from './diagnosis/in-time.ts'
+import type { Timely, TimelyEnd } from './diagnosis/in-time.ts'
+import { answerIdIn, toldBy } from './diagnosis/told-by-answer.ts'
 import type { ToldByAnswer } from './diagnosis/told-by-answer.ts'
 import { sketchedCall } from './diagnosis/sketched.ts'
 import type { CallFacts } from '../registration/misses/passed-call.ts'
@@ -95,6 +96,7 @@ export async function watching(
   }
   let prefix: string | null = null
   let warmth: () => ToldWarmth | null = () => null
+  let timely: Timely | null = null
   const read = async (): Promise<{
     body: Body
     plan: Plan
@@ -105,7 +107,8 @@ export async function watching(
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
       // A body whose prefix may be known here is read at once, so that the answer can name it.
-      const afterMs = isReadAtOnce || knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
+      const isKnown = knowsPrefixesOf(account, ports) || maySoonJudge(account, request.headers, clock)
+      const afterMs = isReadAtOnce || isKnown ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
       const sent = { ...called, text: new TextDecoder().decode((await whole) ?? undefined) }
@@ -126,7 +129,9 @@ export async function watching(
       const servedBy = (name: string | null): Served | null =>
         name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
       const plan = await planned(account, sent, isOwnKey, reading, ports)
-      return { body, plan, servedBy, call: await sketchedCall(account, sent, request.url, isOwnKey, reading, ports) }
+      const facts = await sketchedCall(account, sent, request.url, isOwnKey, reading, ports)
+      timely = inTime({ account, headers: request.headers, reading, facts, startedAt: () => startedAt }, clock)
+      return { body, plan, servedBy, call: facts }
     } finally {
       readBody.resolve(null) // where the reading threw
       room.release()
@@ -136,6 +141,7 @@ export async function watching(
     const seen = await read()
     const change = await changing
     const ended = await end.promise
+    timely?.end(ended)
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
     const by = seen.servedBy(ended.model)
@@ -196,7 +202,8 @@ export async function watching(
       } else if (change !== null) told.why = change.why
       if (answer.status === 400) change?.refused?.()
       // An answer that is refused shows nothing of the entry.
-      return { ...told, ...(prefix === null ? {} : { prefix }), ...(answer.ok ? warmth() : null) }
+      const known = answer.ok ? { ...warmth(), ...(timely === null ? {} : { timely }) } : null
+      return { ...told, ...(prefix === null ? {} : { prefix }), ...known }
     },
   }
 }
@@ -212,11 +219,7 @@ async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, rep
   if (message !== null) await report(message)
 }
 
-/** How an answer ended. `isWhole`: it is known to have been one, and no failure inside of a stream. */
-interface Ended {
-  usage: Usage
-  ttftMs: number | null
-  isWhole: boolean
+interface Ended extends TimelyEnd {
   /** The model that it names. */
   model: string | null
   /** What the answer says beside its counts. */
@@ -272,6 +275,7 @@ function watched(
             ttftMs,
             isWhole,
             told: toldBy(text, raw, isPossible),
+            id: answerIdIn(text),
           })
         }
         void decoder.end().then(told, told)

@@ -2,7 +2,6 @@ import type { Case, Sent } from '../../core/diagnosis/evidence.ts'
 import { diagnose } from '../../core/diagnosis/judge.ts'
 import { isProved } from '../../core/diagnosis/timing.ts'
 import { cacheFactsOf, lostNanos } from '../../core/diagnosis/lost.ts'
-import { NO_COUNTS } from '../../core/model/usage.ts'
 import { VERDICTS } from '../../core/diagnosis/verdicts.ts'
 import type { Verdict } from '../../core/diagnosis/verdicts.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
@@ -53,6 +52,9 @@ const OWN_TOKENS = 1_024
 const OWN_SHARE = 0.2
 const BYTES_PER_TOKEN = 4
 
+/** Groups of causes that stand in the request itself. */
+const FROM_THE_REQUEST: readonly string[] = ['content', 'order', 'parameters', 'placement', 'routing']
+
 /** What is expected of a call whose counts are not known yet. `isSure`: it must miss, whatever other calls have written meanwhile. */
 export interface Expected {
   verdict: Verdict
@@ -65,7 +67,7 @@ export interface Expected {
  * turns that belong to this conversation alone, and the call before is known to have left an entry.
  */
 export function expectedMiss(before: PassedCall, after: PassedCall, facts: ModelFacts): Expected | null {
-  const held = heldAgainst(before, { ...after, usage: NO_COUNTS }, facts, [])
+  const held = heldAgainst(before, after, facts, [], false)
   if (held === null) return null
   const { found, given, ours, theirs } = held
   const { verdict, confidence } = found
@@ -73,10 +75,18 @@ export function expectedMiss(before: PassedCall, after: PassedCall, facts: Model
   const { changes, placement, readableShare } = given.bytes
   const { own, all } = ownHistory(ours, theirs, changes.length > 0 || placement !== null ? readableShare : 0)
   const isOwn = own >= OWN_TOKENS * BYTES_PER_TOKEN && own >= all * OWN_SHARE
-  return { verdict, confidence, isSure: isOwn && isProved(given) && verdict !== 'below_minimum' }
+  const isPlain = verdict === 'expired' || FROM_THE_REQUEST.includes(VERDICTS[verdict].group)
+  return { verdict, confidence, isSure: isOwn && isPlain && isProved(given) && verdict !== 'below_minimum' }
 }
 
-function heldAgainst(before: PassedCall, after: PassedCall, facts: ModelFacts, between: readonly PassedCall[]) {
+/** `isCounted`: the counts of the later call are known. */
+function heldAgainst(
+  before: PassedCall,
+  after: PassedCall,
+  facts: ModelFacts,
+  between: readonly PassedCall[],
+  isCounted = true,
+) {
   const [ours, theirs] = [readSketch(before.sketch), readSketch(after.sketch)]
   if (ours === null || theirs === null) return null
   const retention = facts.retentions.find(({ name }) => name === before.retention) ?? facts.retentions[0] ?? null
@@ -88,7 +98,7 @@ function heldAgainst(before: PassedCall, after: PassedCall, facts: ModelFacts, b
   const given: Case = {
     before: { ...sent(before), samePrefix: true },
     between: between.map((call) => ({ ...sent(call), samePrefix: isExtended(call) })),
-    after: sent(after),
+    after: { ...sent(after), ...(isCounted ? {} : { usage: null }) },
     bytes: compareSketches(ours, theirs),
     reported: after.reported === undefined ? null : reportedAs(...after.reported),
     facts: cacheFactsOf(facts, retention),
