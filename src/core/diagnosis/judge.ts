@@ -151,9 +151,10 @@ function candidatesOf(given: Case, reading: Reading): Cause[] {
   if (before.upstream !== null && after.upstream !== null && before.upstream !== after.upstream) {
     add('route', { verdict: 'provider_flipped', confidence: 0.95 })
   }
+  // Entries can mostly be read once their answer began: that explains less than what no read survives.
+  const isExplained = causes.some(({ confidence }) => confidence >= 0.7)
   for (const one of clockCandidates(given)) {
-    // Entries can mostly be read once their answer began: that alone explains less than a change, which no read survives.
-    const isLess = one.verdict === 'read_before_readable' && first !== undefined && !headUnread
+    const isLess = one.verdict === 'read_before_readable' && isExplained
     add('clock', isLess ? { ...one, confidence: Math.min(0.3, one.confidence) } : one)
   }
   const decided = causes.some(({ confidence }) => confidence >= 0.5)

@@ -79,44 +79,74 @@ async function anthropic(body: object, given: Record<string, string>): Promise<T
   }
 }
 
-describe.each([{ stream: false }, { stream: true }])('a call that missed, $stream', ({ stream }) => {
-  const name = (words: string) => `${words} ${stream}`
+/** The verdict of one of several attempts: a header that is not known in time is left out. */
+async function inTime(attempt: (nth: number) => Promise<string | null>): Promise<string | null> {
+  for (let nth = 0; nth < 10; nth++) {
+    const verdict = await attempt(nth)
+    if (verdict !== null) return verdict
+  }
+  return null
+}
 
-  it.each<[string, string, object, object]>([
-    ['a clock', 'clock_in_prefix', { system: system('It is 10:41:07.') }, { system: system('It is 10:42:09.') }],
-    ['another text', 'text_changed', { system: system('Be kind.') }, { system: system('Be wise.') }],
+const sure = (verdict: string): RegExp => new RegExp(`^${verdict}; confidence=(?:1|0\\.[7-9]\\d?)$`)
+
+describe.each([{ stream: false }, { stream: true }])('a call that missed, streamed: $stream', ({ stream }) => {
+  it.each<[string, string, (own: string) => [object, object]]>([
+    [
+      'a clock',
+      'clock_in_prefix',
+      (own) => [{ system: system(`${own} It is 10:41:07.`) }, { system: system(`${own} It is 10:42:09.`) }],
+    ],
+    [
+      'another text',
+      'text_changed',
+      (own) => [{ system: system(`${own} Be kind.`) }, { system: system(`${own} Be wise.`) }],
+    ],
     [
       'a tool more',
       'tools_changed',
-      { tools: [tool('look')], system: system('Tools.') },
-      { tools: [tool('look'), tool('find')], system: system('Tools.') },
+      (own) => [
+        { tools: [tool('look')], system: system(own) },
+        { tools: [tool('look'), tool('find')], system: system(own) },
+      ],
     ],
     [
       'tools in another order',
       'tool_order',
-      { tools: [tool('look'), tool('find')], system: system('Order.') },
-      { tools: [tool('find'), tool('look')], system: system('Order.') },
+      (own) => [
+        { tools: [tool('look'), tool('find')], system: system(own) },
+        { tools: [tool('find'), tool('look')], system: system(own) },
+      ],
     ],
-  ])('by %s is told so', async (what, verdict, before, after) => {
-    const session = { session: name(what) }
-    // Nobody else has written any of it.
-    const own = (body: object) => ({ ...body, model: stream ? 'claude-sonnet-5' : 'claude-opus-4-8' })
-    expect(await anthropic({ ...own(before), stream }, session)).toMatchObject({ verdict: null, read: 0 })
-    expect(await anthropic({ ...own(before), stream }, session)).toMatchObject({ verdict: null })
-    const missed = await anthropic({ ...own(after), stream }, session)
-    expect(missed.read).toBe(0)
-    expect(missed.verdict).toMatch(new RegExp(`^${verdict}; confidence=(?:1|0\\.[7-9]\\d?)$`))
+    [
+      'a marker that was left out',
+      'marker_missing',
+      (own) => [{ system: system(own) }, { system: system(own).map(({ type, text }) => ({ type, text })) }],
+    ],
+  ])('by %s is told so', async (what, verdict, bodies) => {
+    const told = await inTime(async (nth) => {
+      const session = { session: `${what} ${nth} ${stream}` }
+      const [before, after] = bodies(`${what} ${nth} ${stream}.`)
+      expect(await anthropic({ ...before, stream }, session)).toMatchObject({ verdict: null, read: 0 })
+      const missed = await anthropic({ ...after, stream }, session)
+      expect(missed.read).toBe(0)
+      return missed.verdict
+    })
+    expect(told).toMatch(sure(verdict))
   })
 
   it('is told by its label too, where each conversation is another one', async () => {
-    const label = { name: name('labelled') }
-    const ask = (content: string) => ({ stream, messages: [{ role: 'user', content }] })
-    await anthropic({ ...ask('Where is the mill?'), system: system(`Run 7f3a9c21e4b80d56 ${stream}.`) }, label)
-    const missed = await anthropic(
-      { ...ask('How old is it?'), system: system(`Run c04be1978a2f63d5 ${stream}.`) },
-      label,
-    )
-    expect(missed).toMatchObject({ read: 0, verdict: expect.stringMatching(/^id_in_prefix; confidence=0\.\d+$/) })
+    const label = { name: `labelled ${stream}` }
+    const told = await inTime(async (nth) => {
+      const ask = (content: string) => ({
+        stream,
+        messages: [{ role: 'user', content: `${content} ${nth} ${stream}` }],
+      })
+      const own = (run: string) => ({ system: system(`Run ${run}${String(nth).padStart(4, '0')}a${stream ? 1 : 0}.`) })
+      await anthropic({ ...ask('Where is the mill?'), ...own('7f3a9c21e4') }, label)
+      return (await anthropic({ ...ask('How old is it?'), ...own('c04be1978a') }, label)).verdict
+    })
+    expect(told).toMatch(sure('id_in_prefix'))
   })
 })
 
@@ -168,8 +198,11 @@ describe('a stream whose counts come last', () => {
   }
 
   it('is told where turns of its own stand behind the change, and not where nobody can know', async () => {
-    for (const count of [3, 5]) expect(await openai('Be kind.', count, 'grown')).toBeNull()
-    expect(await openai('Be wise.', 7, 'grown')).toMatch(/^text_changed; confidence=0\.\d+$/)
+    const told = await inTime(async (nth) => {
+      for (const count of [3, 5]) expect(await openai('Be kind.', count, `grown ${nth}`)).toBeNull()
+      return openai('Be wise.', 7, `grown ${nth}`)
+    })
+    expect(told).toMatch(sure('text_changed'))
     // Somebody else may have written the new instructions: nothing of this conversation is lost behind them.
     expect(await openai('Be kind.', 1, 'short')).toBeNull()
     expect(await openai('Be wise.', 1, 'short')).toBeNull()
