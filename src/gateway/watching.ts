@@ -16,6 +16,7 @@ import type { Outcome } from './barrier/barrier.ts'
 import type { ObservationMessage } from './observation.ts'
 import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
 import type { LearnPorts, Plan } from './learning/learner.ts'
+import { asksForDiagnosis } from './request/own-headers.ts'
 import { readCall } from './seen-ends.ts'
 import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
@@ -79,10 +80,12 @@ export async function watching(
   const room = roomForOne()
   const upload = bodyOf(request, room)
   const called = { ...call, headers: request.headers }
+  const asks = asksForDiagnosis(request.headers)
+  const wishes = { cache: wish, diagnose: asks ? { url: request.url, isOwnKey } : null }
   const changing =
-    wish === null || upload.body !== undefined
+    (wish === null && !asks) || upload.body !== undefined
       ? null
-      : upload.whole.then((bytes) => editedBytes(account, called, bytes, wish, ports))
+      : upload.whole.then((bytes) => editedBytes(account, called, bytes, wishes, ports))
   let whole: Promise<ArrayBuffer | Uint8Array | null> | null =
     changing?.then(({ text }) => (text === null ? upload.whole : new TextEncoder().encode(text))) ?? upload.whole
   const first = Promise.withResolvers<void>()
@@ -200,6 +203,7 @@ export async function watching(
         outcome.resolve(answer.ok ? 'readable' : 'failed')
         drop()
       } else if (change !== null) told.why = change.why
+      else if (asks) told.why = 'a call to a model; diagnostics were not asked for: its body came in pieces'
       if (answer.status === 400) change?.refused?.()
       // An answer that is refused shows nothing of the entry.
       const known = answer.ok ? { ...warmth(), ...(timely === null ? {} : { timely }) } : null

@@ -1,5 +1,6 @@
 import { CONFIDENT } from '../../core/diagnosis/verdicts.ts'
 import type { Verdict } from '../../core/diagnosis/verdicts.ts'
+import { member, readJson } from '../../core/prompt/json-text.ts'
 import { NO_COUNTS } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import { readSketch } from '../../providers/diagnosis/sketch-text.ts'
@@ -123,7 +124,7 @@ export function inTime(arriving: Arriving, clock: Clock): Timely | null {
               doneMs: Math.max(0, clock.now() - startedAt()),
             },
             answers,
-            responseId: ended.id,
+            responseId: isComparable(reading) ? ended.id : null,
           }
         : null
       for (const key of keys) known.end(key, last, realNow(clock))
@@ -132,6 +133,33 @@ export function inTime(arriving: Arriving, clock: Clock): Timely | null {
       else if (ended !== null) forgetSession(arriving)
     },
   }
+}
+
+/** Id of the answer that a call can be compared with by its provider; null: none is known here. */
+export function previousAnswer(
+  arriving: Omit<Arriving, 'startedAt' | 'facts'> & { facts: CallFacts },
+  clock: Clock,
+): string | null {
+  const { facts, reading } = arriving
+  const call = {
+    ...facts,
+    provider: reading.card.id,
+    startedAt: clock.now(),
+    ttftMs: null,
+    usage: NO_COUNTS,
+    prefix: null,
+  }
+  const last = { call, answers: answersIn(reading.outline), responseId: null }
+  const found = foundBefore(keysOf(arriving), last, realNow(clock))
+  return found?.isSession === true ? found.before.responseId : null
+}
+
+/** Whether the provider can compare a later call with this one: some keep what they need of those calls alone that ask. */
+function isComparable({ card: { diagnostics }, outline: { text } }: Reading): boolean {
+  if (diagnostics === undefined) return false
+  const [holder] = diagnostics.place
+  if (diagnostics.takesNone !== true) return true
+  return text.includes(JSON.stringify(holder)) && member(readJson(text), holder) !== undefined
 }
 
 /** Forgets the calls of a session, behind one of which nothing is known: it may have written anything. */
