@@ -211,3 +211,60 @@ describe('a stream whose counts come last', () => {
     expect(await openai('Be wise.', 7, 'gap')).toBeNull()
   })
 })
+
+describe("the provider's own diagnostics", () => {
+  /** The bodies that the provider got for calls with one session, and what it told. */
+  async function received(mark: string): Promise<Record<string, unknown>[]> {
+    const answer = await fetch(`${lab.url}/_lab/transcript`)
+    const { data } = (await answer.json()) as { data: { body: string }[] }
+    return data.filter(({ body }) => body.includes(mark)).map(({ body }) => JSON.parse(body))
+  }
+
+  it('are asked for at Anthropic, with the answer before of this conversation, and read', async () => {
+    const given = { session: 'diagnosed', diagnose: 'on' }
+    const edited = 'edited; reason="the provider was asked for its diagnostics"'
+    for (const intro of ['Diagnosed Be kind.', 'Diagnosed Be wise.'])
+      expect(await anthropic({ system: system(intro) }, given)).toMatchObject({ done: edited })
+    const [first, second] = await received('Diagnosed Be')
+    expect(first?.['diagnostics']).toEqual({ previous_message_id: null })
+    expect(second?.['diagnostics']).toEqual({ previous_message_id: expect.stringMatching(/^msg_lab_/) })
+    expect(Object.keys(second ?? {}).at(-1)).toBe('diagnostics')
+  })
+
+  it('stay as the call asks for them itself', async () => {
+    const own = { system: system('Own diagnostics.'), diagnostics: { previous_message_id: null } }
+    const { done } = await anthropic(own, { session: 'own', diagnose: 'on' })
+    expect(done).toBe('observed; reason="diagnostics were not asked for: the call sets them itself"')
+  })
+
+  it('are asked for at OpenAI beside its own options, once an answer is known', async () => {
+    const ask = async (
+      input: string,
+      given: Record<string, string> = { session: 'compared', diagnose: 'on' },
+      over = {},
+    ) => {
+      const body = { model: 'gpt-5.6-sol', instructions: `Compared. ${RULES}`, input, ...over }
+      const answer = await asked('openai/v1/responses', body, given)
+      const text = await answer.text()
+      expect({ status: answer.status, text }).toMatchObject({ status: 200 })
+      return { done: answer.headers.get('x-pilotlight'), told: JSON.parse(text).prompt_cache_diagnostics }
+    }
+    expect(await ask('Where is the ford?')).toEqual({
+      done: 'observed; reason="diagnostics were not asked for: no earlier answer of this conversation is known here"',
+      told: undefined,
+    })
+    const second = await ask('Where is the ford?', undefined, { prompt_cache_options: { mode: 'implicit' } })
+    expect(second).toEqual({
+      done: 'edited; reason="the provider was asked for its diagnostics"',
+      told: { type: 'cache_hit' },
+    })
+    const own = { prompt_cache_options: { comparison_response_id: 'resp_mine' } }
+    expect(await ask('Where is the ford?', undefined, own)).toEqual({
+      done: 'observed; reason="diagnostics were not asked for: the call sets them itself"',
+      told: { type: 'comparison_response_not_found' },
+    })
+    expect((await ask('Old one?', undefined, { model: 'gpt-5.4' })).done).toBe(
+      'observed; reason="diagnostics were not asked for: this provider or model has none"',
+    )
+  })
+})
