@@ -6,32 +6,9 @@
 import { anthropicBlocks } from './anthropic-prompt.ts'
 import { hashOf } from './blocks.ts'
 import type { Call } from './dialect.ts'
+import type { Fingerprints, Print } from './fingerprints.ts'
 import { arrayAt, compact, isObject, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
-import { HOUR_MS } from './time.ts'
-
-/** What is remembered of a request: hashes by the part that they are of, in the order in which they are compared, and the turns. */
-export type Print = { parts: Record<string, string>; turns: string[] }
-
-type Kept = Print & { at: number }
-
-/** Fingerprints of requests, by account and the id of their answer. */
-export class Fingerprints {
-  readonly #kept = new Map<string, Kept>()
-
-  save(account: string, id: string, print: Print, at: number): void {
-    this.#kept.set(`${account} ${id}`, { ...print, at })
-  }
-
-  get(account: string, id: string, now: number): Print | undefined {
-    const kept = this.#kept.get(`${account} ${id}`)
-    return kept !== undefined && now - kept.at < HOUR_MS ? kept : undefined
-  }
-
-  clear(): void {
-    this.#kept.clear()
-  }
-}
 
 /** The first part that differs; `turns`: the earlier ones are not how the later ones begin. */
 function divergence(before: Print, after: Print): string | undefined {

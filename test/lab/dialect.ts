@@ -1,4 +1,4 @@
-import type { Fingerprints } from './diagnostics.ts'
+import type { Fingerprints } from './fingerprints.ts'
 import type { PrefixCache } from './cache-model.ts'
 import type { EngineName, Engines } from './engines/engines.ts'
 import type { JsonNode, JsonObject } from './json.ts'
