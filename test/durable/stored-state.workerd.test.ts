@@ -97,6 +97,7 @@ const NEWER: string[] = [
   'stat',
   'miss',
   'passed_call',
+  'prefix_sketch',
   'needs_somebody',
   'seen_message',
   'agent',

@@ -141,4 +141,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE miss (day TEXT NOT NULL, verdict TEXT NOT NULL, name TEXT NOT NULL, totals TEXT NOT NULL,
       PRIMARY KEY (day, verdict, name)) WITHOUT ROWID`,
   ],
+  // Hashes and lengths of prefixes whose bodies were erased.
+  ['CREATE TABLE prefix_sketch (k INTEGER PRIMARY KEY, salt TEXT NOT NULL, sketch TEXT NOT NULL)'],
 ]

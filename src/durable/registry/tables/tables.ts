@@ -19,6 +19,7 @@ import { OutlookStore } from './outlooks.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SeenMessageStore } from './seen-messages.ts'
 import { MissStore } from './misses.ts'
+import { PrefixSketchStore } from './prefix-sketches.ts'
 import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
@@ -60,6 +61,7 @@ export class RegistryStore {
   readonly stats: StatStore
   readonly passedCalls: PassedCallStore
   readonly misses: MissStore
+  readonly prefixSketches: PrefixSketchStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -91,6 +93,7 @@ export class RegistryStore {
     this.stats = new StatStore(sql)
     this.passedCalls = new PassedCallStore(sql)
     this.misses = new MissStore(sql)
+    this.prefixSketches = new PrefixSketchStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
