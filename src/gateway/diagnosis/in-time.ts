@@ -220,7 +220,7 @@ function countsIn(provider: string, answer: Response, text: string) {
   const raw = usageIn(kept, framing)
   const { usage, isPossible } = countsOf(provider, raw, answer.headers)
   if (usage.cacheReadTokens === null || !isPossible) return null
-  return { usage, told: toldBy(kept, raw, isPossible) }
+  return { usage, told: toldBy(kept, framing, raw, isPossible) }
 }
 
 /** What is sure although the counts are not known. A request that was sent again may read what its first attempt wrote. */

@@ -96,7 +96,7 @@ describe('of a prefix whose body was erased', () => {
     expect(json).toMatchObject({ verdict: 'expired', first_difference: null })
   })
 
-  it('nothing of the prompt is in what is kept, and it goes with the prefix, or once its body is there again', async () => {
+  it('no text is in what is kept, which goes with the prefix, or once its body is back', async () => {
     const stub = bindings.REGISTRY.getByName(id) as unknown as DurableObjectStub<undefined>
     const kept = () =>
       runInDurableObject(stub, (_, { storage }) => storage.sql.exec('SELECT * FROM prefix_sketch').toArray())
