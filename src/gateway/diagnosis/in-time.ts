@@ -103,7 +103,9 @@ export function inTime(arriving: Arriving, clock: Clock): Timely | null {
   let isOpen = true
   return {
     before: found?.before ?? null,
-    isSuspect: expected !== null,
+    // Mostly such a call reads: no answer is to wait for that.
+    isSuspect:
+      expected !== null && expected.verdict !== 'read_before_readable' && expected.verdict !== 'parallel_writes',
     verdict: (answer, ahead) => {
       // A call that runs beside this one may write what it looks for.
       if (found === null || expected === null || isBeside || known.openAt(found.key) > 1) return null
