@@ -13,7 +13,7 @@ export interface Ahead {
   pieces: Uint8Array[]
   /** The read that has not ended; null: none was begun. */
   next: ReturnType<ReadableStreamDefaultReader<Uint8Array>['read']> | null
-  /** The pieces as text; null: their encoding is not known. */
+  /** The pieces as text; null: there are none, or they could not be decoded in time. */
   text: string | null
 }
 
@@ -25,11 +25,12 @@ export async function readAhead(
   body: ReadableStream<Uint8Array>,
   framing: Framing,
   encoding: string | null,
+  patienceMs = PATIENCE_MS,
 ): Promise<Ahead> {
   const ahead: Ahead = { reader: body.getReader(), pieces: [], next: null, text: null }
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PATIENCE_MS)
+    timer = setTimeout(() => resolve(null), patienceMs)
   })
   let bytes = 0
   try {
@@ -47,7 +48,7 @@ export async function readAhead(
     const decoder = decoding(encoding, (piece) => texts.push(piece))
     if (decoder === null || bytes === 0) return ahead
     for (const piece of ahead.pieces) decoder.add(piece)
-    await Promise.race([decoder.end(), late])
+    if ((await Promise.race([decoder.end().then(() => true), late])) === null) return ahead
     ahead.text = new TextDecoder().decode(Buffer.concat(texts))
     return ahead
   } finally {

@@ -5,6 +5,9 @@ import type { Ahead } from '../../../src/gateway/diagnosis/ahead.ts'
 
 const bytes = (text: string) => new Uint8Array(new TextEncoder().encode(text))
 
+/** Longer than a busy machine takes for what is here already. */
+const LONG_MS = 30_000
+
 /** A body of these pieces; the rest comes when `more` is called, and never before. */
 function body(...pieces: Uint8Array[]) {
   let send: ReadableStreamDefaultController<Uint8Array> | undefined
@@ -36,14 +39,14 @@ describe('what comes with the headers of an answer', () => {
   it('is all of a JSON text that is here, and no byte is lost', async () => {
     const { stream, end } = body(bytes('{"usage":'), bytes('{"input_tokens":3}}'))
     end()
-    const ahead = await readAhead(stream, 'json', null)
+    const ahead = await readAhead(stream, 'json', null, LONG_MS)
     expect(ahead.text).toBe('{"usage":{"input_tokens":3}}')
     expect(await all(ahead)).toBe('{"usage":{"input_tokens":3}}')
   })
 
   it('is the first piece of a stream, which is not waited for any longer', async () => {
     const { stream, more, end } = body(bytes('event: message_start\n\n'), bytes('event: ping\n\n'))
-    const ahead = await readAhead(stream, 'events', 'identity')
+    const ahead = await readAhead(stream, 'events', 'identity', LONG_MS)
     expect(ahead.text).toBe('event: message_start\n\n')
     more('event: message_stop\n\n')
     end()
@@ -63,7 +66,7 @@ describe('what comes with the headers of an answer', () => {
     const packed = gzipSync('{"usage":{"input_tokens":3}}')
     const { stream, end } = body(new Uint8Array(packed))
     end()
-    const ahead = await readAhead(stream, 'json', 'gzip')
+    const ahead = await readAhead(stream, 'json', 'gzip', LONG_MS)
     expect(ahead.text).toBe('{"usage":{"input_tokens":3}}')
     expect(Buffer.concat(ahead.pieces).equals(packed)).toBe(true)
     const unknown = body(bytes('x'))
