@@ -193,7 +193,7 @@ export class Registry extends Delegating {
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
     const learned = new Learned(store, this.#scheduler, planning)
     const grantsForBot = (credential: string) => accountGrants.forBot(credential)
-    const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
+    const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey, factsOf: planning.factsOf }
     this.#delegates = {
       account: new AccountRpc({
         ...shared,

@@ -19,6 +19,7 @@ import { OutlookStore } from './outlooks.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SeenMessageStore } from './seen-messages.ts'
 import { MissStore } from './misses.ts'
+import { PrefixSketchStore } from './prefix-sketches.ts'
 import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
@@ -63,6 +64,7 @@ export class RegistryStore {
   readonly passedCalls: PassedCallStore
   readonly misses: MissStore
   readonly alarmCounts: AlarmCountStore
+  readonly prefixSketches: PrefixSketchStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -102,6 +104,7 @@ export class RegistryStore {
     this.passedCalls = new PassedCallStore(sql)
     this.misses = new MissStore(sql)
     this.alarmCounts = new AlarmCountStore(sql)
+    this.prefixSketches = new PrefixSketchStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
