@@ -110,6 +110,7 @@ class Reporter:
         self._flush_seconds = flush_seconds
         self._thread: Optional[threading.Thread] = None
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self.sent = 0
         self.dropped = 0
         atexit.register(self.flush)
@@ -123,7 +124,12 @@ class Reporter:
                     self._thread = threading.Thread(target=self._run, name="pilotlight", daemon=True)
                     self._thread.start()
         except Exception:
-            self.dropped += 1
+            self.drop()
+
+    def drop(self, count: int = 1) -> None:
+        """Counts observations that are not sent."""
+        with self._counting:
+            self.dropped += count
 
     def flush(self, seconds: Optional[float] = None) -> bool:
         """Waits until all is sent, for `seconds` at the most. Returns whether all was."""
@@ -146,9 +152,9 @@ class Reporter:
                 answers = self._client._call("/observations", batch, timeout=10.0)["data"]
                 refused = sum(1 for each in answers if "error" in each)
                 self.sent += len(batch) - refused
-                self.dropped += refused
+                self.drop(refused)
             except Exception:
-                self.dropped += len(batch)
+                self.drop(len(batch))
             for _ in batch:
                 self._waiting.task_done()
 
@@ -180,7 +186,7 @@ def litellm_callback(reporter: Reporter, prefix_id: Optional[str] = None) -> Any
                 if prefix and usage and not kwargs.get("cache_hit"):
                     reporter.report({"prefix_id": prefix, "usage": usage, "started_at": _instant(start_time)})
             except Exception:
-                reporter.dropped += 1
+                reporter.drop()
 
         async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
             self.log_success_event(kwargs, response_obj, start_time, end_time)
@@ -202,7 +208,7 @@ def langchain_handler(reporter: Reporter, prefix_id: str) -> Any:
                 if len(started) < 10_000:
                     started[run_id] = datetime.now(timezone.utc)
             except Exception:
-                reporter.dropped += 1
+                reporter.drop()
 
         def on_llm_end(self, response: Any, *, run_id: Any = None, **_: Any) -> None:
             try:
@@ -211,7 +217,7 @@ def langchain_handler(reporter: Reporter, prefix_id: str) -> Any:
                 if at is not None and usage:
                     reporter.report({"prefix_id": prefix_id, "usage": usage, "started_at": _instant(at)})
             except Exception:
-                reporter.dropped += 1
+                reporter.drop()
 
         def on_llm_error(self, error: Any, *, run_id: Any = None, **_: Any) -> None:
             started.pop(run_id, None)
