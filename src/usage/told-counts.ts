@@ -72,7 +72,8 @@ export function wholePrompt(input: number | null, cached: number, beside: Beside
 function restOf(usage: unknown, depth = 0): number | null {
   if (!isFields(usage) || depth > MOST_DEPTH) return null
   const own = usage['input_tokens']
-  if (typeof own === 'number' && 'cache_read_input_tokens' in usage && 'cache_creation_input_tokens' in usage) return own
+  if (typeof own === 'number' && 'cache_read_input_tokens' in usage && 'cache_creation_input_tokens' in usage)
+    return own
   for (const [key, value] of Object.entries(usage)) {
     const found = isFields(value) ? restOf(value, depth + 1) : REST.test(snake(key)) ? asCount(value) : null
     if (found !== null) return found

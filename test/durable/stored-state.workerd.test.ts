@@ -85,6 +85,7 @@ const NEWER: string[] = [
   'alarmed',
   'alarm_count',
   'stat',
+  'told_call',
   'miss',
   'passed_call',
   'needs_somebody',

@@ -31,6 +31,7 @@ import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
 import { Learned } from './learning/learned.ts'
 import { LearningRpc } from './learning/rpc.ts'
+import { ToldRpc } from './learning/told-rpc.ts'
 import { CountRpc } from './ledger/count-rpc.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
@@ -40,6 +41,7 @@ import { ContentCredentials } from './managed-caches/content-credentials.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { ChosenCaches } from './prefixes/chosen-caches.ts'
+import { bookArrivals } from './prefixes/observed-message.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
 import { WaitingParents } from './prefixes/waiting-parents.ts'
 import { Registrar } from './prefixes/registrar.ts'
@@ -69,6 +71,7 @@ const DELEGATES = {
   prompts: PromptRpc,
   prefixes: PrefixRpc,
   learning: LearningRpc,
+  told: ToldRpc,
   warming: WarmingRpc,
   probes: ProbeRpc,
   ledger: LedgerRpc,
@@ -193,6 +196,7 @@ export class Registry extends Delegating {
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
     const learned = new Learned(store, this.#scheduler, planning)
     const grantsForBot = (credential: string) => accountGrants.forBot(credential)
+    const booking = { ...shared, seals: this.#bodyKey, wakeBarrier: (k: number) => this.#barriers.wake(k) }
     const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
     this.#delegates = {
       account: new AccountRpc({
@@ -213,12 +217,10 @@ export class Registry extends Delegating {
         }),
       }),
       prefixes: new PrefixRpc({
-        ...shared,
-        seals: this.#bodyKey,
+        ...booking,
         botPrefix: new BotPrefix(store, this.#scheduler, planning),
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
-        wakeBarrier: (k) => this.#barriers.wake(k),
         learn: (lessons, calls, at) => learned.learn(lessons, calls, at),
       }),
       learning: new LearningRpc({
@@ -226,6 +228,10 @@ export class Registry extends Delegating {
         lookup: this.#lookup,
         candidates: learned.candidates,
         parents: new WaitingParents(store, this.#scheduler),
+      }),
+      told: new ToldRpc({
+        ...shared,
+        book: (observed, isReadable) => bookArrivals(booking, observed, isReadable),
       }),
       warming: new WarmingRpc({
         ...shared,

@@ -147,4 +147,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'CREATE TABLE alarm_count (kind TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID',
     "ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'stopped'",
   ],
+  // Calls that traces and logs told of, as hashes.
+  ['CREATE TABLE told_call (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID'],
 ]
