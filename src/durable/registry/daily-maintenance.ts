@@ -1,6 +1,6 @@
 import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
 import { STAT_HOURS_MS } from './records/day.ts'
-import { TOLD_MS } from './records/told-request.ts'
+import { TOLD_MS } from '../../registration/told/told-request.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'

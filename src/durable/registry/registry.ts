@@ -41,7 +41,6 @@ import { ContentCredentials } from './managed-caches/content-credentials.ts'
 import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { ChosenCaches } from './prefixes/chosen-caches.ts'
-import { bookArrivals } from './prefixes/observed-message.ts'
 import { PrefixLookup } from './prefixes/prefix-lookup.ts'
 import { WaitingParents } from './prefixes/waiting-parents.ts'
 import { Registrar } from './prefixes/registrar.ts'
@@ -160,14 +159,8 @@ export class Registry extends Delegating {
     })
     const cacheRegistrar = new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials)
     const [scheduler, cacheScheduler] = [this.#scheduler, this.#cacheScheduler]
-    this.#chosen = new ChosenCaches({
-      account: this.#name,
-      store,
-      cacheStore,
-      scheduler,
-      cacheScheduler,
-      cacheRegistrar,
-    })
+    const holders = { account: this.#name, store, cacheStore, scheduler, cacheScheduler, cacheRegistrar }
+    this.#chosen = new ChosenCaches(holders)
     /** What every delegate and every part of warming may use. */
     const shared = {
       clock,
@@ -229,10 +222,7 @@ export class Registry extends Delegating {
         candidates: learned.candidates,
         parents: new WaitingParents(store, this.#scheduler),
       }),
-      told: new ToldRpc({
-        ...shared,
-        book: (observed, isReadable) => bookArrivals(booking, observed, isReadable),
-      }),
+      told: new ToldRpc(booking),
       warming: new WarmingRpc({
         ...shared,
         flights: this.#flights,

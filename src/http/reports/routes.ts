@@ -7,7 +7,7 @@ import { readLitellmCall } from '../../usage/litellm.ts'
 import { isFields } from '../../usage/values.ts'
 import { account } from '../server/auth.ts'
 import { router } from '../server/context.ts'
-import { readExport } from '../server/read-export.ts'
+import { readExport } from './read-export.ts'
 import { report } from './report.ts'
 import type { Report, Reported } from './report.ts'
 

@@ -1,18 +1,14 @@
 import type { Arrival } from '../../../core/events/arrived.ts'
 import { entryModel } from '../../../providers/registry.ts'
 import { cardById } from '../../../runtime/cards.ts'
-import type { Clock } from '../../../runtime/clock.ts'
 import { countUnregistered } from '../ledger/request-counts.ts'
-import type { Observed } from '../records/prefix-view.ts'
-import type { ToldRequest, ToldVerdict, UnnamedWhy } from '../records/told-request.ts'
+import { bookArrivals } from '../prefixes/observed-message.ts'
+import type { Booking } from '../prefixes/observed-message.ts'
+import type { ToldRequest, ToldVerdict, UnnamedWhy } from '../../../registration/told/told-request.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** Collaborators that `ToldRpc` needs. */
-export interface ToldRpcPorts {
-  clock: Clock
-  store: RegistryStore
-  /** Books requests for their prefixes, within the transaction. */
-  book: (observed: readonly Observed[], isReadable: boolean) => boolean[]
+export interface ToldRpcPorts extends Booking {
   bodyKeyReady: () => Promise<void>
   rearm: () => Promise<void>
 }
@@ -57,7 +53,7 @@ export class ToldRpc {
       return 'matched'
     })
     const booked = [...observed].map(([id, arrivals]) => ({ id, arrivals }))
-    if (booked.length > 0) this.#ports.book(booked, isReadable)
+    bookArrivals(this.#ports, booked, isReadable)
     const others = requests.filter((_, index) => COUNTED_ALONE.has(verdicts[index] ?? ''))
     countUnregistered(
       stats,

@@ -1,4 +1,4 @@
-import type { Usage } from '../../../core/model/usage.ts'
+import type { Usage } from '../../core/model/usage.ts'
 
 /** One real request, as a trace or a log of another program tells it. */
 export interface ToldRequest {

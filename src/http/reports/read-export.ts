@@ -1,7 +1,7 @@
 import { Failure, invalid } from '../../contract/failure.ts'
 import { limitValues, tooLargeFailure } from '../../registration/json-body.ts'
-import type { Call } from './context.ts'
-import { decoded, readBytes } from './read-body.ts'
+import type { Call } from '../server/context.ts'
+import { decoded, readBytes } from '../server/read-body.ts'
 
 /** Most bytes of an export once it is unpacked. */
 export const MAX_EXPORT_BYTES = 16 * 1024 * 1024
