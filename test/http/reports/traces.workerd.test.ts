@@ -8,14 +8,14 @@ import type { CallOptions } from '../support.ts'
 
 useLab()
 const noon = Date.UTC(2032, 2, 9, 12, 30)
+let id = ''
 let key = ''
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   vi.setSystemTime(noon)
-  const made = await newAccount()
-  key = made.key
-  await call('PATCH', `/accounts/${made.id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
+  ;({ id, key } = await newAccount())
+  await call('PATCH', `/accounts/${id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -70,11 +70,11 @@ const stats = async (query: string) => statsAnswer.parse((await get(`/stats?${qu
 const shown = async (id: string) => (await get(`/prefixes/${id}`, mine())).json
 
 /** A prefix of a name, warm: its id, and how many tokens it has. */
-async function registered(name: string): Promise<{ id: string; tokens: number }> {
+async function registered(name: string): Promise<{ prefix: string; tokens: number }> {
   const body = { ...anthropicBody(longText()), model: 'claude-sonnet-4-5' }
   const answer = await warm(body, { name, keep_warm: { plan: 'off' } }, mine())
   const tokens = Number(pick(answer, 'receipt', 'usage', 'cache_write_input_tokens'))
-  return { id: String(pick(answer, 'id')), tokens }
+  return { prefix: String(pick(answer, 'id')), tokens }
 }
 
 describe('POST /v1/traces', () => {
@@ -215,18 +215,28 @@ describe('POST /v1/traces', () => {
   it.each(['pilotlight.prefix', 'pilotlight.name', 'gen_ai.agent.name', 'ai.telemetry.metadata.pilotlight.name'])(
     'a span names its prefix by %s, and is a hit of it',
     async (attribute) => {
-      const { id, tokens } = await registered('harbour')
+      const { prefix, tokens } = await registered('harbour')
+      const given = attribute === 'pilotlight.prefix' ? prefix : 'harbour'
+      const answer = await traces([
+        span(claude(tokens, tokens + 40, { [attribute]: given }), { startTimeUnixNano: nanos(noon) }),
+      ])
+      expect(answer).toMatchObject({ taken: 1, matched: 1, not_known: [] })
+      expect(await shown(prefix)).toMatchObject({ hits: 1, misses: 0 })
+      expect((await stats('by=name')).data).toMatchObject([{ name: 'harbour', hits: 1 }])
+      expect((await get('/metrics', mine())).text).toMatch(/^pilotlight_hits_total 1$/m)
+    },
+  )
 
   it('an attribute of the resource names the prefix of all its spans', async () => {
-    const { id } = await registered('harbour')
+    const { prefix } = await registered('harbour')
     expect(await traces([span(claude(0)), span(claude(0))], { 'pilotlight.name': 'harbour' })).toMatchObject({
       matched: 2,
     })
-    expect(await shown(id)).toMatchObject({ misses: 2 })
+    expect(await shown(prefix)).toMatchObject({ misses: 2 })
   })
 
   it('a span of another model or provider, or of no such name, says nothing of the prefix', async () => {
-    const { id } = await registered('harbour')
+    const { prefix } = await registered('harbour')
     const named = { 'pilotlight.name': 'harbour' }
     const answer = await traces([
       span(claude(0, 10_000, { ...named, 'gen_ai.request.model': 'claude-opus-4-8' })),
@@ -239,7 +249,7 @@ describe('POST /v1/traces', () => {
       { reason: 'other_provider', count: 1 },
       { reason: 'no_such_prefix', count: 1 },
     ])
-    expect(await shown(id)).toMatchObject({ hits: 0, misses: 0 })
+    expect(await shown(prefix)).toMatchObject({ hits: 0, misses: 0 })
   })
 
   it('says by reason what it leaves out, and rejects in the words of OTLP only what is at fault', async () => {
@@ -347,6 +357,8 @@ describe('the body of POST /v1/traces', () => {
 
   it('needs a key, and one that may only read does not do', async () => {
     expect((await post('/v1/traces', exported([]), { key: null })).status).toBe(401)
+    const read = await post(`/accounts/${id}/keys`, { access: 'read' }, { key: ADMIN })
+    expect((await post('/v1/traces', exported([]), { key: String(read.json['key']) })).status).toBe(403)
   })
 
   it('keeps nothing of the prompts in it', async () => {
