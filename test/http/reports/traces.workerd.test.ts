@@ -1,9 +1,22 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { statsAnswer } from '../../../src/contract/stats.ts'
 import { MOST_TOLD, tracesAnswer } from '../../../src/contract/told.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 import { MAX_EXPORT_BYTES } from '../../../src/http/reports/read-export.ts'
-import { ADMIN, anthropicBody, call, get, longText, newAccount, pick, post, useLab, warm } from '../support.ts'
+import {
+  ADMIN,
+  anthropicBody,
+  bindings,
+  call,
+  get,
+  longText,
+  newAccount,
+  pick,
+  post,
+  useLab,
+  warm,
+} from '../support.ts'
 import type { CallOptions } from '../support.ts'
 
 useLab()
@@ -190,6 +203,26 @@ describe('POST /v1/traces', () => {
     vi.setSystemTime(noon + HOUR_MS)
     expect(await traces([one])).toMatchObject({ taken: 0, not_taken: [{ reason: 'duplicate', count: 1 }] })
     expect((await stats('by=provider')).totals.requests).toBe(1)
+  })
+
+  it('knows a span again after an eviction, and forgets it when it would be too old', async () => {
+    const one = span(claude(9_000))
+    await traces([one])
+    const registry = bindings.REGISTRY.getByName(id)
+    await evictDurableObject(registry)
+    expect(await traces([one])).toMatchObject({ not_taken: [{ reason: 'duplicate', count: 1 }] })
+    const held = () =>
+      runInDurableObject(
+        registry,
+        (_, { storage }) => storage.sql.exec('SELECT count(*) AS n FROM told_call').one()['n'],
+      )
+    vi.setSystemTime(noon + 24 * HOUR_MS)
+    await registry.rollUp()
+    expect(await held()).toBe(1)
+    vi.setSystemTime(noon + 24 * HOUR_MS + 1)
+    await registry.rollUp()
+    expect(await held()).toBe(0)
+    expect(await traces([one])).toMatchObject({ taken: 0, not_taken: [{ reason: 'too_old', count: 1 }] })
   })
 
   it('counts a parent that repeats the tokens of its children once, in one export or in two', async () => {
