@@ -118,6 +118,7 @@ export const buildings: Building[] = [
         room('prefix', 'prepared bodies: blocks, markers, common and nested prefixes, identity, the neutral form'),
         room('lint', 'the parts of a body that lint looks at'),
         room('tokens', 'how many tokens a request can have at most'),
+        room('meant', 'what a misspelt provider or model probably means'),
       ],
       [room('diagnosis', 'two bodies, held against each other as their provider would')],
     ],
