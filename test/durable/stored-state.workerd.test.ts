@@ -97,6 +97,7 @@ const NEWER: string[] = [
   'alarmed',
   'alarm_count',
   'stat',
+  'told_call',
   'miss',
   'passed_call',
   'prefix_sketch',

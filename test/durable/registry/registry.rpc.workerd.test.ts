@@ -28,7 +28,7 @@ const NAMES = [
 const NEW_NAMES = [
   'adopt adoptKillSwitch answer askCallBarrier bodyKey close countUnmatched erasePrompts findByLookup grantsFor grantsForCount',
   'handleContents handleNamed handleRegions lifetimes nearest pooled prefixesOfHandles promptsProblem',
-  'registerInPool stats contentsCounted prefixCounted prefixToCount',
+  'registerInPool stats told contentsCounted prefixCounted prefixToCount',
   'agentsCalled candidates prefixNamed learningOrder observeOnce refuseByUse misses missCounts registerByUse removeCandidate reportCallBarrier standing wantCandidate',
 ].flatMap((line) => line.split(' '))
 

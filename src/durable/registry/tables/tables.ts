@@ -26,6 +26,7 @@ import type { Sql } from '../../sql.ts'
 import { AlarmCountStore } from './alarm-counts.ts'
 import { StateStore } from './states.ts'
 import { StatStore } from './stats.ts'
+import { ToldCallStore } from './told-calls.ts'
 import { HoldoutStore } from './holdout.ts'
 import type { Alarm, Stop } from '../../../core/prefix/parts.ts'
 import { factsModelOf } from '../../../registration/record.ts'
@@ -61,6 +62,7 @@ export class RegistryStore {
   readonly seenMessages: SeenMessageStore
   readonly agents: AgentStore
   readonly stats: StatStore
+  readonly toldCalls: ToldCallStore
   readonly passedCalls: PassedCallStore
   readonly misses: MissStore
   readonly alarmCounts: AlarmCountStore
@@ -101,6 +103,7 @@ export class RegistryStore {
     this.seenMessages = new SeenMessageStore(sql)
     this.agents = new AgentStore(sql)
     this.stats = new StatStore(sql)
+    this.toldCalls = new ToldCallStore(sql)
     this.passedCalls = new PassedCallStore(sql)
     this.misses = new MissStore(sql)
     this.alarmCounts = new AlarmCountStore(sql)
