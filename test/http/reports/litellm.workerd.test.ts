@@ -57,7 +57,7 @@ const named = (read: number, pilotlight: Record<string, string>) => {
 const send = (body: unknown) => post('/observations/litellm', body, mine())
 async function taken(body: unknown) {
   const answer = await send(body)
-  expect(answer.status, answer.text).toBe(200)
+  expect(answer.status).toBe(200)
   return toldAnswer.parse(answer.json)
 }
 const stats = async (by: string) => statsAnswer.parse((await get(`/stats?by=${by}`, mine())).json)
