@@ -83,7 +83,7 @@ describe('an object of the version before', () => {
   })
 })
 
-it('an export to an object of the version before is refused for a moment, so that it is sent again', async () => {
+it('an export to an older object is refused for a moment, so that it is sent again', async () => {
   const attributes = [
     { key: 'gen_ai.request.model', value: { stringValue: 'claude-opus-4-8' } },
     { key: 'gen_ai.usage.input_tokens', value: { intValue: '2100' } },
