@@ -1,3 +1,4 @@
+import { Failure } from '../../contract/failure.ts'
 import type { NOT_KNOWN, NOT_TAKEN } from '../../contract/told.ts'
 import { believable } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
@@ -10,6 +11,7 @@ import type { Told, ToldCall } from '../../usage/told-call.ts'
 import type { ToldCounts } from '../../usage/told-counts.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
+import { orOlder } from '../server/older-object.ts'
 
 type NotTaken = (typeof NOT_TAKEN)[number]
 type NotKnown = (typeof NOT_KNOWN)[number]
@@ -20,6 +22,9 @@ export interface Reported {
   above?: string
   asAbove?: string
 }
+
+/** Exporters send again what is refused for a moment, and drop what failed. */
+const OLDER = 'This account still runs the version before. Send the export again in a moment.'
 
 /** What was taken of an export and what was not, by reason. */
 export interface Report {
@@ -40,7 +45,8 @@ export async function report(c: Call, tool: string, records: readonly Reported[]
     if ('leftOut' in request) notTaken.add(request.leftOut, request.field)
     else requests.push({ ...request, ...hashed(tool, { above, asAbove }) })
   }
-  const verdicts = requests.length === 0 ? [] : await registryOf(c).told(requests)
+  const verdicts = requests.length === 0 ? [] : await orOlder('told', registryOf(c).told(requests), null)
+  if (verdicts === null) throw new Failure('rate_limited', OLDER, { retry_after_seconds: 10 })
   let [taken, matched] = [0, 0]
   for (const [index, { usage }] of requests.entries()) {
     const verdict = verdicts[index] ?? 'duplicate'

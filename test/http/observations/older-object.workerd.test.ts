@@ -82,3 +82,23 @@ describe('an object of the version before', () => {
     await expect(orOlder('other', Promise.reject(new Error('something else')), 'instead')).rejects.toThrow('something')
   })
 })
+
+it('an export to an older object is refused for a moment, so that it is sent again', async () => {
+  const attributes = [
+    { key: 'gen_ai.request.model', value: { stringValue: 'claude-opus-4-8' } },
+    { key: 'gen_ai.usage.input_tokens', value: { intValue: '2100' } },
+  ]
+  const span = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), startTimeUnixNano: `${Date.now()}000000`, attributes }
+  const context = createExecutionContext()
+  const answer = await app.fetch(
+    new Request('http://pilotlight.test/v1/traces', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ACCOUNT}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
+    }),
+    withOlderObjects('told'),
+    context,
+  )
+  await waitOnExecutionContext(context)
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '10'])
+})

@@ -57,7 +57,7 @@ const named = (read: number, pilotlight: Record<string, string>) => {
 const send = (body: unknown) => post('/observations/litellm', body, mine())
 async function taken(body: unknown) {
   const answer = await send(body)
-  expect([answer.status, answer.text]).toEqual([200, expect.any(String)])
+  expect(answer.status).toBe(200)
   return toldAnswer.parse(answer.json)
 }
 const stats = async (by: string) => statsAnswer.parse((await get(`/stats?by=${by}`, mine())).json)

@@ -76,7 +76,7 @@ const claude = (read: number, input = 10_000, more: Attributes = {}): Attributes
 
 async function traces(spans: unknown[], resource?: Attributes) {
   const answer = await post('/v1/traces', exported(spans, resource), mine())
-  expect([answer.status, answer.text]).toEqual([200, expect.any(String)])
+  expect(answer.status).toBe(200)
   return tracesAnswer.parse(answer.json)
 }
 const stats = async (query: string) => statsAnswer.parse((await get(`/stats?${query}`, mine())).json)
@@ -316,7 +316,7 @@ describe('POST /v1/traces', () => {
     expect(answer.partialSuccess.errorMessage).toContain('1 bad_count (gen_ai.usage.input_tokens)')
   })
 
-  it('an unknown provider keeps its name, and one that is not told is found by the model', async () => {
+  it('an unknown provider keeps its name; one that is not told is found by the model', async () => {
     const { 'gen_ai.provider.name': _, ...untold } = claude(9_000)
     await traces([span(claude(9_000, 10_000, { 'gen_ai.provider.name': 'Watson.X' })), span(untold)])
     const { data } = await stats('by=provider')
