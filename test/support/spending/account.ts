@@ -229,10 +229,11 @@ export class SpendingAccount {
     const isGone = this.#account.store.prefixes.record(lease.k) === null
     const heldWhy = isGone ? 'deleted' : this.#account.scheduler.held(lease, this.#now)
     const unsent = (why: string): Outcome => ({ lease: lease.id, k: lease.k, kind: 'not_sent', why })
+    const isOpen = heldWhy !== null || this.#account.store.claims.giveBody(lease)
     const outcome =
-      heldWhy === null
+      heldWhy === null && isOpen
         ? this.provider.serve(one, which, how, this.#now)
-        : { seq: lease.seq, outcome: unsent(heldWhy), nanos: 0 }
+        : { seq: lease.seq, outcome: unsent(heldWhy ?? 'its time has ended'), nanos: 0 }
     this.#outcomes.push(outcome)
   }
 
