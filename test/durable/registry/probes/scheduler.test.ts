@@ -154,10 +154,7 @@ describe('a consumer that dies between begin and settle', () => {
     const { seq } = account.scheduler.warmLater(k, NOON)
     const lease = account.scheduler.begin(seq, NOON)[0]!
     account.evict()
-    const messages = [
-      ...account.scheduler.sweep(lease.expiresAt, lease.expiresAt).messages,
-      ...drain(lease.expiresAt),
-    ]
+    const messages = [...account.scheduler.sweep(lease.expiresAt, lease.expiresAt).messages, ...drain(lease.expiresAt)]
     expect(messages).toHaveLength(1)
     expect(account.scheduler.begin(messages[0]!.seq, lease.expiresAt)).toMatchObject([{ k, purpose: 'write' }])
     expect(account.store.states.load(k)?.costNanos).toBe(0)
