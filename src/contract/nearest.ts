@@ -3,7 +3,7 @@ import { closestMatch } from 'leven'
 /** Most candidates that are compared, and the longest word that is looked for. */
 const MOST_COMPARED = 2_000
 const LONGEST = 64
-/** One changed character in words shorter than this, and two in longer ones: two letters that changed places are two. */
+/** One changed character in words shorter than this, and two in longer ones. */
 const SHORT = 5
 
 /** The word that a caller probably meant; null: none is near. Case, and the kind of separator, do not count. */
@@ -15,6 +15,8 @@ export function nearest(given: string, words: readonly string[]): string | null 
   if (same !== undefined) return same
   const near = closestMatch(wanted, compared.map(folded), { maxDistance: wanted.length < SHORT ? 1 : 2 })
   const parts = wanted.split('-')
+  const swapped = compared.find((word) => isSwapped(wanted, folded(word)))
+  if (swapped !== undefined) return swapped
   return (
     compared.find((word) => wanted.length > 1 && folded(word) === near) ??
     compared.find((word) => parts.length > 1 && parts.every((part) => folded(word).split('-').includes(part))) ??
@@ -33,4 +35,12 @@ function folded(word: string): string {
     .replaceAll(/(?<=[a-z])(?=[A-Z])/g, '-')
     .toLowerCase()
     .replaceAll(/[\s_.-]+/g, '-')
+}
+
+/** Whether two letters beside each other have changed places. */
+function isSwapped(given: string, word: string): boolean {
+  if (given.length !== word.length) return false
+  const at = [...given].findIndex((letter, index) => letter !== word[index])
+  const swapped = given.slice(0, at) + (given[at + 1] ?? '') + (given[at] ?? '') + given.slice(at + 2)
+  return at >= 0 && swapped === word
 }

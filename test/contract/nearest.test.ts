@@ -10,6 +10,7 @@ it.each([
   ['alwyas', 'always'],
   ['provdier', 'provider'],
   ['of', 'off'],
+  ['atuo', 'auto'],
 ])('%s means %s', (given, meant) => {
   expect(nearest(given, WORDS)).toBe(meant)
 })

@@ -202,7 +202,9 @@ export const buildings: Building[] = [
     steps: [
       [room('shell', 'arguments, files, terminal')],
       [room('log', 'formats of logs'), room('lint'), room('why', 'why a request missed')],
-      [room('simulate')],
+      [room('simulate'), room('remote', 'how a deployment is found and asked; tables and words'), room('completion')],
+      [room('commands', 'the commands that ask a deployment')],
+      [room('program', 'their options and their help')],
       [room('main', 'the list of commands')],
       [room('run', 'entry of the program')],
     ],
