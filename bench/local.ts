@@ -14,6 +14,7 @@ export interface Local {
 export async function startLocal(config: string, vars: Record<string, string>, path: string): Promise<Local> {
   process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false' // otherwise it fetches a sample `cf` object
   process.env['WRANGLER_SEND_METRICS'] = 'false'
+  process.env['WRANGLER_LOG'] = 'error' // `logLevel` alone leaves a line for each request on stdout
   const from = performance.now()
   const worker = await unstable_startWorker({
     config: resolve(root, config),

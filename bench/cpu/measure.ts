@@ -103,6 +103,7 @@ export function measured({ route, text }: HostileBody): Measured {
 /** The same for any route, by its name in the API. */
 export function measuredAt({ name, body }: BodyRoute, text: string): Measured {
   const kind = computing[name]
+  collectGarbage() // that of the body before is no part of it
   return costOf(() => (kind === undefined ? void parseBody(text, body) : compute[kind](text)))
 }
 

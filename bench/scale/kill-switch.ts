@@ -8,11 +8,15 @@ import type { Running } from './running.ts'
 import { Callers, warmOf } from './senders.ts'
 
 const AT_ONCE = 200
+/** Names of accounts that are added in one request. */
+const NAMES_AT_ONCE = 2_000
 /** Accounts up to which a faster clock brings the keep-alives within half a minute: more would keep the machine busy all the time. */
 const FEW = 100
 /** Accounts with work at most: more keep-alives at once than one machine sends would measure its queue. */
 const WORKING = 600
 const FASTER = 12
+/** For more accounts: keep-alives come after a minute and a half, and then a few of them each second. */
+const MANY_FASTER = 3
 /** Time before the switch is thrown in which calls are counted, and time for which its effect is watched at least. */
 const BEFORE_MS = 10_000
 const WATCHED_MS = 10_000
@@ -48,7 +52,7 @@ export async function killSwitchBench({ accounts = 10_000 }: { accounts?: number
   const clock = {
     CLOCK_REAL_ANCHOR_AT: String(now),
     CLOCK_VIRTUAL_ANCHOR_AT: String(now),
-    CLOCK_RATE: String(accounts <= FEW ? FASTER : 1),
+    CLOCK_RATE: String(accounts <= FEW ? FASTER : MANY_FASTER),
   }
   const running = await startScale(clock)
   const callers = new Callers(running)
@@ -57,8 +61,12 @@ export async function killSwitchBench({ accounts = 10_000 }: { accounts?: number
     const working = Math.min(accounts, WORKING)
     const half = Math.ceil(working / 2)
     await inPages(0, working, 'creating accounts', (page) => running.call(`/_bench/accounts?${page}`))
-    await inPages(working, accounts, 'adding idle accounts', (page) =>
-      running.call(`/_bench/accounts?${page}&idle=true`),
+    await inPages(
+      working,
+      accounts,
+      'adding idle accounts',
+      (page) => running.call(`/_bench/accounts?${page}&idle=true`),
+      NAMES_AT_ONCE,
     )
     calls.start()
     const kept = warmOf(anthropicBody(markOf('kept')))
@@ -195,10 +203,11 @@ async function inPages(
   to: number,
   what: string,
   page: (query: string) => Promise<unknown>,
+  size = AT_ONCE,
 ): Promise<void> {
-  for (let at = from; at < to; at += AT_ONCE) {
+  for (let at = from; at < to; at += size) {
     say(`kill-switch: ${what}, from ${at} of ${to} …`)
-    await page(`from=${at}&until=${Math.min(to, at + AT_ONCE)}`)
+    await page(`from=${at}&until=${Math.min(to, at + size)}`)
   }
 }
 

@@ -38,6 +38,11 @@ export interface Lease {
   maxOutputTokens: number | null
   /** The prices that hold while it may be sent. Absent in leases written before this member existed: the price of the day. */
   prices?: PriceFrom[]
+  /**
+   * Whether somebody was given the body that the call needs. False: nobody was, so the call certainly never left. Absent: not noted,
+   * because a caller's own request sends it, or in leases written before this member existed. It may have left.
+   */
+  bodyGiven?: boolean
 }
 
 /** Result of a probe lease, as it is settled. `accepted`: false if the provider did not process the request, null if unknown. */

@@ -13,8 +13,8 @@ export interface ConsumerContext {
   provider: Provider
   /** Settles outcomes at the Registry, which may return new leases. */
   settle: (outcomes: Outcome[]) => Lease[]
-  /** Fetches the body of a prefix, one call of the Registry. */
-  fetchBody: () => void
+  /** Fetches the body of a prefix right before its call, one call of the Registry. False: the lease has ended. */
+  fetchBody: (lease: Lease) => boolean
   /** Reports a call that was sent to the provider. */
   sent: (lease: Lease, at: number, reply: Reply) => void
 }
@@ -46,7 +46,6 @@ export class Consumer {
       return
     }
     this.#busy += 1
-    this.#around.fetchBody()
     const { timeline } = this.#around
     if (lease.notBeforeAt > timeline.now) timeline.plan(lease.notBeforeAt, () => this.#send(lease))
     else this.#send(lease)
@@ -59,6 +58,10 @@ export class Consumer {
     const base = { lease: lease.id, k: lease.k }
     if (now > lease.sendBy) {
       this.#end({ ...base, kind: 'not_sent', why: 'its deadline passed before it could be sent' })
+      return
+    }
+    if (!this.#around.fetchBody(lease)) {
+      this.#end({ ...base, kind: 'not_sent', why: 'its time has ended' })
       return
     }
     const reply = provider.call(lease.k - 1, now)

@@ -332,7 +332,10 @@ export class World {
       {
         timeline,
         provider,
-        fetchBody: () => (this.operations.objectRequests += 1),
+        fetchBody: (lease) => {
+          this.operations.objectRequests += 1
+          return this.#account.store.claims.giveBody(lease)
+        },
         sent: (lease, at, reply) => {
           this.operations.probes += 1
           watch.sent?.(lease, at, reply)

@@ -252,12 +252,33 @@ it('a claim whose message was lost is sent in time by the alarm', async () => {
   expect((await registry().view(id)).state.lastReceipt?.kind).toBe('full')
 })
 
+it('a consumer that dies before it reads the body sent nothing: its lease ends free, and the probe is sent', async () => {
+  const id = await warmed()
+  const spent = (await registry().view(id)).state.costNanos
+  at(START + 4 * MINUTE_MS + 36_000)
+  const [seq] = await claims()
+  const [lease] = (await registry().begin(seq ?? 0)).leases
+  await evictDurableObject(registry())
+  at(lease!.expiresAt)
+  await registry().sweep(lease!.expiresAt)
+  // Its consumer was only slow: the lease has ended, so it gets no body any more.
+  expect(await registry().bodyFor(lease!)).toEqual({ held: 'its time has ended' })
+  expect((await registry().view(id)).state.costNanos).toBe(spent)
+  at(lease!.expiresAt + 3_000)
+  await runDurableObjectAlarm(registry())
+  await until(async () => (await registry().view(id)).state.lastReceipt?.purpose === 'keep')
+  const receipts = (await registry().history(id)).filter((row) => row.type === 'receipt')
+  expect(receipts.map((row) => row.kind)).toEqual(['written', 'full'])
+  expect(received(lab)).toHaveLength(2)
+})
+
 it('a consumer that dies before it settles costs one more probe; the first stays unknown', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE_MS + 36_000)
   const [seq] = await claims()
   const { leases } = await registry().begin(seq ?? 0)
   expect(leases).toHaveLength(1)
+  expect(await registry().bodyFor(leases[0]!)).toHaveProperty('bytes')
   await evictDurableObject(registry())
   at((leases[0]?.expiresAt ?? 0) + 1_000)
   expect(await runDurableObjectAlarm(registry())).toBe(true)

@@ -42,6 +42,8 @@ export class SpendingAccount {
   readonly #messages: number[] = []
   /** Leases that are not settled. */
   readonly #open = new Map<string, Lease>()
+  /** Leases under which the provider was called. */
+  readonly #served = new Set<string>()
   readonly #leases: Given[] = []
   readonly #outcomes: Reported[] = []
   readonly #contents = new Map<number, string>()
@@ -229,10 +231,12 @@ export class SpendingAccount {
     const isGone = this.#account.store.prefixes.record(lease.k) === null
     const heldWhy = isGone ? 'deleted' : this.#account.scheduler.held(lease, this.#now)
     const unsent = (why: string): Outcome => ({ lease: lease.id, k: lease.k, kind: 'not_sent', why })
+    const isOpen = heldWhy !== null || this.#account.store.claims.giveBody(lease)
+    if (heldWhy === null && isOpen) this.#served.add(lease.id)
     const outcome =
-      heldWhy === null
+      heldWhy === null && isOpen
         ? this.provider.serve(one, which, how, this.#now)
-        : { seq: lease.seq, outcome: unsent(heldWhy), nanos: 0 }
+        : { seq: lease.seq, outcome: unsent(heldWhy ?? 'its time has ended'), nanos: 0 }
     this.#outcomes.push(outcome)
   }
 
@@ -254,7 +258,10 @@ export class SpendingAccount {
     this.#account.scheduler.sweep(this.#now, this.#now)
     this.#account.scheduler.sweep(this.#now, this.#now)
     this.bot.giveUp(this.#now)
-    for (const { reservedNanos } of this.#open.values()) this.bills.ledgerNanos += reservedNanos
+    for (const { id, reservedNanos, bodyGiven } of this.#open.values()) {
+      // A consumer of the queue that never asked for the body sent nothing. Who sends its own request may have.
+      if (bodyGiven === undefined || this.#served.has(id)) this.bills.ledgerNanos += reservedNanos
+    }
     this.caches.expire()
     const { budget, cacheBudget, accountBudget } = this.#terms
     const budgetOf = (of: string): number | null =>

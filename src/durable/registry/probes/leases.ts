@@ -163,7 +163,7 @@ export class Leases {
     }
     const { holdBack } = context
     const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
-    const lease = this.make(seq, k, record, state, decision, now, 1, notBeforeAt)
+    const lease: Lease = { ...this.make(seq, k, record, state, decision, now, 1, notBeforeAt), bodyGiven: false }
     this.#inFlight.set(k, seq)
     remaining.take(record)
     return lease

@@ -68,7 +68,10 @@ export class ProbeRpc {
   /** What the call of a lease is built from, or in `held` why it must not be sent any more. Null: the prefix was deleted. */
   async bodyFor(lease: Pick<Lease, 'id' | 'seq' | 'k'>): Promise<StoredPrefix | { held: string } | null> {
     const held = this.#scheduler.held(lease, this.#clock.now())
-    return held === null ? this.stored(lease.k) : { held }
+    if (held !== null) return { held }
+    const stored = await this.stored(lease.k)
+    if (stored === null || this.#store.claims.giveBody(lease)) return stored
+    return { held: 'its time has ended' }
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. Null: the prefix was deleted. */

@@ -154,7 +154,12 @@ export class Settlement {
     const totals = new Totals(this.#store, now)
     const state = this.#store.states.load(lease.k)
     const record = this.#store.prefixes.record(lease.k)
-    if (outcome.kind === 'not_sent') return null
+    if (outcome.kind === 'not_sent') {
+      this.#settleOne(lease, outcome, now, later, totals, ended, { leftNanos: null })
+      this.#store.slots.hints(later)
+      totals.save()
+      return ended[0] ?? null
+    }
     if (state === null || record === null) {
       const gone = this.#outcomes.endDeleted(lease, outcome, now, totals)
       totals.save()
@@ -184,6 +189,8 @@ export class Settlement {
     if (lease.purpose === 'keep' && (isDrained(state, context, now) || !planKind(record.keepWarm.plan).sends))
       return null
     const worst = worstNanos(state, context)
+    // Who noted that the body of the last attempt was given notes that of this one.
+    const again = (made: Lease): Lease => (lease.bodyGiven === undefined ? made : { ...made, bodyGiven: false })
     if (budgetRefusal(state, context, now, worst) !== null) return null
     if (outcome.primitiveRefused || refusedPlace(lease, outcome)) {
       const sending: Sending = {
@@ -193,7 +200,7 @@ export class Settlement {
         worstNanos: worst,
         deadlineAt: lease.purpose === 'keep' ? deadline(state) : null,
       }
-      return this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, now)
+      return again(this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, now))
     }
     const deadlineAt = deadline(state)
     if (lease.purpose !== 'keep' || deadlineAt === null) return null
@@ -203,7 +210,7 @@ export class Settlement {
     const againAt = Math.max(now, held, backoffUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
     if (againAt - now > WAIT_IN_PLACE_MS || againAt >= deadlineAt) return null
     const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt }
-    return this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt)
+    return again(this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt))
   }
 }
 

@@ -8,7 +8,7 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { Settlement } from './settlement.ts'
 import type { PlanningContext } from './context.ts'
 import { expiryOf } from '../../../calls/lease.ts'
-import type { Outcome } from '../../../calls/lease.ts'
+import type { Lease, Outcome } from '../../../calls/lease.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { append } from '../tables/slots.ts'
 
@@ -76,7 +76,10 @@ export class Sweep {
     ]
   }
 
-  /** Ends an expired claim. Entries without a lease are due again; a lease without an outcome is charged at its worst case. */
+  /**
+   * Ends an expired claim. Entries without a lease are due again. A lease without an outcome is charged at its worst case, unless nobody was
+   * given its body: then it never left, costs nothing, and is due again.
+   */
   #endExpired(claim: Claim, now: number, due: Set<number>, forced: ClaimEntry[], ended: Ended[]): void {
     if (claim.leases === null) {
       this.#store.claims.delete(claim.seq)
@@ -90,6 +93,10 @@ export class Sweep {
     for (const lease of claim.leases) {
       if (lease.expiresAt > now) continue
       this.#inFlight.delete(lease.k)
+      if (lease.bodyGiven === false) {
+        this.#endUnsent(claim, lease, now, forced, ended)
+        continue
+      }
       const failure = failureValue('provider_timeout', 'the consumer that sends the call did not report a result')
       const outcome: Outcome = {
         lease: lease.id,
@@ -113,6 +120,23 @@ export class Sweep {
       this.#store.claims.delete(claim.seq)
       for (const [k] of claim.entries) due.add(k)
     } else this.#store.claims.saveLeases(claim.seq, open, expiryOf(open))
+  }
+
+  #endUnsent(claim: Claim, lease: Lease, now: number, forced: ClaimEntry[], ended: Ended[]): void {
+    const outcome = {
+      lease: lease.id,
+      k: lease.k,
+      kind: 'not_sent' as const,
+      why: 'the consumer ended before it sent the call',
+    }
+    this.#guards.settled(lease, outcome, now)
+    const isRequested = claim.entries.some(([k, generation]) => k === lease.k && generation === 0)
+    // Whoever asked for it still waits: it is sent in the place of the one that never left.
+    if (isRequested && this.#store.prefixes.record(lease.k) !== null) forced.push([lease.k, 0])
+    else {
+      const end = this.#settlement.finish(lease, outcome, now)
+      if (end !== null) ended.push(end)
+    }
   }
 
   /** Groups prefixes by the slot in which they are due. A hint that was too early is written again at its due time. */

@@ -58,6 +58,20 @@ export class ClaimStore {
     )
   }
 
+  /**
+   * Notes that the body of a leased call is about to be given away: from here on the call may have left. False: the lease has ended, so
+   * nobody may have the body. The platform holds the answer of the object back until this write is durable.
+   */
+  giveBody({ id, seq }: Pick<Lease, 'id' | 'seq'>): boolean {
+    const claim = this.load(seq)
+    const lease = claim?.leases?.find((one) => one.id === id)
+    if (!claim?.leases || lease === undefined) return false
+    if (lease.bodyGiven !== false) return true
+    const leases = claim.leases.map((one) => (one === lease ? { ...one, bodyGiven: true } : one))
+    this.saveLeases(seq, leases, claim.expiresAt)
+    return true
+  }
+
   /** Moves the expiry of a claim that has not begun. */
   postpone(seq: number, expiresAt: number): void {
     this.#sql.all('UPDATE claim SET expires_at = ? WHERE seq = ? AND leases IS NULL', expiresAt, seq)

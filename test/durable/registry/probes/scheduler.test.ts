@@ -134,10 +134,49 @@ describe('a claim and its lease', () => {
 })
 
 describe('a consumer that dies between begin and settle', () => {
+  it('the lease is free and the probe is sent where nobody had the body', () => {
+    const k = warmed('a', NOON)
+    const before = account.store.states.load(k)
+    const lease = account.scheduler.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
+    account.evict()
+    const expired = account.scheduler.sweep(lease.expiresAt, lease.expiresAt)
+    expect(account.scheduler.inFlight(k)).toBeNull()
+    expect(account.store.reservedNanos()).toBe(0)
+    expect(account.store.claims.giveBody(lease)).toBe(false)
+    expect(account.store.states.load(k)?.costNanos).toBe(before?.costNanos)
+    const messages = [...expired.messages, ...drain(lease.expiresAt)]
+    expect(messages).toHaveLength(1)
+    expect(account.scheduler.begin(messages[0]?.seq ?? 0, lease.expiresAt + 2_000)).toHaveLength(1)
+  })
+
+  it('a requested warm that nobody had the body of is requested again', () => {
+    const { k } = account.registrar.register(registrationNamed('a', planned('off')), NOON)
+    const { seq } = account.scheduler.warmLater(k, NOON)
+    const lease = account.scheduler.begin(seq, NOON)[0]!
+    account.evict()
+    const messages = [...account.scheduler.sweep(lease.expiresAt, lease.expiresAt).messages, ...drain(lease.expiresAt)]
+    expect(messages).toHaveLength(1)
+    expect(account.scheduler.begin(messages[0]!.seq, lease.expiresAt)).toMatchObject([{ k, purpose: 'write' }])
+    expect(account.store.states.load(k)?.costNanos).toBe(0)
+  })
+
+  it('a lease of a version that noted nothing is charged at its worst case', () => {
+    const k = warmed('a', NOON)
+    const spent = account.store.states.load(k)?.costNanos ?? 0
+    const lease = account.scheduler.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
+    const { bodyGiven, ...old } = lease
+    expect(bodyGiven).toBe(false)
+    account.store.claims.saveLeases(lease.seq, [old], lease.expiresAt)
+    account.evict()
+    account.scheduler.sweep(lease.expiresAt, lease.expiresAt)
+    expect(account.store.states.load(k)?.costNanos).toBe(spent + lease.reservedNanos)
+  })
+
   it('the probe is repeated after the lease; the first is charged at its worst case', () => {
     const k = warmed('a', NOON)
     const spent = account.store.states.load(k)?.costNanos ?? 0
     const lease = account.scheduler.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
+    expect(account.store.claims.giveBody(lease)).toBe(true)
     account.evict()
     expect(account.scheduler.inFlight(k)).toBe(lease.seq)
     expect(account.scheduler.sweep(lease.expiresAt - 1, lease.expiresAt - 1).messages).toEqual([])
