@@ -1,15 +1,16 @@
 import { nearest } from '../contract/nearest.ts'
 import type { Card } from './card.ts'
-import { cards, isDescribed, makers } from './registry.ts'
+import { cardNamed, isDescribed, makers } from './registry.ts'
 
 /** What a caller probably meant by an id of a provider that there is not; null: nothing is near. */
 export function meantProvider(given: string, known: readonly string[]): string | null {
   const word = given.toLowerCase()
-  const called = cards.find(({ alsoCalled = [] }) => alsoCalled.includes(word))
   const maker = makers.find(({ models }) =>
     models.some((row) => row.models.some((name) => name.startsWith(`${word}-`))),
   )
-  return nearest(given, known) ?? called?.id ?? known.find((id) => id.startsWith(`${word}-`)) ?? maker?.id ?? null
+  return (
+    nearest(given, known) ?? cardNamed(given)?.id ?? known.find((id) => id.startsWith(`${word}-`)) ?? maker?.id ?? null
+  )
 }
 
 /** The spelling that the provider has of a model that was written another way; null: the model is known as it is, or there is no such one. */

@@ -32,9 +32,8 @@ function row(names: string[], rates: { input: number; read: number; output: numb
 export const moonshot: Card = {
   ...CHAT,
   id: 'moonshot',
-  alsoCalled: ['kimi'],
   spanName: 'moonshot_ai',
-  aliases: ['moonshot_ai', 'moonshotai'],
+  aliases: ['moonshot_ai', 'moonshotai', 'kimi'],
   name: 'Moonshot Kimi',
   baseUrl: 'https://api.moonshot.ai/v1',
   secret: 'MOONSHOT_API_KEY',
