@@ -1,4 +1,6 @@
 import { UsageError } from '../shell.ts'
+import { columnsFormat, Unmet } from './columns.ts'
+import type { Columns } from './columns.ts'
 import { fault } from './entry.ts'
 import type { Entry, Fault, Fields, LogRecord, Reading } from './entry.ts'
 import { formatNamed, formatOf, unknownFormat } from './formats.ts'
@@ -50,6 +52,8 @@ export const LIMITS = { prefixes: 500_000, gaps: 20_000_000 }
 
 export interface ReadOptions {
   format?: string
+  /** Columns that the user named, in place of a format. */
+  columns?: Columns
   /** Stop at the first record that cannot be used. */
   strict?: boolean
   limits?: typeof LIMITS
@@ -86,6 +90,8 @@ const MOST_RECENT = 100_000
 export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOptions = {}): Promise<Log> {
   const { strict = false, limits = LIMITS } = options
   let format: Format | null = options.format === undefined ? null : formatNamed(options.format)
+  if (options.columns !== undefined) format = columnsFormat(options.columns)
+  const unmet = new Unmet(options.columns ?? {})
   const prefixes = new Map<string, PrefixLog>()
   const unusable = new Map<string, Unused>()
   const leftOut: Record<string, number> = {}
@@ -115,6 +121,7 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
       if (early.length >= MOST_EARLY) throw noFormat()
       return
     }
+    unmet.see(record.fields)
     // Lines before the first one that tells the format.
     early.splice(0).forEach(take)
     for (const reading of readings(format, record.fields)) {
@@ -141,6 +148,8 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
   }
   for await (const records of recordsOf(bytes, options.largest)) records.forEach(take)
   if (format === null && early.length > 0) throw noFormat()
+  const missing = unmet.words()
+  if (missing !== null) throw new UsageError(missing)
   const faults = [...unusable.values()].toSorted((a, b) => a.line - b.line)
   if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
   const name = format?.name ?? ''
