@@ -88,9 +88,9 @@ export async function simulate(shell: Shell): Promise<number> {
     throw new UsageError(`give one LOG${path === undefined ? '' : `, not ${positionals.length}`}; see --help`)
   if (values.html !== undefined && resolve(values.html) === resolve(path))
     throw new UsageError('--html: this file is the log; name another file')
-  const columns = columnsAsked(values)
+  const named = columnsAsked(values)
   const tokens =
-    values.tokens === undefined || columns?.tokens !== undefined
+    values.tokens === undefined || named?.tokens !== undefined
       ? null
       : wholeFrom('--tokens', values.tokens, 1, 100_000_000)
   const top = wholeFrom('--top', values.top, 0, 100_000)
@@ -113,7 +113,7 @@ export async function simulate(shell: Shell): Promise<number> {
     log = await readLog(counting(), {
       strict,
       ...(format === undefined ? {} : { format }),
-      ...(columns === null ? {} : { columns }),
+      ...(named === null ? {} : { columns: named }),
     })
   } finally {
     progress.end()

@@ -19,8 +19,16 @@ const lines = (list: readonly unknown[]): string => list.map((one) => `${JSON.st
 const READ = ['--time', 'ts', '--prefix', 'tenant', '--tokens', 'usage.input_tokens']
 const ALL = [
   ...READ,
-  ...['--read', 'usage.cached', '--write', 'usage.cache_written'],
-  ...['--model-path', 'llm.name', '--provider-path', 'llm.vendor', '--id', 'call'],
+  '--read',
+  'usage.cached',
+  '--write',
+  'usage.cache_written',
+  '--model-path',
+  'llm.name',
+  '--provider-path',
+  'llm.vendor',
+  '--id',
+  'call',
 ]
 
 async function result(text: string, ...args: string[]) {
@@ -29,8 +37,14 @@ async function result(text: string, ...args: string[]) {
   const { format, requests, models, not_counted: notCounted } = JSON.parse(out)
   const [{ provider, model, prefixes, plans }] = models
   return {
-    ...{ format, requests, of: `${provider} ${model}`, prefix: prefixes[0].prefix, tokens: prefixes[0].tokens },
-    ...{ costUsd: plans[0].cost_usd, leftOut: notCounted.left_out, unusable: notCounted.unusable },
+    format,
+    requests,
+    of: `${provider} ${model}`,
+    prefix: prefixes[0].prefix,
+    tokens: prefixes[0].tokens,
+    costUsd: plans[0].cost_usd,
+    leftOut: notCounted.left_out,
+    unusable: notCounted.unusable,
   }
 }
 
@@ -38,7 +52,11 @@ describe('a log of any form', () => {
   it('is read by the paths that the options name', async () => {
     // No cached counts are asked for: the whole prompt, three writes of $0.1253125 and two reads of $0.010025.
     expect(await result(lines(rows), ...READ, ...OPUS)).toMatchObject({
-      ...{ format: 'columns', requests: 5, prefix: 'mill', tokens: 20_050, costUsd: expect.closeTo(0.3959875, 9) },
+      format: 'columns',
+      requests: 5,
+      prefix: 'mill',
+      tokens: 20_050,
+      costUsd: expect.closeTo(0.3959875, 9),
     })
   })
 

@@ -146,12 +146,23 @@ describe('the answer to "should I keep this warm?"', () => {
 
 describe('answerOf', () => {
   const outcome = (plan: Outcome['plan'], retention: string | null, costNanos: number, coldStarts = 5): Outcome => ({
-    ...{ plan, retention, coldStarts, probes: 0, costNanos, latencyNanos: 0 },
-    ...{ readsNanos: 0, writesNanos: costNanos, probesNanos: 0 },
+    plan,
+    retention,
+    coldStarts,
+    probes: 0,
+    costNanos,
+    latencyNanos: 0,
+    readsNanos: 0,
+    writesNanos: costNanos,
+    probesNanos: 0,
   })
   const figures = (costs: [plan: Outcome['plan'], retention: string | null, usd: number][]): Figures => ({
     outcomes: costs.map(([plan, retention, usd]) => outcome(plan, retention, usd * 1e9)),
-    ...{ prefixes: 1, requests: 100, spanMs: 30 * 86_400_000, atMost: false, assumed: false },
+    prefixes: 1,
+    requests: 100,
+    spanMs: 30 * 86_400_000,
+    atMost: false,
+    assumed: false,
   })
 
   it('claims no saving of less than a cent a month', () => {
