@@ -33,6 +33,10 @@ const benches: Record<string, { about: string; sizes?: readonly (keyof Sizes)[];
       'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (about two minutes)',
     load: async () => (await import('./holdout.ts')).holdout,
   },
+  alarms: {
+    about: 'false alarms in 3,000 prefix-months, and requests until a fallen hit rate is told (about three minutes)',
+    load: async () => (await import('./alarms.ts')).alarmsBench,
+  },
   observe: {
     about: 'overhead of an observing fetch for the requests that it observes, as a ratio (seconds)',
     load: async () => (await import('./observe.ts')).observing,

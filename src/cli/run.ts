@@ -17,4 +17,7 @@ process.exitCode = await main({
   stdout: { columns: process.stdout.isTTY ? (process.stdout.columns ?? 80) : null },
   stderr: { isTerminal: process.stderr.isTTY },
   now: clockFrom({}).now,
+  cwd: process.cwd(),
+  stdin: { isTerminal: process.stdin.isTTY },
+  sleep: clockFrom({}).sleep,
 })

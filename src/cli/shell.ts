@@ -1,3 +1,5 @@
+import type { FetchLike } from '../client/connection.ts'
+
 /** Surroundings of a command: its arguments, streams and clock. Tests pass their own. */
 export interface Shell {
   args: readonly string[]
@@ -11,6 +13,13 @@ export interface Shell {
   stdout: { columns: number | null }
   stderr: { isTerminal: boolean }
   now(): number
+  /** Folder in which the program was called. */
+  cwd: string
+  /** False: nobody can answer questions. */
+  stdin: { isTerminal: boolean }
+  sleep(ms: number): Promise<void>
+  /** Absent: that of the runtime. */
+  fetch?: FetchLike
 }
 
 /** Wrong usage. The message tells the user what is wrong and how to correct it; the exit code is 2. */

@@ -42,8 +42,8 @@ interface Content {
 export interface CallOptions {
   /** Aborts the call, its waits and its retries. */
   signal?: AbortSignal
-  /** A repeated call with the same key gets the same answer and has no second effect. Default: a new key for each call. */
-  idempotencyKey?: string
+  /** A repeated call with the same key gets the same answer and has no second effect. Default: a new key for each call. Null: none, as the administrator's routes want it. */
+  idempotencyKey?: string | null
 }
 
 /** Failure that the deployment answered. `kind` is one of the documented kinds. */
@@ -93,13 +93,10 @@ export async function ask<Answer>(
   path: string,
   given: CallOptions & Content = {},
 ): Promise<Answer> {
-  const key = given.idempotencyKey ?? (method === 'POST' ? crypto.randomUUID() : undefined)
+  const { idempotencyKey = method === 'POST' ? crypto.randomUUID() : null } = given
   for (let attempt = 0; ; attempt++) {
     try {
-      return await once<Answer>(connection, method, path, {
-        ...given,
-        ...(key === undefined ? {} : { idempotencyKey: key }),
-      })
+      return await once<Answer>(connection, method, path, { ...given, idempotencyKey })
     } catch (thrown) {
       given.signal?.throwIfAborted()
       if (!(thrown instanceof PilotlightError) || !thrown.retryable || attempt >= connection.retries) throw thrown
@@ -123,7 +120,7 @@ async function once<Answer>(
       headers: {
         ...headers,
         ...(content === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+        ...(idempotencyKey == null ? {} : { 'idempotency-key': idempotencyKey }),
       },
       ...(content === undefined ? {} : { body: content }),
       signal: signal === undefined ? tooLong : AbortSignal.any([signal, tooLong]),

@@ -8,6 +8,7 @@ export const FAILURES = {
   budget_exhausted: { status: 402, retryable: false },
   forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
+  method_not_allowed: { status: 405, retryable: false },
   conflict: { status: 409, retryable: false },
   cancelled: { status: 409, retryable: false },
   payload_too_large: { status: 413, retryable: false },

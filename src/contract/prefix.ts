@@ -2,8 +2,10 @@ import * as z from 'zod'
 import { primitive, receiptAnswer } from './receipt.ts'
 import { at, usd } from './values.ts'
 import { edits } from './edits.ts'
+import { alarmAnswer } from './alarm.ts'
 import { lifetime } from './lifetime.ts'
 import { servedModel } from './served-model.ts'
+import { ttl } from './ttl.ts'
 import { failureAnswer } from './failure-answer.ts'
 import { advice, keepWarmAnswer, plan } from './keep-warm.ts'
 
@@ -111,8 +113,10 @@ export const prefixAnswer = z.strictObject({
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   drift,
+  ttl,
   served_model: servedModel,
   edits,
+  alarms: z.array(alarmAnswer).meta({ description: 'Alarms that have not ended.' }),
   last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
   ttft: z.strictObject({ warm: firstToken, cold: firstToken, within_target: z.number().nullable() }).meta({
     description: 'Measured times to the first token. within_target: share of the last 32 timed real requests.',

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { alarmAnswer, alarmKind } from './alarm.ts'
 import { isPrivate } from './host.ts'
 import { at } from './values.ts'
 
@@ -56,11 +57,15 @@ export const webhookTestAnswer = z.strictObject({
 
 /** Body of a webhook message, as it is signed and posted. */
 export const webhookMessage = z.strictObject({
-  type: z.enum(['plans.stopped', 'webhook.test']),
+  type: z.enum(['plans.stopped', 'prefix.alarm', 'webhook.test']),
+  kind: z
+    .enum(['stopped', ...alarmKind.options])
+    .optional()
+    .meta({ description: 'What it is about; absent in a test.' }),
   timestamp: at,
   data: z.strictObject({
     account: z.string(),
-    count: z.int().meta({ description: 'Plans that stopped; `stops` names the first fifty.' }),
+    count: z.int().meta({ description: 'Plans that stopped, or alarms; `stops` or `alarms` names the first twenty.' }),
     stops: z.array(
       z.strictObject({
         prefix_id: z.string(),
@@ -72,5 +77,17 @@ export const webhookMessage = z.strictObject({
         at,
       }),
     ),
+    alarms: z
+      .array(
+        z.strictObject({
+          prefix_id: z.string(),
+          name: z.string().nullable(),
+          provider: z.string(),
+          model: z.string(),
+          ...alarmAnswer.shape,
+        }),
+      )
+      .optional()
+      .meta({ description: 'Alarms, all of one kind; absent where plans stopped.' }),
   }),
 })

@@ -5,6 +5,7 @@ import type { Arm } from '../core/ledger/edit-trial.ts'
 import type { CallFacts } from '../registration/misses/passed-call.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Served } from '../core/prefix/served-model.ts'
+import { packedRetentions, unpackedRetention } from './message/retentions.ts'
 
 /** What one call through the gateway showed. It holds hashes, counts and instants, and nothing of the prompt. */
 export interface Seen {
@@ -28,6 +29,8 @@ export interface Seen {
   edit?: SeenEdit
   /** Which model answered; absent: its answer names none. */
   served?: Served
+  /** Name of the retention that its caller asked for beside its body; absent: none. */
+  asked?: string
   /** How long its session lives, by its header or its user agent; absent: not known. */
   lifetime?: Lifetime
   /** What is remembered of it, to judge it by the call before it; absent: nothing, as its account or its caller wishes. */
@@ -53,6 +56,8 @@ export type SeenLesson = Pick<Lesson, 'model' | 'session' | 'ends' | 'whole'>
 export interface SeenEnd {
   entry: Lookup
   far?: true
+  /** Name of the retention that the body carries there; null: none. Absent: its model states no lifetimes, or an older message. */
+  sent?: string | null
 }
 
 /** A message of observations, before it is sealed for the queue. Its members are stored words. */
@@ -92,6 +97,9 @@ export interface PackedCall {
   /** The model that answered: another one than was asked for, by its name, or 1 for that one. */
   model?: string | 1
   lives?: Lifetime
+  /** The retention that was asked for beside the body; retentions that it carries, and at which of `ends`. */
+  ask?: string
+  ttls?: Record<string, number[]>
   /** Its edit: 1 where it was made, 0 where it was left out to compare; model, session. */
   edit?: [made: 0 | 1, model: string, session: number]
   call?: CallFacts
@@ -112,7 +120,7 @@ const COUNTS = [
 /** Adds a call to its account's group. Returns about how many bytes longer the message has become. */
 export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
   const { account, provider, startedAt, usage, ttftMs, ends, routing, handle, again, lesson, lifetime, agents } = seen
-  const { served, edit, call: facts, booked } = seen
+  const { served, edit, call: facts, booked, asked } = seen
   const group = groups.get(account) ?? {
     hashes: new Map<Lookup, number>(),
     tokens: new Map<number, number>(),
@@ -143,6 +151,8 @@ export function pack(groups: Map<string, PackedGroup>, seen: Seen): number {
     ...(edit === undefined ? {} : { edit: [edit.arm === 'edited' ? 1 : 0, edit.model, edit.session] }),
     ...(lesson === undefined ? {} : { learn: packedLesson(lesson, placeOf, group.tokens) }),
     ...(lifetime === undefined ? {} : { lives: lifetime }),
+    ...(asked === undefined ? {} : { ask: asked }),
+    ...packedRetentions(ends, places),
     ...(agents === undefined ? {} : { who: packedAgents(agents, placeOf) }),
     ...(facts === undefined ? {} : { call: facts }),
     ...(booked === undefined ? {} : { booked }),
@@ -205,6 +215,8 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
       summed,
       ends,
       far = [],
+      ttls,
+      ask,
       routing,
       handle,
       again,
@@ -229,7 +241,8 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
       },
       ends: ends.flatMap((place): SeenEnd[] => {
         const entry = hashes[place]
-        return entry === undefined ? [] : [{ entry, ...(far.includes(place) ? { far: true } : {}) }]
+        if (entry === undefined) return []
+        return [{ entry, ...(far.includes(place) ? { far: true } : {}), ...unpackedRetention(ttls, place) }]
       }),
       ...(routing === undefined ? {} : { routing }),
       ...(handle === undefined ? {} : { handle }),
@@ -242,6 +255,7 @@ export function unpacked({ account, hashes, tokens, calls }: ObservationGroup): 
           }),
       ...(learn === undefined ? {} : { lesson: unpackedLesson(learn, hashes, tokens ?? []) }),
       ...(lives === undefined ? {} : { lifetime: lives }),
+      ...(ask === undefined ? {} : { asked: ask }),
       ...(who === undefined ? {} : { agents: unpackedAgents(who, hashes) }),
       ...(more.call === undefined ? {} : { call: more.call }),
       ...(more.booked === undefined ? {} : { booked: more.booked }),

@@ -222,7 +222,7 @@ async function countedAsBad(token: string, { verify }: Ports): Promise<void> {
 function methodRefused(): Response {
   const message = `The gateway carries ${METHODS.join(', ')}.`
   const headers = { allow: METHODS.join(', ') }
-  return Response.json({ error: { kind: 'unsupported', message, retryable: false } }, { status: 405, headers })
+  return Response.json({ error: { kind: 'method_not_allowed', message, retryable: false } }, { status: 405, headers })
 }
 
 /** Codex asks for a WebSocket first and, at this status, takes HTTP for the rest of its session. */

@@ -13,6 +13,7 @@ import { identityOf } from '../registration/identity.ts'
 import { entryLookup } from '../registration/lookup.ts'
 import type { Lookup } from '../registration/lookup.ts'
 import { cardOf } from '../registration/native.ts'
+import { retentionSent } from './bodies/sent.ts'
 import type { Seen, SeenEnd } from './observation.ts'
 
 /** A call through the gateway, before its answer. */
@@ -71,12 +72,17 @@ export function readCall(called: Called, vars: Vars, now: number): Reading | nul
       entries.set(index, entry)
       return entry
     }
+    const { retentions } = factsOf(card.id, outline.model, now)
     const ends = chosen(outline).flatMap((index): SeenEnd[] => {
       const head = outline.headAt(index) ?? ''
+      const sent = retentionSent(outline, index, retentions)
+      const carried = sent === undefined ? {} : { sent }
       const far = outOfReach(outline, index) === null ? {} : { far: true as const }
-      const entry = { entry: entryAt(index), ...far }
+      const entry = { entry: entryAt(index), ...far, ...carried }
       // Prefixes are mostly registered without headers. That such a call reads nothing may come from what it sends beside.
-      return plain === null ? [entry] : [{ entry: entryLookup(plain.entryFor(head, outline)), far: true }, entry]
+      return plain === null
+        ? [entry]
+        : [{ entry: entryLookup(plain.entryFor(head, outline)), far: true, ...carried }, entry]
     })
     const handle = cardById(called.provider)?.managedCaches?.references.handleIn(called.text) ?? null
     const body = {

@@ -4,16 +4,19 @@ import type { Served } from '../core/prefix/served-model.ts'
 import type { CacheRequest } from '../providers/dialect.ts'
 import { isServedByOther } from '../providers/diagnosis/served-model.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { factsOf } from '../runtime/facts.ts'
 import { newId } from '../runtime/ids.ts'
 import { Ends } from '../usage/ends.ts'
 import { framingOf, modelIn, usageIn } from '../usage/find.ts'
 import { countsOf } from './bodies/counts.ts'
 import { editedBytes } from './bodies/editing.ts'
+import { retentionAsked } from './bodies/sent.ts'
 import { bodyOf, roomForOne, UNREAD } from './bodies/held.ts'
 import { decoding } from './decoding.ts'
 import { agentsOf } from './agents.ts'
 import { FirstToken } from './barrier/first-token.ts'
 import type { Outcome } from './barrier/barrier.ts'
+import { retentionsAt } from './message/retentions.ts'
 import type { ObservationMessage } from './observation.ts'
 import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
 import type { LearnPorts, Plan } from './learning/learner.ts'
@@ -98,6 +101,7 @@ export async function watching(
   const read = async (): Promise<{
     body: Body
     plan: Plan
+    asked: string | undefined
     servedBy: (name: string | null) => Served | null
     call: CallFacts | null
   } | null> => {
@@ -125,8 +129,10 @@ export async function watching(
       const { model } = outline
       const servedBy = (name: string | null): Served | null =>
         name === null ? null : isServedByOther(card, model, name, startedAt) ? name : true
+      const asked = retentionAsked(wish, factsOf(card.id, model, startedAt).retentions)
       const plan = await planned(account, sent, isOwnKey, reading, ports)
-      return { body, plan, servedBy, call: await sketchedCall(account, sent, request.url, isOwnKey, reading, ports) }
+      const facts = await sketchedCall(account, sent, request.url, isOwnKey, reading, ports)
+      return { body, plan, servedBy, asked, call: facts }
     } finally {
       readBody.resolve(null) // where the reading threw
       room.release()
@@ -145,7 +151,9 @@ export async function watching(
     const { lesson, register } = seen.plan
     const names = agentsOf(request, { ...call, account, isOwnKey })
     const agents = names === undefined ? {} : { agents: { ...names, startedAt, endedAt: clock.now() } }
-    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const, ...served }
+    const asked = seen.asked === undefined ? {} : { asked: seen.asked }
+    const own = seen.body.ends.find(({ entry }) => entry === register?.registration.lookups?.[0])
+    const arrival = { startedAt, usage, ttftMs, bytes: 'same' as const, ...served, ...retentionsAt(own, seen.asked) }
     if (register !== null && ended.isWhole && (await registered(account, { ...register, arrival, ...agents }, ports))) {
       const { provider, ends } = seen.body
       if (seen.call !== null)
@@ -164,6 +172,7 @@ export async function watching(
         ...lifetimeOf(request.headers),
         ...agents,
         ...served,
+        ...asked,
         ...(change?.edit === undefined ? {} : { edit: change.edit }),
         ...told,
         ...(lesson === null || !ended.isWhole ? {} : { lesson }),
@@ -271,7 +280,7 @@ function watched(
             usage: left ? { ...usage, outputTokens: null, reasoningTokens: null } : usage,
             ttftMs,
             isWhole,
-            told: toldBy(text, raw, isPossible),
+            told: toldBy(text, framing, raw, isPossible),
           })
         }
         void decoder.end().then(told, told)

@@ -1,4 +1,5 @@
 import { failureValue } from '../contract/failure.ts'
+import { nearest } from '../contract/nearest.ts'
 import { dashboard } from '../dashboard/serve.ts'
 import type { Overrides } from '../core/model/overrides.ts'
 import { freshOverrides } from '../runtime/overrides.ts'
@@ -96,27 +97,46 @@ export function knownRoutes(): { method: string; path: string }[] {
 }
 
 app.notFound((c) => {
-  const path = c.req.path
-  const methods = [
-    ...new Set(
-      knownRoutes()
-        .filter((route) => matches(route.path, path))
-        .map(({ method }) => method),
-    ),
-  ]
-  if (methods.length === 0)
-    return answerFailure(c, failureValue('not_found', 'This route does not exist; see /openapi.json.'))
+  const { method, path } = c.req
+  const methods = methodsOf(path)
+  if (methods.length === 0) {
+    const hint = nearestPath(path)
+    const instead = hint === null ? '' : ` Did you mean ${hint}?`
+    return answerFailure(
+      c,
+      failureValue('not_found', `This route does not exist.${instead} GET /openapi.json has all.`),
+    )
+  }
   c.header('allow', methods.join(', '))
-  return answerFailure(
-    c,
-    failureValue('not_found', `This path does not support this method; it supports ${methods.join(', ')}.`, {
-      methods,
-    }),
-  )
+  if (method === 'OPTIONS') return c.body(null, 204)
+  const message = `This path does not support this method; it supports ${methods.join(', ')}.`
+  return answerFailure(c, failureValue('method_not_allowed', message, { methods }))
 })
 
-function matches(pattern: string, path: string): boolean {
-  const wanted = pattern.split('/')
-  const given = path.split('/')
-  return wanted.length === given.length && wanted.every((part, index) => part.startsWith(':') || part === given[index])
+/** Methods that a path has; empty: there is no such path. */
+function methodsOf(path: string): string[] {
+  const own = knownRoutes().filter((route) => filled(route.path, path) === path)
+  return [...new Set(own.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))]
+}
+
+/** The path that is nearest to one that does not exist, with its parameters by name; null: none is near. */
+function nearestPath(path: string): string | null {
+  const patterns = [...new Set(knownRoutes().map((route) => route.path))]
+  const all = patterns.flatMap((pattern) => {
+    const like = filled(pattern, path)
+    return like === null ? [] : [{ pattern, like }]
+  })
+  const near = nearest(
+    path,
+    all.map(({ like }) => like),
+  )
+  const pattern = all.find(({ like }) => like === near)?.pattern
+  return pattern === undefined ? null : pattern.replaceAll(/:(\w+)/g, '{$1}')
+}
+
+/** A pattern with the parameters of a path in their places; null: the path has another number of segments. */
+function filled(pattern: string, path: string): string | null {
+  const [wanted, given] = [pattern.split('/'), path.split('/')]
+  if (wanted.length !== given.length) return null
+  return wanted.map((part, index) => (part.startsWith(':') ? given[index] : part)).join('/')
 }

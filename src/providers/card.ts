@@ -61,6 +61,8 @@ export type CardFacts = Readonly<Record<(typeof FACT_NAMES)[number], Fact>>
 /** A provider, as facts. Its dialect holds the behaviour. */
 export interface Card {
   id: string
+  /** Other words that callers have for it. Absent: none. */
+  alsoCalled?: readonly string[]
   name: string
   /** `{NAME}` is replaced by the Worker variable of that name. In front it is a whole URL, elsewhere one part of the address. */
   baseUrl: string

@@ -15,6 +15,8 @@ export interface Compared {
   settings: readonly Setting[]
   /** What it says of the server that answers, as text; empty: nothing. It keeps no prefixes apart. Absent: no member of this provider says it. */
   routing?: string
+  /** The retention that a member at its top states for what is written; absent: none, and the markers of its blocks decide. */
+  retention?: string
   /** Absent: a request needs no marker to read. */
   reads?: MarkerReads
 }

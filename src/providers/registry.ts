@@ -122,6 +122,12 @@ export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts
   return { ...window, ...row.facts, price: priceNow(row.prices, nowMs) }
 }
 
+/** Whether a row of the card describes a model. */
+export function isDescribed(card: Pick<Card, 'models' | 'knownAs'>, model: string): boolean {
+  const known = card.knownAs?.(model) ?? model
+  return card.models.some(({ models }) => models.some((pattern) => matches(pattern, known)))
+}
+
 /** The name by which entries of a model are told apart. */
 export function entryModel({ sameModels = {} }: Pick<Card, 'sameModels'>, model: string): string {
   return Object.hasOwn(sameModels, model) ? (sameModels[model] ?? model) : model

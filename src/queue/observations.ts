@@ -1,7 +1,8 @@
 import type { Arrival } from '../core/events/arrived.ts'
 import { openedMessage } from '../gateway/message/sealed.ts'
+import { retentionsAt } from '../gateway/message/retentions.ts'
 import { unpacked } from '../gateway/observation.ts'
-import type { ObservationMessage, Seen } from '../gateway/observation.ts'
+import type { ObservationMessage, Seen, SeenEnd } from '../gateway/observation.ts'
 import type { AgentCall, EditSeen, Lesson } from '../registration/by-use/lesson.ts'
 import type { PassedCall } from '../registration/misses/passed-call.ts'
 import { shortHash } from '../providers/prefix/outline.ts'
@@ -81,7 +82,7 @@ async function book(account: string, messages: readonly ObservationMessage[], en
       const elsewhere = routing !== undefined && call.routing !== undefined && shortHash(routing) !== call.routing
       const far = (end?.far === true || elsewhere) && handled === undefined
       const all = arrivals.get(id) ?? []
-      all.push(arrivalOf(call, handled !== undefined, far))
+      all.push(arrivalOf(call, handled !== undefined, far, end))
       arrivals.set(id, all)
     }
     return {
@@ -127,9 +128,10 @@ function agentsIn({ agents, startedAt }: Seen, prefix: string | null): AgentCall
 }
 
 function arrivalOf(
-  { startedAt, usage, ttftMs, again, lifetime, served }: Seen,
+  { startedAt, usage, ttftMs, again, lifetime, served, asked, call }: Seen,
   handled: boolean,
   far: boolean,
+  end: SeenEnd | undefined,
 ): Arrival {
   return {
     startedAt,
@@ -138,8 +140,10 @@ function arrivalOf(
     ...(handled ? { refers: true } : { bytes: 'same' as const }),
     ...(far && (usage.cacheReadTokens ?? 0) === 0 ? { outOfReach: true as const } : {}),
     ...(again === true ? { again } : {}),
+    ...(call?.upstream === undefined ? {} : { upstream: call.upstream }),
     ...(lifetime === undefined ? {} : { lifetime }),
     ...(served === undefined ? {} : { served }),
+    ...retentionsAt(end, asked),
   }
 }
 

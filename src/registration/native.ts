@@ -24,6 +24,7 @@ export function cardFor(id: string, field: string): Card {
   throw unknownProvider(
     field,
     allCards().map((one) => one.id),
+    id,
   )
 }
 

@@ -27,7 +27,7 @@ import { cut, sourceOf } from './native.ts'
 import type { Source } from './native.ts'
 import { lintPolicy } from '../core/lint/policy.ts'
 import type { LintPolicy } from '../core/lint/policy.ts'
-import { refuseFindings, refuseSecrets, refuseTooLarge, refuseTooShort } from './refuse.ts'
+import { foreignBody, refuseFindings, refuseMisspelt, refuseSecrets, refuseTooLarge, refuseTooShort } from './refuse.ts'
 import { factsModelOf } from './record.ts'
 import { DEFAULT_KEEP_WARM } from './registration.ts'
 import type { Registration } from './registration.ts'
@@ -63,6 +63,15 @@ export type PrepareOptions = Destination & {
   templateWork?: TemplateWork
 }
 
+/** What `read` returns of a provider's own body. A refusal says whose it looks like. */
+function ownBody<Read>({ request }: WarmBody, card: Card, read: () => Read): Read {
+  try {
+    return read()
+  } catch (thrown) {
+    throw request === undefined ? thrown : foreignBody(thrown, card, request.text)
+  }
+}
+
 /**
  * Turns a body into what is stored of it: card and native text, cut, faults, refusals, retention, lint, identity, registration.
  * Throws the first `Failure` in that order.
@@ -71,9 +80,13 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const source = sourceOf(body, now, options)
   const { card } = source
   const checked = (cache: Source['cache']): CheckedCut => checkedCut(card, source.native(cache), now, body.base_model)
-  const { prefix: asked, faults } = atOfferedRetention(checked(source.cache), source, (retention) =>
-    checked({ ...NO_WISH, ...source.cache, retention }),
+  const { prefix: asked, faults } = ownBody(body, card, () =>
+    atOfferedRetention(checked(source.cache), source, (retention) =>
+      checked({ ...NO_WISH, ...source.cache, retention }),
+    ),
   )
+  if (options.anySize !== true && body.base_model === undefined)
+    refuseMisspelt(card, asked.model, body.request !== undefined && body.model === undefined)
   if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
   const facts = factsOf(card.id, body.base_model ?? asked.model, now)
   const required = requiredBy(body.cache)

@@ -1,11 +1,18 @@
-import { Failure, invalid } from '../contract/failure.ts'
+import { Failure, invalid, readFailure } from '../contract/failure.ts'
+import type { FailureValue } from '../contract/failure.ts'
 import { SETTING_NAMES } from '../contract/neutral-settings.ts'
+import { warmBody } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
+import { member, readJson } from '../core/prompt/json-text.ts'
+import type { JsonNode } from '../core/prompt/json-text.ts'
 import type { TokenBound } from '../core/prompt/token-bound.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
+import { meantProvider, spelledModel } from '../providers/meant.ts'
+import { cardRecognising } from '../providers/registry.ts'
+import { cardById } from '../runtime/cards.ts'
 import { FATAL, SECRET } from './findings.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './json-body.ts'
 
@@ -24,8 +31,18 @@ export function refuseMisplaced(body: WarmBody): void {
   }
 }
 
-export function unknownProvider(field: string, known: string[]): Failure {
-  return new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.`, { field, known })
+/** `given`: what the caller wrote. */
+export function unknownProvider(field: string, known: string[], given: string): Failure {
+  const meant = meantProvider(given, known)
+  const hint = meant === null ? '' : ` Did you mean "${meant}"?`
+  return new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.${hint}`, { field, known })
+}
+
+/** Refuses a model that the provider writes otherwise: it would answer that there is no such model. */
+export function refuseMisspelt(card: Card, model: string, isInBody: boolean): void {
+  const spelled = spelledModel(card, model)
+  if (spelled === null) return
+  throw invalid(isInBody ? 'request.model' : 'model', `is written "${spelled}" at ${card.id}`)
 }
 
 export function refuseDisabled({ mode }: CacheRequest): void {
@@ -95,4 +112,51 @@ function refuseAdvice(fatal: readonly Advice[], how = ''): void {
       findings: fatal.map(({ cause, at = '', line }) => `${cause} ${at}${line === undefined ? '' : ` line ${line}`}`),
     },
   )
+}
+
+/** Members of which every provider's body has one. */
+const TURNS = ['messages', 'contents', 'input']
+/** Members that the neutral form shares with bodies of providers. */
+const SHARED = /^(?:system|tools|messages|model)\b/
+
+/**
+ * The refusal of a body of `POST /warm`, with where a provider's own body belongs, if that is what stands at the top. Any other failure comes
+ * back as it was.
+ */
+export function misplacedBody(thrown: unknown, text: string): unknown {
+  const failure = readFailure(thrown)
+  if (failure?.kind !== 'invalid_request') return thrown
+  const root = rootOf(text)
+  if (root?.type !== 'object' || member(root, 'request') !== undefined) return thrown
+  if (!TURNS.some((name) => member(root, name) !== undefined)) return thrown
+  const field = String(failure.detail?.['field'] ?? '')
+  const isForeign = !Object.hasOwn(warmBody.shape, field.split(/[.[]/)[0] ?? '')
+  if (!isForeign && !SHARED.test(field)) return thrown
+  const named = member(root, 'provider')
+  const given = named?.type === 'string' ? cardById(named.value) : undefined
+  const { id } = given ?? cardRecognising(root)
+  const hint = `If this is a body of ${id}, put it under "request", beside "provider": "${id}".`
+  return added(failure, hint)
+}
+
+/** The refusal of a provider's own body, with whose it looks like, where that is another one's. */
+export function foreignBody(thrown: unknown, card: Card, text: string): unknown {
+  const failure = readFailure(thrown)
+  if (failure?.kind !== 'invalid_request' && failure?.kind !== 'unsupported') return thrown
+  const root = rootOf(text)
+  if (root?.type !== 'object' || !TURNS.some((name) => member(root, name) !== undefined)) return thrown
+  const other = cardRecognising(root)
+  return other.dialect === card.dialect ? thrown : added(failure, `The body looks like one of ${other.id}.`)
+}
+
+function added({ kind, message, detail }: FailureValue, hint: string): Failure {
+  return new Failure(kind, `${message} ${hint}`, detail)
+}
+
+function rootOf(text: string): JsonNode | null {
+  try {
+    return readJson(text)
+  } catch {
+    return null
+  }
 }

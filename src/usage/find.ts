@@ -36,19 +36,46 @@ const MODEL_HOLDERS = ['response', 'message']
 const MODEL_FIRST = /^\s*\{(?:[^"{}[\]]|"(?:[^"\\]|\\.)*")*?"model"\s*:\s*"([^"\\]{1,200})"/
 
 /** The model that an answer names as its own, in its first event or among its members; null: none. */
-export function modelIn({ head, tail }: KeptText, framing: Framing): string | null {
+export function modelIn(text: KeptText, framing: Framing): string | null {
+  return firstIn(text, framing, /"model/, modelOf, MODEL_FIRST)
+}
+
+/**
+ * The upstream that a router names as the one that answered, among the members of an answer or of its events; null: none. Source:
+ * openrouter.ai/docs/api-reference/overview (responses), checked 2026-12-01.
+ */
+export function upstreamIn(text: KeptText, framing: Framing): string | null {
+  return text.head.includes('"provider"') ? firstIn(text, framing, /"provider"/, upstreamOf, null) : null
+}
+
+/** A name of an upstream. Anything longer is none. */
+const UPSTREAM = /^[\w .()/-]{1,60}$/
+
+function upstreamOf(answer: UsageObject | null): string | null {
+  const name = answer?.['provider']
+  return typeof name === 'string' && UPSTREAM.test(name) ? name : null
+}
+
+/** What the first event says that names it, or the answer itself. `first`: finds it where the end of the text is missing. */
+function firstIn(
+  { head, tail }: KeptText,
+  framing: Framing,
+  names: RegExp,
+  find: (answer: UsageObject | null) => string | null,
+  first: RegExp | null,
+): string | null {
   if (framing === 'frames') return null
   if (framing === 'events') {
     for (const line of head.split('\n')) {
-      if (!line.startsWith('data:') || !/"model/.test(line)) continue
-      const found = modelOf(asObject(parsed(line.slice(5)))) ?? MODEL_FIRST.exec(line.slice(5))?.[1]
+      if (!line.startsWith('data:') || !names.test(line)) continue
+      const found = find(asObject(parsed(line.slice(5)))) ?? first?.exec(line.slice(5))?.[1]
       if (found != null) return found
     }
     return null
   }
   const whole = tail === null ? parsed(head) : undefined
-  if (whole === undefined) return MODEL_FIRST.exec(head)?.[1] ?? null
-  return modelOf(asObject(Array.isArray(whole) ? whole[0] : whole))
+  if (whole === undefined) return first?.exec(head)?.[1] ?? null
+  return find(asObject(Array.isArray(whole) ? whole[0] : whole))
 }
 
 function modelOf(answer: UsageObject | null): string | null {

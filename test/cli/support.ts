@@ -29,6 +29,9 @@ export async function run(args: string[], given: Partial<Shell> & { text?: strin
     stdout: { columns: null },
     stderr: { isTerminal: false },
     now: () => NOW,
+    cwd: '/nowhere',
+    stdin: { isTerminal: false },
+    sleep: () => Promise.resolve(),
     ...shell,
   })
   return { code, out, said }

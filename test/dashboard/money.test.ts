@@ -359,3 +359,22 @@ describe('what other plans would have cost', () => {
     expect(money.how([])).toBe('')
   })
 })
+
+describe('alarms', () => {
+  const alarm = { kind: 'hit_rate_fell', from: 0.9, to: 0.48, ticket: 'Prompt cache of m (p): …' }
+  const item = (name: string, alarms: unknown[] = [alarm]) => ({ id: `pfx_0_${name}`, name, alarms })
+
+  it('are one line, with what to paste into tickets', () => {
+    const one = money.alarms({ data: [item('a'), item('b', [])], next_cursor: null })
+    expect(one).toEqual({ line: '1 alarm: a, hit rate fell from 0.9 to 0.48', tickets: alarm.ticket })
+    const drifted = { kind: 'drifted', from: null, to: null, ticket: null }
+    expect(money.alarms({ data: [item('a', [drifted])] })).toEqual({ line: '1 alarm: a, drifted', tickets: '' })
+    const many = money.alarms({ data: ['a', 'b', 'c', 'd'].map((name) => item(name)), next_cursor: 'x' })
+    expect(many.line).toMatch(/^At least 4 alarms: .*; and 1 more$/)
+  })
+
+  it('are no line where there are none', () => {
+    for (const nothing of [null, 5, {}, { data: [] }, { data: [{ id: 'x' }, 7, item('a', [7])] }])
+      expect(money.alarms(nothing)).toEqual({ line: '', tickets: '' })
+  })
+})

@@ -123,6 +123,7 @@ export interface Money {
   line(range: Range | null): (Range & { zero: number }) | null
   again(reason: unknown, why?: string): string
   drifted: (answer: unknown) => string
+  alarms: (answer: unknown) => { line: string; tickets: string }
   need(item: unknown): Record<'id' | 'title' | 'who' | 'reason' | 'why' | 'again', string> | null
   alternatives(plan: unknown): unknown[]
   whatIf(answers: unknown[], plan: unknown): { cells: string[]; inForce: boolean }[]

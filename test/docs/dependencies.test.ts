@@ -81,6 +81,9 @@ describe('npm run sbom', () => {
     )
     const names = new Set(bill.components.map(({ name }) => name))
     expect(Object.keys(manifest.dependencies).filter((name) => !names.has(name))).toEqual([])
-    expect(Object.keys(manifest.devDependencies).filter((name) => names.has(name))).toEqual([])
+    // A package of the Worker may bring another version of one that the tools use.
+    const versions = new Set(bill.components.map(({ name, version }) => `${name} ${version}`))
+    const ours = Object.entries(manifest.devDependencies).map(([name, version]) => `${name} ${version}`)
+    expect(ours.filter((one) => versions.has(one))).toEqual([])
   }, 120_000)
 })

@@ -82,6 +82,8 @@ function leaseOf(name: string): Lease {
 
 /** Tables that came after a791afb: none of its rows is in them. */
 const NEWER: string[] = [
+  'alarmed',
+  'alarm_count',
   'stat',
   'miss',
   'passed_call',
@@ -103,7 +105,7 @@ const NEWER: string[] = [
 
 /** Members that answers have since then: those about older rows say nothing there. */
 const NEWER_MEMBERS: ReadonlySet<string> = new Set(
-  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction served_model edits'.split(
+  'drift written_by pace ttft ttft_target_ms ttft_share max_usd_per_call lint handle prefixes prompts_held jurisdiction served_model edits alarms'.split(
     ' ',
   ),
 )
@@ -128,9 +130,16 @@ function mayBeNewer(member: string, value: unknown, place: string): boolean {
   if (NEWER_MEMBERS.has(member)) return isEmpty(value)
   if (NEWER_COUNTS.has(member)) return typeof value === 'number'
   if (member === 'access') return value === 'full'
+  // What a registration asks for was stored then; no call was noted.
+  if (member === 'ttl') return saysNothing(value)
   // What the next request costs is computed when it is asked.
   if (member === 'next_request') return typeof value === 'object'
   return isDeepStrictEqual(value, BOT_CACHES[place])
+}
+
+function saysNothing(ttl: unknown): boolean {
+  const { sent, honoured, observed } = ttl as Record<string, Record<string, unknown>>
+  return [sent, honoured, observed].every((one) => one !== undefined && Object.values(one).every((at) => at === null))
 }
 
 /** Most differences that a failure lists. */

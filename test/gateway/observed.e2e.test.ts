@@ -80,6 +80,9 @@ describe('the second call is a hit, with no line changed but the base URL', () =
     await expectCounts(id, { hits: 2, misses: 0 })
     const { last_hit: last } = await seen(id)
     expect(last.cached_tokens).toBe(final.usage.cache_read_input_tokens)
+    expect(await seen(id)).toMatchObject({
+      ttl: { asked: { requests: '5m' }, sent: { requests: '5m' }, honoured: { requests: null, probes: '5m' } },
+    })
   })
 
   it('OpenAI’s SDK: Responses and Chat, plain and streamed', async () => {

@@ -118,6 +118,7 @@ export const buildings: Building[] = [
         room('prefix', 'prepared bodies: blocks, markers, common and nested prefixes, identity, the neutral form'),
         room('lint', 'the parts of a body that lint looks at'),
         room('tokens', 'how many tokens a request can have at most'),
+        room('meant', 'what a misspelt provider or model probably means'),
       ],
       [room('diagnosis', 'two bodies, held against each other as their provider would')],
     ],
@@ -201,7 +202,9 @@ export const buildings: Building[] = [
     steps: [
       [room('shell', 'arguments, files, terminal')],
       [room('log', 'formats of logs'), room('lint'), room('why', 'why a request missed')],
-      [room('simulate')],
+      [room('simulate'), room('remote', 'how a deployment is found and asked; tables and words'), room('completion')],
+      [room('commands', 'the commands that ask a deployment')],
+      [room('program', 'their options and their help')],
       [room('main', 'the list of commands')],
       [room('run', 'entry of the program')],
     ],

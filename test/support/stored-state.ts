@@ -164,7 +164,7 @@ export function settled(value: unknown): unknown {
 
 /** Metrics that came after a791afb, and the size of a database, which grows with its tables. */
 const NEWER_METRICS =
-  /pilotlight_edits_stopped|pilotlight_prefixes_drifted|pilotlight_unmatched_observations_total|pilotlight_diagnosed_misses_total|^pilotlight_stored_bytes /
+  /pilotlight_edits_stopped|pilotlight_prefixes_alarmed|pilotlight_alarms_total|pilotlight_prefixes_drifted|pilotlight_unmatched_observations_total|pilotlight_diagnosed_misses_total|^pilotlight_stored_bytes /
 
 /** Reads everything of the state that a route answers, by route. `key` is the account's. */
 export async function readings(key: string, account: string): Promise<Record<string, unknown>> {

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Ends } from '../../src/usage/ends.ts'
-import { framingOf, modelIn, usageIn } from '../../src/usage/find.ts'
+import type { KeptText } from '../../src/usage/ends.ts'
+import { framingOf, modelIn, upstreamIn, usageIn } from '../../src/usage/find.ts'
 import type { Framing, UsageObject } from '../../src/usage/find.ts'
 
 /** Reads a text as it passes, in pieces of any size. */
@@ -183,5 +184,26 @@ describe('the model that an answer names', () => {
     ['Converse', 'frames', '{"model":"x"}', null],
   ])('of %s', (_, framing, text, model) => {
     expect(named(text, framing)).toBe(model)
+  })
+})
+
+describe('the upstream of a router', () => {
+  const kept = (head: string): KeptText => ({ head, tail: null })
+
+  it('is read of the members of an answer, and of its first event', () => {
+    expect(upstreamIn(kept('{"id":"gen-1","provider":"Google Vertex","usage":{}}'), 'json')).toBe('Google Vertex')
+    const stream = ': a comment\n\ndata: {"id":"gen-1","provider":"Anthropic","choices":[]}\n\ndata: [DONE]\n\n'
+    expect(upstreamIn(kept(stream), 'events')).toBe('Anthropic')
+  })
+
+  it('is nothing that stands deeper, in a text, or is too long for a name', () => {
+    for (const answer of [
+      '{"content":[{"type":"tool_use","input":{"provider":"Acme"}}]}',
+      String.raw`{"content":"{\"provider\":\"Acme\"}"}`,
+      `{"provider":"${'a'.repeat(61)}"}`,
+      '{"provider":{"name":"Acme"}}',
+      '{"provider":"Ac',
+    ])
+      expect([answer, upstreamIn(kept(answer), 'json')]).toEqual([answer, null])
   })
 })

@@ -127,6 +127,11 @@ function oddsWithin(limits: Lifetimes['limits'], distance: number): number {
   return limits.reduce((sum, [limit, odds]) => sum + (distance < limit ? odds : 0), 0)
 }
 
+/** Odds that the model keeps entries for less than `ttlMs`. */
+export function oddsBelow({ by, limits }: Lifetimes, ttlMs: number): number {
+  return by === 'age' ? limits.reduce((sum, [limit, odds]) => sum + (limit < ttlMs ? odds : 0), 0) : 0
+}
+
 /**
  * What a request at `at` showed of an entry. A renewal by a longer prefix is deduced: where it did not happen, a loss is as old as that.
  * `carries`: the request is known to carry the prefix, and its usage would tell a loss.

@@ -2,6 +2,7 @@ import { readReceipt, missesAlive } from '../cache/read-receipt.ts'
 import type { Expectation, Reading } from '../cache/read-receipt.ts'
 import { headWritten } from '../cache/longer-head.ts'
 import { granted } from '../cache/retention.ts'
+import { ttlAfter } from '../cache/ttl.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
 import type { Price, Primitive, RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
@@ -21,6 +22,7 @@ import { countsDoubt, doubtAfter, doubtRow } from './counts-doubt.ts'
 import { answerToDrift } from './drifted.ts'
 import { findingOf, isOtherModel, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
+import { watchKeepAlive } from '../cache/alarms/watched.ts'
 
 /** An answer to one of our calls. */
 export interface Answer {
@@ -60,6 +62,7 @@ export function applyAnswer(
   const receipt = receiptOf(answer, reading, charge, doubt)
   const effect = receiptEffect({ before, at, usage, purpose, reading, context })
   const money = applyCharge(before, charge, purpose, at)
+  const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
   const state: PrefixState = {
     ...before,
     ...countersAfter(before, answer),
@@ -72,6 +75,12 @@ export function applyAnswer(
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
   delete state.unsettledAt
+  if (typeof given.served !== 'string') {
+    const call = { by: 'probes' as const, at, usage, sent: asked, measuredTokens: state.measuredTokens }
+    const findings = finding === null ? [] : [finding]
+    const ttl = ttlAfter(before.ttl, { ...call, findings }, facts.retentions)
+    if (ttl !== undefined) state.ttl = ttl
+  }
   const head = headWritten(usage, context.layout, facts.retentions)
   if (head !== undefined) state.longer = head
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
@@ -80,10 +89,10 @@ export function applyAnswer(
   const told = doubt === null ? [] : [doubtRow(doubt)]
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...told, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
-  const finding = findingOf({ before, at, usage, purpose, reading }, answer.model)
   const served = afterServed(drift.state, given.served, at, 'probes')
   rows.push(...served.rows)
-  return { state: served.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
+  const watched = purpose === 'keep' ? watchKeepAlive(before, finding) : {}
+  return { state: { ...served.state, ...watched }, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
 function expectationOf(

@@ -1,4 +1,5 @@
 import type { Lifetime } from '../../contract/lifetime.ts'
+import { ttlAfter } from '../cache/ttl.ts'
 import { retentionRows } from './retention-changed.ts'
 import { applyRealRequest } from './real-request.ts'
 import type { ArrivalFacts } from './real-request.ts'
@@ -39,6 +40,11 @@ export interface Arrival {
   again?: true
   /** The model that answered it, where its answer names one. */
   served?: Served
+  /** The upstream that answered, where a router says it. */
+  upstream?: string
+  /** Names of the retention that its caller asked for, and that its body carried at the end of the prefix; null: it carried none. */
+  asked?: string
+  sent?: string | null
 }
 
 /** What is known of the model and the prefix when a report arrives. */
@@ -72,12 +78,13 @@ export function applyArrivals(
   const findings: Finding[] = []
   let used = false
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
-  for (const { startedAt, ...request } of sorted) {
+  for (const arrival of sorted) {
+    const { startedAt, asked: _asked, sent: _sent, ...request } = arrival
     const at = Math.min(now, Math.max(earliestAt, startedAt))
     const after = applyRealRequest(state, { ...request, at }, { offers, price, open, unmarked, now, size })
     const kind = kindAfter(state.tally, after.state.tally)
     if (kind !== null) counted.push({ at, kind, usage: request.usage })
-    state = after.state
+    state = after.used ? withTtl(state, after, { ...arrival, startedAt: at }, offers) : after.state
     used ||= after.used
     rows.push(...after.rows)
     findings.push(...(after.findings ?? []))
@@ -92,6 +99,19 @@ export function applyArrivals(
     findings,
     counted,
   }
+}
+
+/** What a request that uses the prefix shows of lifetimes. Those of another model, or of a managed cache, are of another entry. */
+function withTtl(
+  { ttl: before, measuredTokens }: PrefixState,
+  { state, findings = [] }: Transition,
+  { startedAt: at, usage, asked, sent, served, handle }: Arrival,
+  offers: readonly RetentionOffer[],
+): PrefixState {
+  if (typeof served === 'string' || handle === true) return state
+  const told = { ...(asked === undefined ? {} : { asked }), ...(sent === undefined ? {} : { sent }) }
+  const ttl = ttlAfter(before, { by: 'requests', at, usage, ...told, measuredTokens, findings }, offers)
+  return ttl === undefined || ttl === before ? state : { ...state, ttl }
 }
 
 /** Starts a plan again whose stop a real request ends. */

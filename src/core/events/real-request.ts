@@ -28,19 +28,14 @@ import { afterCacheRead } from './cache-read.ts'
 import { applyToDrift } from './drifted.ts'
 import type { Effect } from '../prefix/effect.ts'
 import { refuteRenewal } from './renewed-by-longer.ts'
+import { watchRequest } from '../cache/alarms/watched.ts'
+import type { WatchedRequest } from '../cache/alarms/watched.ts'
 
 /** A real request. */
-export interface RealRequest {
-  /** Its start, moved between the registration of the prefix and now. */
-  at: number
-  usage: Usage
+export interface RealRequest extends WatchedRequest {
   ttftMs: number | null
-  /** See `Sighting`. */
-  bytes?: 'same' | 'other'
   first?: KeptDifference
   /** For these see `Arrival`. */
-  outOfReach?: true
-  handle?: true
   again?: true
   lifetime?: Lifetime
   served?: Served
@@ -82,6 +77,12 @@ function ofOtherModel(before: PrefixState, sent: RealRequest, now: number): Ente
 }
 
 function ofAskedModel(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
+  const entered = applied(given, sent, facts)
+  const watched = watchRequest(given, entered, sent, facts.size)
+  return watched === null ? entered : { ...entered, state: { ...entered.state, ...watched } }
+}
+
+function applied(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
   const counted = believable(sent.usage)
   // What such a request wrote ends elsewhere, and what it did not read proves nothing.
   const isBlind = sent.outOfReach === true && (counted.cacheReadTokens ?? 0) === 0

@@ -229,3 +229,60 @@ export interface CountsDoubt {
   at: number
   why: string
 }
+
+/** Numbers of requests: those after a hit, and those after a miss. Older ones may count less. Stored names. */
+export interface RequestPairs {
+  hits: number
+  misses: number
+  hitsAfterMiss: number
+  missesAfterMiss: number
+}
+
+/** How often requests that should find the entry do. Stored names. */
+export interface HitRate {
+  /** What is usual, and what came since the evidence for a fall was last zero. */
+  usual: RequestPairs
+  recent: RequestPairs
+  /** Evidence for a fall, or after one for a recovery, in nats. */
+  evidence: number
+  /** Start of the first of the recent requests, and of the last of all. */
+  sinceAt: number
+  lastAt: number
+  /** Whether the last one missed. */
+  missed: boolean
+  /** Of the recent ones: misses that proved the entry gone before its time. */
+  gone: number
+  /** Start of the last miss with a known lapse behind it. Absent: none. */
+  coldAt?: number
+  /** A fall that has not ended: shares of hits before and since, and the requests that told it. Absent: none. */
+  fell?: { at: number; from: number; to: number; sinceAt: number; requests: number; gone: number }
+}
+
+/** The upstream that a router answers with, by its usage. Stored names. */
+export interface Upstream {
+  name: string
+  /** Answers of it; and since the last of them, answers of others, the first of those, and the name of the last. */
+  requests: number
+  others: number
+  otherSinceAt: number
+  /** Others answer now. Absent: not so. */
+  flip?: { at: number; sinceAt: number; to: string; requests: number }
+}
+
+export type AlarmKind = 'drifted' | 'retention_shortened' | 'evictions' | 'provider_flipped' | 'hit_rate_fell'
+
+/** A change that somebody should know of, until it ends. Stored names. */
+export interface Alarm {
+  kind: AlarmKind
+  /** When it was told, and when the change began (epoch ms). */
+  at: number
+  sinceAt: number
+  /** Before and since: rates of hits, names of retentions or of upstreams; null: neither. */
+  from: number | string | null
+  to: number | string | null
+  /** Requests that told it. */
+  requests: number
+  why: string
+  /** Requests a day that no longer read the prefix; absent: unknown. */
+  lostADay?: number
+}

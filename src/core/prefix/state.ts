@@ -8,7 +8,9 @@ import type {
   LearnedRetention,
   LongerHead,
   ArrivalTally,
+  Alarm,
   Drift,
+  HitRate,
   RenewedByLonger,
   Announcement,
   Signal,
@@ -20,7 +22,9 @@ import type {
   Finding,
   CountsDoubt,
   ServedModel,
+  Upstream,
 } from './parts.ts'
+import type { TtlSeen } from '../model/ttl-seen.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
 import type { HistoryRow } from './history.ts'
@@ -100,6 +104,15 @@ export interface PrefixState {
   tally: ArrivalTally | null
   /** Real requests that do not use the registered prefix, or may not; absent: none. */
   drift?: Drift
+  /** How often real requests find the entry, and how often keep-alives do. Absent: none that should have. */
+  hitRate?: HitRate
+  keptRate?: HitRate
+  /** The upstream that a router answers with; absent: no answer said it. */
+  upstream?: Upstream
+  /** Odds that the model keeps entries for less than it states; absent: nothing was learnt against what it states. */
+  shortOdds?: number
+  /** Alarms that have not ended; absent: none. */
+  alarms?: Alarm[]
   /** What the planner chose where the caller leaves the kind of cache open; absent: nothing. */
   managed?: CacheUse
 
@@ -133,6 +146,8 @@ export interface PrefixState {
   /** Another model than was asked for answers real requests, or our own calls; absent: none does. */
   servedModel?: ServedModel
   probeServedModel?: ServedModel
+  /** Lifetimes that were sent, honoured and observed; absent: no call showed one. */
+  ttl?: TtlSeen
   /** The latest counts of an answer that were not as expected; absent: none. */
   doubt?: CountsDoubt
 }

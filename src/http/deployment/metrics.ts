@@ -32,6 +32,13 @@ export const metrics = router().get('/metrics', account, async (c) => {
       'Models for which the gateway edits no body, because edits lowered what is read from the cache.',
       counts.editsAside,
     ),
+    ...metric(
+      'pilotlight_prefixes_alarmed',
+      'gauge',
+      'Of these, the ones with an alarm that has not ended.',
+      counts.alarmed ?? 0,
+    ),
+    ...byKind('pilotlight_alarms_total', 'Alarms that were raised, by kind.', [counts.alarms ?? {}]),
     ...metric('pilotlight_stored_bytes', 'gauge', 'Bytes that the account uses in its database.', counts.storedBytes),
     ...metric(
       'pilotlight_calls_total',
@@ -84,13 +91,13 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_webhook_waiting',
       'gauge',
-      'Messages about stopped plans that wait for delivery.',
+      'Messages about stopped plans and alarms that wait for delivery.',
       webhook?.waiting ?? 0,
     ),
     ...metric(
       'pilotlight_webhook_undeliverable',
       'gauge',
-      'Messages about stopped plans whose delivery was given up.',
+      'Messages about stopped plans and alarms whose delivery was given up.',
       webhook?.undeliverable ?? 0,
     ),
     ...metric(

@@ -21,6 +21,7 @@ import type { RawPath } from '../../registration/json-body.ts'
 import { handleOf, hasNoCacheCount, observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
 import type { ObservedBody } from '../../registration/observation.ts'
 import type { Lookup } from '../../registration/lookup.ts'
+import { upstreamIn } from './upstream.ts'
 import { whyUnread } from './reach.ts'
 import { forgetRegistered, registeredOf, registrations } from './registered.ts'
 import type { FoundByLookup, RegisteredPrefix } from '../../durable/registry/records/prefix-view.ts'
@@ -97,6 +98,7 @@ export const observations = router().post('/observations', account, idempotent, 
         ...(one.lifetime === undefined ? {} : { lifetime: one.lifetime }),
         ...(handles.has(index) ? { refers: true } : {}),
         ...(unread === null ? {} : { outOfReach: true }),
+        ...upstreamIn(one.usage),
       },
     }
   })

@@ -12,9 +12,9 @@ import { newId, sha256 } from '../../runtime/ids.ts'
 import { account, accountReads } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
-import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { diagnoseAgainst } from './diagnose.ts'
+import { idOf } from './named.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { switchTold } from '../server/kill-switch.ts'
@@ -46,16 +46,12 @@ export const listQuery = z.strictObject({
   drifted: z.enum(['true', 'false']).optional().meta({
     description: 'Only those that real requests no longer begin with, or only the others.',
   }),
+  alarmed: z.enum(['true', 'false']).optional().meta({
+    description: 'Only those with an alarm that has not ended, or only the others.',
+  }),
   cursor,
   limit: limit(50, 200),
 })
-
-/** The id that a path names. One that no Registry could have issued is not found without asking. */
-export function idOf(c: Call): string {
-  const id = c.req.param('id') ?? ''
-  if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no prefix with this id.')
-  return id
-}
 
 /** The body that real requests send while the planner keeps the prefix in a managed cache; null: there is no handle. */
 function handleBody(card: Card | undefined, body: string, { kept }: Pick<PrefixView, 'kept'>): string | null {
@@ -69,7 +65,7 @@ export const prefixes = router()
   .get('/prefixes', account, async (c) => {
     const query = readQuery(c, listQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    const { state, provider, name, stopped, needs_somebody: needs, drifted } = query
+    const { state, provider, name, stopped, needs_somebody: needs, drifted, alarmed } = query
     const page = await registryOf(c).list(
       {
         ...(state === undefined ? {} : { state }),
@@ -77,6 +73,7 @@ export const prefixes = router()
         ...(name === undefined ? {} : { name }),
         ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
         ...(drifted === undefined ? {} : { drifted: drifted === 'true' }),
+        ...(alarmed === undefined ? {} : { alarmed: alarmed === 'true' }),
         ...(needs === undefined ? {} : { needsSomebody: needs === 'true' }),
       },
       from?.k ?? null,
@@ -88,12 +85,12 @@ export const prefixes = router()
     })
   })
   .get('/prefixes/:id', account, async (c) => {
-    const view = await registryOf(c).view(idOf(c))
+    const view = await registryOf(c).view(await idOf(c))
     const clock = clockOf(c)
     return c.json(prefixJson(view, retentionAdvice(view, clock.now(), clock.grainMs)))
   })
   .patch('/prefixes/:id', account, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     const change = await readBody(c, prefixChange)
     const registry = registryOf(c)
     const standing = await registry.view(id)
@@ -104,12 +101,12 @@ export const prefixes = router()
     return c.json(prefixJson(view))
   })
   .delete('/prefixes/:id', account, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     await registryOf(c).remove(id)
     return c.json({ id, deleted: true })
   })
   .get('/prefixes/:id/warmth', account, async (c) => {
-    const view = await registryOf(c).view(idOf(c))
+    const view = await registryOf(c).view(await idOf(c))
     const { belief, state, record } = view
     return c.json({
       id: record.id,
@@ -119,12 +116,12 @@ export const prefixes = router()
     })
   })
   .get('/prefixes/:id/history', account, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     const query = readQuery(c, historyQuery)
     return c.json(historyPage(await registryOf(c).history(id), query))
   })
   .get('/prefixes/:id/request', account, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     const registry = registryOf(c)
     const view = await registry.view(id)
     const { record, state } = view
@@ -159,7 +156,7 @@ export const prefixes = router()
     return c.body(`${head.slice(0, -1)},"request":${body}}`, 200, { 'content-type': 'application/json' })
   })
   .post('/prefixes/:id/preview', accountReads, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     const { keep_warm } = await readBody(c, previewBody)
     const { view, traffic } = await registryOf(c).seen(id)
     const clock = clockOf(c)
@@ -167,9 +164,9 @@ export const prefixes = router()
       previewJson({ ...view, traffic }, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs),
     )
   })
-  .post('/prefixes/:id/diagnose', accountReads, async (c) => c.json(await diagnoseAgainst(c, idOf(c))))
+  .post('/prefixes/:id/diagnose', accountReads, async (c) => c.json(await diagnoseAgainst(c, await idOf(c))))
   .post('/prefixes/:id/lease', account, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     const { wait = WAIT_MS, lead_for: leadMs = LEAD_MS, lease, outcome } = await readBody(c, leaseBody, { empty: true })
     const registry = registryOf(c)
     if (lease !== undefined && outcome !== undefined) {
@@ -186,7 +183,7 @@ export const prefixes = router()
     return c.json(barrierJson(id, answer ?? first))
   })
   .post('/prefixes/:id/warm', account, idempotent, switchTold, async (c) => {
-    const id = idOf(c)
+    const id = await idOf(c)
     const { background, allow_unpriced: given } = await readBody(c, warmAgainBody, { empty: true })
     const registry = registryOf(c)
     const seen = await registry.view(id)

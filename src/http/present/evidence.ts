@@ -1,16 +1,48 @@
 import { callsOf, isAside, readRatio } from '../../core/ledger/edit-trial.ts'
 import type { EditTrial } from '../../core/ledger/edit-trial.ts'
+import { ttlReceipt } from '../../core/cache/ttl.ts'
+import { SECOND_MS } from '../../core/time/time.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import type { ServedModel } from '../../core/prefix/parts.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { PrefixView } from '../../durable/registry/records/prefix-view.ts'
-import { iso } from './format.ts'
+import { factsModelOf, isUnmarked } from '../../registration/record.ts'
+import type { PrefixRecord } from '../../registration/record.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import { alarmsJson } from './alarm.ts'
+import { durationJson, iso } from './format.ts'
 
 type Told = Pick<PrefixState, 'servedModel' | 'probeServedModel'>
 
 /** What answers showed of a prefix beside its warmth. */
-export function evidenceJson({ state, edits, now }: Pick<PrefixView, 'state' | 'edits' | 'now'>) {
-  return { served_model: servedModelJson(state), edits: editsJson(edits, now) }
+export function evidenceJson(view: Pick<PrefixView, 'record' | 'state' | 'edits' | 'now'>) {
+  const { record, state, edits, now } = view
+  return {
+    ttl: ttlJson(record, state, now),
+    served_model: servedModelJson(state),
+    edits: editsJson(edits, now),
+    alarms: alarmsJson(view),
+  }
+}
+
+function ttlJson(record: PrefixRecord, state: PrefixState, now: number) {
+  const { retentions } = factsOf(record.provider, factsModelOf(record), now)
+  const wished = isUnmarked(record) ? undefined : retentions.find(({ name }) => name === record.retention)
+  const askedMs = wished === undefined || wished.assumed ? null : wished.ttlMs
+  const { asked, sent, honoured, observed, why } = ttlReceipt(state, askedMs)
+  const both = ({ requests, probes }: typeof asked) => ({ requests: length(requests), probes: length(probes) })
+  return {
+    asked: both(asked),
+    sent: both(sent),
+    honoured: both(honoured),
+    observed: { alive_after: length(observed.aliveAfter), gone_after: length(observed.goneAfter) },
+    why,
+  }
+}
+
+/** A duration, to the second. */
+function length(ms: number | null): string | null {
+  return ms === null ? null : durationJson(Math.max(SECOND_MS, Math.floor(ms / SECOND_MS) * SECOND_MS))
 }
 
 function editsJson(trial: EditTrial | undefined, now: number) {

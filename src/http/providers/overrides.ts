@@ -32,6 +32,7 @@ export const factOverrides = router()
       throw unknownProvider(
         'like',
         cards.map((card) => card.id),
+        like,
       )
     }
     refuseUrl(c, base_url)

@@ -31,7 +31,13 @@ export type DirectoryStub = ReturnType<Environment['DIRECTORY']['getByName']>
 
 /** A router for one resource. */
 export function router() {
-  return new Hono<Shared>()
+  return new Hono<Shared>({ getPath: pathOf })
+}
+
+/** The path without slashes that say nothing: a base URL often ends in one. */
+function pathOf({ url }: Pick<Request, 'url'>): string {
+  const path = new URL(url).pathname.replaceAll(/\/{2,}/g, '/')
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 export function registryOf(

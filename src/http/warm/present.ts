@@ -1,6 +1,8 @@
 import { Failure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import type { Advice } from '../../core/model/advice.ts'
+import { nearModel } from '../../providers/meant.ts'
+import { cardById } from '../../runtime/cards.ts'
 import { markerAdvice } from '../../registration/marker-advice.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { retentionInForce } from '../../registration/record.ts'
@@ -34,7 +36,7 @@ function receiptOf(
   { record, state }: Pick<ReceivedView, 'record' | 'state'>,
 ): Record<string, unknown> | null {
   if (settled === null) return null
-  if (settled.failure !== null) throw staysRegistered(settled.failure, record.id, state.lastReceipt !== null)
+  if (settled.failure !== null) throw staysRegistered(settled.failure, record, state.lastReceipt !== null)
   if (settled.receipt === null) return null
   return { ...receiptJson(settled.receipt), provider_response: answer === null ? null : parsed(answer) }
 }
@@ -42,12 +44,16 @@ function receiptOf(
 /** The failure of a warm. `wasAnswered`: a call with the registered body was answered before. */
 export function staysRegistered(
   { kind, message, detail }: FailureValue,
-  prefixId: string,
+  { id, provider, model }: Pick<ReceivedView['record'], 'id' | 'provider' | 'model'>,
   wasAnswered: boolean,
 ): Failure {
   const next = kind === 'provider_rejected' && !wasAnswered ? REPLACED_NEXT : ''
-  const text = `${message.replace(/\.?$/, '.')} The prefix stays registered${next}.`
-  return new Failure(kind, text, { ...detail, prefix_id: prefixId })
+  const card = cardById(provider)
+  const near = card === undefined || detail?.['cause'] !== 'unknown_model' ? null : nearModel(card, model)
+  const hint = near === null || near === model ? '' : ` Did you mean "${near}"?`
+  const what = kind === 'provider_rejected' ? ` The model was ${model}.${hint}` : ''
+  const text = `${message.replace(/\.?$/, '.')}${what} The prefix stays registered${next}.`
+  return new Failure(kind, text, { ...detail, prefix_id: id })
 }
 
 /** A streamed answer is no JSON, and is left out. */

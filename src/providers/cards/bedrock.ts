@@ -98,6 +98,7 @@ function nova(id: string, rates: { input: number; read: number; output: number }
 /** Converse, with a Bedrock API key. */
 export const bedrock: Card = {
   id: 'bedrock',
+  alsoCalled: ['aws', 'amazon', 'amazon-bedrock'],
   spanName: 'aws.bedrock',
   aliases: ['aws.bedrock', 'aws', 'amazon-bedrock', 'bedrock_converse'],
   name: 'Amazon Bedrock Converse',

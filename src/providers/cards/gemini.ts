@@ -52,6 +52,7 @@ const FLASH_PROMOTION: Rates[] = [
 /** Google's Gemini API with an AI Studio key. */
 export const gemini: Card = {
   id: 'gemini',
+  alsoCalled: ['google', 'google-ai', 'googleai'],
   spanName: 'gcp.gemini',
   comparesMemberOrder: true, // seen by users, in no document: github.com/prism-php/prism, issue 1011; checked 2026-11-30
   aliases: ['gcp.gemini', 'gcp.gen_ai', 'google', 'google-ai-studio', 'google-generative-ai'],

@@ -32,6 +32,7 @@ function row(names: string[], rates: { input: number; read: number; output: numb
 export const moonshot: Card = {
   ...CHAT,
   id: 'moonshot',
+  alsoCalled: ['kimi'],
   spanName: 'moonshot_ai',
   aliases: ['moonshot_ai', 'moonshotai'],
   name: 'Moonshot Kimi',

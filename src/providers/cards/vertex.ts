@@ -18,6 +18,7 @@ const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
 export const vertex: Card = {
   ...gemini,
   id: 'vertex',
+  alsoCalled: ['google-vertex', 'vertexai'],
   spanName: 'gcp.vertex_ai',
   comparesMemberOrder: true, // seen by users, in no document: github.com/prism-php/prism, issue 1011; checked 2026-11-30
   aliases: ['vertex_ai', 'gcp.vertex_ai', 'google-vertex-ai', 'google-vertex'],

@@ -11,6 +11,7 @@ function row(name: string, rates: AutomaticRates) {
 export const workersAi: Card = {
   ...CHAT,
   id: 'workers-ai',
+  alsoCalled: ['cloudflare'],
   name: 'Cloudflare Workers AI',
   baseUrl: 'https://api.cloudflare.com/client/v4/accounts/{WORKERS_AI_ACCOUNT_ID}/ai/v1',
   secret: 'WORKERS_AI_API_TOKEN',

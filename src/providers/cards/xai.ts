@@ -21,6 +21,7 @@ function row(
 export const xai: Card = {
   ...CHAT,
   id: 'xai',
+  alsoCalled: ['grok'],
   spanName: 'x_ai',
   aliases: ['x_ai', 'grok'],
   name: 'xAI Chat Completions',

@@ -29,6 +29,8 @@ export interface Block {
   isFirst: boolean
   /** True: a cache marker stands at its end. */
   isMarked: boolean
+  /** The lifetime that this marker states; absent: none. */
+  ttl?: string
 }
 
 /** The blocks of a stored body, in the order of the prompt. */
@@ -53,15 +55,22 @@ function sectionBlocks(body: ReadBody, one: Section, at: number, markers: CacheM
     inside: JsonNode,
     around = '',
     { unsaid = [], next }: { unsaid?: JsonMember[] | undefined; next?: JsonNode | undefined } = {},
-  ): Block => ({
-    place: { section: at, item, part },
-    tokens: `${turnOf?.[0] ?? names[0]} ${around}${tokensOf(text, inside, markers.members, new Set([...credentials, ...unsaid]))}`,
-    path,
-    node: inside,
-    isFirst: part === null || part === 0,
-    isMarked:
-      markers.members.some((own) => member(inside, own)?.type === 'object') || (next !== undefined && isMarker(next)),
-  })
+  ): Block => {
+    const markedBy = [
+      ...markers.members.map((own) => member(inside, own)),
+      next === undefined || markers.element === null ? undefined : member(next, markers.element),
+    ].filter((marker) => marker?.type === 'object')
+    const ttl = stringMember(markedBy[0], 'ttl')
+    return {
+      place: { section: at, item, part },
+      tokens: `${turnOf?.[0] ?? names[0]} ${around}${tokensOf(text, inside, markers.members, new Set([...credentials, ...unsaid]))}`,
+      path,
+      node: inside,
+      isFirst: part === null || part === 0,
+      isMarked: markedBy.length > 0,
+      ...(ttl === undefined ? {} : { ttl }),
+    }
+  }
   const isMarker = (element: JsonNode): boolean =>
     markers.element !== null && member(element, markers.element)?.type === 'object'
   if (kind === 'value') {

@@ -29,6 +29,7 @@ export interface Outline {
   headAt: (index: number) => string | undefined
   /** See `Compared`. */
   routing?: string
+  retention?: string
   reads?: MarkerReads
 }
 
@@ -44,7 +45,7 @@ export function outlineOf(
   const dialect = dialectOf(card)
   const { text: given } = withoutCredentials(request.text)
   const text = dialect.spelled?.(given) ?? given
-  const { model, cacheKey, settings, routing, reads } = dialect.compared({ ...request, text }, facts)
+  const { model, cacheKey, settings, routing, retention, reads } = dialect.compared({ ...request, text }, facts)
   const blocks = blocksOf(dialect, text)
   const compared = dialect.sections.map((_, section) => joinStreams(settingsUpTo(settings, section)))
   let chain = ''
@@ -67,6 +68,7 @@ export function outlineOf(
     },
     headAt,
     ...(routing === undefined ? {} : { routing }),
+    ...(retention === undefined ? {} : { retention }),
     ...(reads === undefined ? {} : { reads }),
   }
 }

@@ -25,7 +25,7 @@ describe('pilotlight', () => {
     const help = await run(['--help'])
     expect([help.code, help.said]).toEqual([0, ''])
     expect(help.out).toContain('simulate')
-    expect(await run(['warm'])).toMatchObject({ code: 2, out: '', said: expect.stringContaining('no command "warm"') })
+    expect(await run(['melt'])).toMatchObject({ code: 2, out: '', said: expect.stringContaining('no command "melt"') })
     expect((await run(['constructor'])).code).toBe(2)
     expect((await run([])).code).toBe(2)
   })

@@ -29,7 +29,7 @@ const NEW_NAMES = [
   'adopt adoptKillSwitch answer askCallBarrier bodyKey close countUnmatched erasePrompts findByLookup grantsFor grantsForCount',
   'handleContents handleNamed handleRegions lifetimes nearest pooled prefixesOfHandles promptsProblem',
   'registerInPool stats contentsCounted prefixCounted prefixToCount',
-  'agentsCalled candidates learningOrder observeOnce refuseByUse misses missCounts registerByUse removeCandidate reportCallBarrier standing wantCandidate',
+  'agentsCalled candidates prefixNamed learningOrder observeOnce refuseByUse misses missCounts registerByUse removeCandidate reportCallBarrier standing wantCandidate',
 ].flatMap((line) => line.split(' '))
 
 it('a Registry answers the names of the release before, and those of this one', async () => {
@@ -46,7 +46,19 @@ it('a call through a stub reaches the delegate and brings its answer back', asyn
   await registry().addBot('bot_1')
   expect(
     await Promise.all([registry().bots(), registry().counts(), registry().totals(), registry().handleCounts()]),
-  ).toEqual([['bot_1'], { prefixes: 0, drifted: 0, editsAside: 0, storedBytes: expect.any(Number) as number }, [], []])
+  ).toEqual([
+    ['bot_1'],
+    {
+      prefixes: 0,
+      drifted: 0,
+      alarmed: 0,
+      alarms: {},
+      editsAside: 0,
+      storedBytes: expect.any(Number) as number,
+    },
+    [],
+    [],
+  ])
 })
 
 it.each<[name: string, kind: string, call: (stub: DurableObjectStub<Registry>) => PromiseLike<unknown>]>([

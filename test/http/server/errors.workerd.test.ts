@@ -45,6 +45,17 @@ describe('an unexpected error', () => {
 
 describe('a path', () => {
   it.each([
+    ['GET', '/bots', 'POST'],
+    ['PUT', '/caches', 'GET, HEAD, POST'],
+    ['PUT', '/warm', 'POST'],
+    ['DELETE', '/health', 'GET, HEAD'],
+  ])('%s %s is refused with the methods that it has: %s', async (method, path, methods) => {
+    const { status, json, headers } = await call(method, path)
+    expect([status, headers.get('allow')]).toEqual([405, methods])
+    expect(errorAnswer.parse(json).error).toMatchObject({ kind: 'method_not_allowed', retryable: false })
+  })
+
+  it.each([
     ['GET', '/prefixes/pfx_0_000000000000000000000000'],
     ['GET', '/prefixes/%E0%A4%A'],
     ['GET', "/prefixes/'%20OR%201=1"],
@@ -53,13 +64,8 @@ describe('a path', () => {
     ['POST', '/prefixes/pfx_0_000000000000000000000000/warm'],
     ['GET', '/jobs/job_nothing'],
     ['GET', '/jobs/job_000000000000000000000000'],
-    ['GET', '/bots'],
     ['POST', '/renders'],
     ['GET', '/caches/cch_0_nothing'],
-    ['PUT', '/caches'],
-    ['PUT', '/warm'],
-    ['OPTIONS', '/warm'],
-    ['DELETE', '/health'],
   ])('%s %s is not found, in the shape of every error', async (method, path) => {
     const answer = await call(method, path, method === 'PATCH' || method === 'POST' ? {} : undefined)
     const { error } = errorAnswer.parse(answer.json)

@@ -6,7 +6,7 @@ import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
 import type { Outbox } from './outbox.ts'
 import type { DeliveryOutcome } from './outbox.ts'
 import type { WebhookView } from '../records/webhook.ts'
-import type { StoppedPlan } from '../tables/outbox.ts'
+import type { MessageKind, RaisedAlarm, StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 
@@ -24,6 +24,9 @@ export interface DeliveryAttempt {
   /** How many plans stopped; `stops` lists the first of them. */
   count: number
   stops: StoppedPlan[]
+  /** What it is about; of alarms, `alarms` lists the first of them. */
+  kind: MessageKind
+  alarms: RaisedAlarm[]
   target: WebhookTarget
 }
 
@@ -108,13 +111,15 @@ export class Webhook {
     return this.#store.transaction(() => {
       const target = this.target(now)
       if (target === null) return []
-      return this.#outbox.take(now).map(({ seq, tries, id, createdAt, count, stops }) => ({
+      return this.#outbox.take(now).map(({ seq, tries, id, createdAt, count, stops, kind, alarms }) => ({
         seq,
         attempt: tries,
         id,
         createdAt,
         count,
         stops,
+        kind,
+        alarms,
         target,
       }))
     })

@@ -36,6 +36,9 @@ export interface LearningRpcPorts {
 /** A call that began longer ago is taken to have begun then. */
 const LONGEST_CALL_MS = HOUR_MS
 
+/** Most names among which a misspelt one is looked for. */
+const MOST_NEAR = 2_000
+
 /** RPC methods about what calls through the gateway teach: candidates, and registration by use. */
 export class LearningRpc {
   readonly #ports: LearningRpcPorts
@@ -52,6 +55,14 @@ export class LearningRpc {
   candidates(): { all: CandidateView[]; refused: readonly RefusedByUse[]; now: number } {
     const now = this.#ports.clock.now()
     return { all: this.#ports.candidates.list(now), refused: this.#ports.candidates.refused(), now }
+  }
+
+  /** The id of the current version of a name. Null: no prefix holds it; `near`: names that some hold. */
+  prefixNamed(name: string): { id: string | null; near: string[] } {
+    const { prefixes } = this.#ports.store
+    const k = prefixes.name(name)?.k
+    const id = k === undefined ? null : (prefixes.record(k)?.id ?? null)
+    return { id, near: id === null ? prefixes.names(MOST_NEAR) : [] }
   }
 
   /** Misses of calls through the gateway, by UTC day, verdict and label, from one day to another. */

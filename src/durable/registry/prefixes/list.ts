@@ -56,9 +56,10 @@ function keysFor(
   filter: PrefixFilter,
   instant: Instant,
 ): (before: number, limit: number) => number[] {
-  const { name, provider, needsSomebody, drifted, state, stopped } = filter
+  const { name, provider, needsSomebody, drifted, alarmed, state, stopped } = filter
   if (name !== undefined) return (before, limit) => prefixes.keysNamed(name, before, limit)
   if (needsSomebody === true) return (before, limit) => states.keysIn('needs_somebody', before, limit)
+  if (alarmed === true) return (before, limit) => states.keysIn('alarmed', before, limit)
   if (drifted === true) return (before, limit) => states.keysIn('drifted', before, limit)
   if (state !== undefined || stopped !== undefined) {
     if (prefixes.count() <= MOST_OUTLOOKS) return withOutlook(outlooks, filter, instant)

@@ -15,6 +15,8 @@ import type { Lesson } from '../../../registration/by-use/lesson.ts'
 import type { Candidate, Sought } from '../../../registration/lookup.ts'
 import { countUnregistered } from '../ledger/request-counts.ts'
 import type { UnmatchedRequest } from '../ledger/request-counts.ts'
+import { countsOf } from './view.ts'
+import type { Counts } from '../records/prefix-view.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import { bookEdits, editsAside } from '../ledger/edit-trials.ts'
 import { GroupCommit } from '../../group-commit.ts'
@@ -292,9 +294,7 @@ export class PrefixRpc {
     await this.#ports.rearm()
   }
 
-  counts(): { prefixes: number; drifted: number; storedBytes: number; editsAside: number } {
-    const [prefixes, drifted] = [this.#store.prefixes.count(), this.#store.states.drifted()]
-    const stopped = editsAside(this.#store, this.#clock.now()).length
-    return { prefixes, drifted, storedBytes: this.#ports.storedBytes(), editsAside: stopped }
+  counts(): Counts {
+    return countsOf(this.#store, this.#ports.storedBytes(), editsAside(this.#store, this.#clock.now()))
   }
 }

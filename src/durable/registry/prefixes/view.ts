@@ -4,7 +4,8 @@ import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
-import type { KeptInCache, PrefixView } from '../records/prefix-view.ts'
+import type { Counts, KeptInCache, PrefixView } from '../records/prefix-view.ts'
+import type { RegistryStore } from '../tables/tables.ts'
 
 /** A prefix as it is read now. */
 export function viewOf(
@@ -27,6 +28,15 @@ export function viewOf(
     inFlight: scheduler.inFlight(k) !== null,
     ...(kept === null ? {} : { kept }),
   }
+}
+
+export function countsOf(
+  { prefixes, states, alarmCounts }: RegistryStore,
+  storedBytes: number,
+  aside: readonly string[],
+): Counts {
+  const [drifted, alarmed, alarms] = [states.drifted(), states.alarmed(), alarmCounts.all()]
+  return { prefixes: prefixes.count(), drifted, alarmed, alarms, storedBytes, editsAside: aside.length }
 }
 
 /** Requests that refer to a handle read it until it expires; null: there is none now. */

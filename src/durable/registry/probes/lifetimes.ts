@@ -1,4 +1,4 @@
-import { distanceOf, learnt, newLifetimes, usedAt } from '../../../core/cache/lifetimes.ts'
+import { distanceOf, learnt, newLifetimes, oddsBelow, usedAt } from '../../../core/cache/lifetimes.ts'
 import type { Lifetimes } from '../../../core/cache/lifetimes.ts'
 import { grantedRetention } from '../../../core/cache/retention.ts'
 import { sizeOf, survivalOf } from '../../../core/cache/survival-curve.ts'
@@ -77,7 +77,9 @@ export class LifetimeTracker {
       news += finding.found && movedBy(before, model) < NEWS ? 1 : FINDINGS_A_SAVE
     }
     this.#keep(this.#used(found, model, k, state.anchorAt, news), model)
-    return own === undefined || own === state.survival ? state : { ...state, survival: own }
+    const stated = findings.length === 0 ? undefined : state.retention?.statedTtlMs
+    const odds = stated === undefined ? {} : { shortOdds: digits(oddsBelow(model, stated)) }
+    return own === undefined || own === state.survival ? state : { ...state, survival: own, ...odds }
   }
 
   /** Notes that a call used a prefix at `at`. */
@@ -196,6 +198,8 @@ export class LifetimeTracker {
     }, read)
   }
 }
+
+const digits = (odds: number): number => Number(odds.toFixed(4))
 
 const keyOf = (provider: string, model: string, retention: string): string =>
   JSON.stringify([provider, model, retention])

@@ -38,6 +38,7 @@ export interface PrefixFilter {
   stopped?: boolean
   needsSomebody?: boolean
   drifted?: boolean
+  alarmed?: boolean
 }
 
 /** Whether a prefix matches a filter. `named`: the prefix holds the name of the filter, even if its record shows another. */
@@ -47,6 +48,7 @@ export function matches({ record, state, belief }: PrefixView, filter: PrefixFil
   if (filter.name !== undefined && !named && record.name !== filter.name) return false
   if (filter.needsSomebody !== undefined && needsSomebody(state) !== filter.needsSomebody) return false
   if (filter.drifted !== undefined && (state.drift?.shown !== undefined) !== filter.drifted) return false
+  if (filter.alarmed !== undefined && (state.alarms !== undefined) !== filter.alarmed) return false
   return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
 }
 
@@ -72,4 +74,15 @@ export interface Observed {
   id: string
   arrivals: Arrival[]
   provider?: string | undefined
+}
+
+/** Numbers of an account. `alarms`: those that were raised, by kind; members of it are absent in answers of an older version. */
+export interface Counts {
+  prefixes: number
+  drifted: number
+  alarmed?: number
+  alarms?: Record<string, number>
+  storedBytes: number
+  /** Models for which the gateway edits no body. */
+  editsAside: number
 }

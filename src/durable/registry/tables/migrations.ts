@@ -141,4 +141,10 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE miss (day TEXT NOT NULL, verdict TEXT NOT NULL, name TEXT NOT NULL, totals TEXT NOT NULL,
       PRIMARY KEY (day, verdict, name)) WITHOUT ROWID`,
   ],
+  // Prefixes with an alarm; numbers of alarms by kind; and of what kind a message to the webhook is.
+  [
+    'CREATE TABLE alarmed (k INTEGER PRIMARY KEY)',
+    'CREATE TABLE alarm_count (kind TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID',
+    "ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'stopped'",
+  ],
 ]

@@ -1,4 +1,5 @@
 import type { Sql } from '../../sql.ts'
+import type { Alarm, AlarmKind } from '../../../core/prefix/parts.ts'
 import { newId } from '../../../runtime/ids.ts'
 
 /** Stopped plan, as a message lists it. */
@@ -11,6 +12,19 @@ export interface StoppedPlan {
   why: string
   at: number
 }
+
+/** Alarm of a prefix, as a message lists it. */
+export interface RaisedAlarm extends Alarm {
+  prefixId: string
+  name: string | null
+  provider: string
+  model: string
+  /** Tokens of the prefix; null: not counted yet. */
+  tokens: number | null
+}
+
+/** What a message is about: stopped plans, or alarms of one kind. */
+export type MessageKind = 'stopped' | AlarmKind
 
 /** Message to the account's webhook, with the state of its delivery. */
 export interface OutboxRow {
@@ -28,6 +42,9 @@ export interface OutboxRow {
   /** End of the lease of the attempt in flight; null: none is. */
   leasedUntil: number | null
   stops: StoppedPlan[]
+  /** What it is about; of alarms, `stops` is empty, and these are the first of them. */
+  kind: MessageKind
+  alarms: RaisedAlarm[]
 }
 
 /** Members that change during delivery. */
@@ -41,27 +58,29 @@ export class OutboxStore {
     this.#sql = sql
   }
 
-  insert(id: string, createdAt: number, wakeAt: number, stop: StoppedPlan): void {
+  insert(id: string, createdAt: number, wakeAt: number, told: StoppedPlan | RaisedAlarm): void {
     this.#sql.all(
-      'INSERT INTO outbox (id, created_at, wake_at, count, stops) VALUES (?, ?, ?, 1, ?)',
+      'INSERT INTO outbox (id, created_at, wake_at, count, stops, kind) VALUES (?, ?, ?, 1, ?, ?)',
       id,
       createdAt,
       wakeAt,
-      JSON.stringify([stop]),
+      JSON.stringify([told]),
+      kindOf(told),
     )
   }
 
-  /** Newest message without an attempt; null: there is none. */
-  open(): { seq: number; count: number } | null {
+  /** Newest message of a kind without an attempt; null: there is none. */
+  open(kind: MessageKind = 'stopped'): { seq: number; count: number } | null {
     return (
       this.#sql.all<{ seq: number; count: number }>(
-        'SELECT seq, count FROM outbox WHERE tries = 0 AND wake_at IS NOT NULL ORDER BY seq DESC LIMIT 1',
+        'SELECT seq, count FROM outbox WHERE kind = ? AND tries = 0 AND wake_at IS NOT NULL ORDER BY seq DESC LIMIT 1',
+        kind,
       )[0] ?? null
     )
   }
 
-  /** Counts one more stop in a message, and lists it unless it is null. */
-  add(seq: number, stop: StoppedPlan | null): void {
+  /** Counts one more in a message, and lists it unless it is null. */
+  add(seq: number, stop: StoppedPlan | RaisedAlarm | null): void {
     if (stop === null) this.#sql.all('UPDATE outbox SET count = count + 1 WHERE seq = ?', seq)
     else
       this.#sql.all(
@@ -139,12 +158,19 @@ export class OutboxStore {
 }
 
 const SELECT =
-  'SELECT seq, id, created_at AS createdAt, wake_at AS wakeAt, count, tries, failures, leased_until AS leasedUntil, stops FROM outbox'
+  'SELECT seq, id, created_at AS createdAt, wake_at AS wakeAt, count, tries, failures, leased_until AS leasedUntil, stops, kind FROM outbox'
 
-type Raw = Omit<OutboxRow, 'stops'> & { stops: string }
+type Raw = Omit<OutboxRow, 'stops' | 'alarms'> & { stops: string }
 
 function rowFrom(raw: Raw): OutboxRow {
-  return { ...raw, stops: JSON.parse(raw.stops) as StoppedPlan[] }
+  const told = JSON.parse(raw.stops) as unknown[]
+  return raw.kind === 'stopped'
+    ? { ...raw, stops: told as StoppedPlan[], alarms: [] }
+    : { ...raw, stops: [], alarms: told as RaisedAlarm[] }
+}
+
+function kindOf(told: StoppedPlan | RaisedAlarm): MessageKind {
+  return 'kind' in told ? told.kind : 'stopped'
 }
 
 /** Stops within this time share one message: a refused key may stop thousands of plans. */
@@ -156,9 +182,9 @@ const NAMED = 20
 /** Most waiting messages; beyond that the oldest is given up. */
 const MOST_WAITING = 100
 
-/** Adds a stop to the newest message without an attempt, or to a new one. Runs inside the transaction of the stop. */
-export function addToOutbox(store: OutboxStore, stop: StoppedPlan): void {
-  const open = store.open()
+/** Adds a stop or an alarm to the newest message of its kind without an attempt, or to a new one. Runs inside the transaction of its cause. */
+export function addToOutbox(store: OutboxStore, stop: StoppedPlan | RaisedAlarm): void {
+  const open = store.open(kindOf(stop))
   if (open !== null) {
     store.add(open.seq, open.count < NAMED ? stop : null)
     return

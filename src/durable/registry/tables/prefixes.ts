@@ -201,6 +201,11 @@ export class PrefixStore {
     return this.#sql.all<{ k: number; version: number }>('SELECT k, version FROM name WHERE name = ?', name)[0] ?? null
   }
 
+  /** Names that prefixes hold, at most so many. */
+  names(limit: number): string[] {
+    return this.#sql.all<{ name: string }>('SELECT name FROM name LIMIT ?', limit).map((row) => row.name)
+  }
+
   namesOf(k: number): string[] {
     return this.#sql.all<{ name: string }>('SELECT name FROM name WHERE k = ?', k).map((row) => row.name)
   }

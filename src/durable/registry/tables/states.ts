@@ -1,4 +1,5 @@
 import type { HistoryRow } from '../../../core/prefix/history.ts'
+import { alarmsAfter } from '../../../core/cache/alarms/alarms.ts'
 import { needsSomebody, newAlert } from '../../../core/prefix/alert.ts'
 import { readState } from '../../../core/prefix/state.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
@@ -8,7 +9,7 @@ import type { HistoryStore } from './history.ts'
 import type { Sql } from '../../sql.ts'
 import type { HoldoutStore } from './holdout.ts'
 import type { OutlookStore } from './outlooks.ts'
-import type { Stop } from '../../../core/prefix/parts.ts'
+import type { Alarm, Stop } from '../../../core/prefix/parts.ts'
 
 /** History rows kept in the tail before they move to a row of `history`. */
 const TAIL_ROWS = 32
@@ -16,7 +17,7 @@ const TAIL_ROWS = 32
 const STATES_IN_MEMORY = 4_000
 
 /** Tables of prefixes that lists ask for, so that they are found without reading all states. */
-const MARKED_LISTS = ['drifted', 'needs_somebody'] as const
+const MARKED_LISTS = ['drifted', 'needs_somebody', 'alarmed'] as const
 type MarkedList = (typeof MARKED_LISTS)[number]
 
 /** A prefix and its state. */
@@ -32,21 +33,27 @@ export class StateStore {
   readonly #trials: HoldoutStore
   readonly #outlooks: OutlookStore
   readonly #queueAlert: (k: number, stop: Stop) => boolean
+  readonly #tellAlarms: (k: number, raised: readonly Alarm[], tokens: number | null) => void
   readonly #cache = new RowCache<PrefixState>(STATES_IN_MEMORY)
 
-  /** `queueAlert` queues an alert about a stop, inside the transaction of the stop. True: it was queued. */
+  /**
+   * `queueAlert` queues an alert about a stop, inside the transaction of the stop. True: it was queued. `tellAlarms` does the same for
+   * alarms that are new, and counts them.
+   */
   constructor(
     sql: Sql,
     history: HistoryStore,
     trials: HoldoutStore,
     outlooks: OutlookStore,
     queueAlert: (k: number, stop: Stop) => boolean = () => false,
+    tellAlarms: (k: number, raised: readonly Alarm[], tokens: number | null) => void = () => {},
   ) {
     this.#sql = sql
     this.#history = history
     this.#trials = trials
     this.#outlooks = outlooks
     this.#queueAlert = queueAlert
+    this.#tellAlarms = tellAlarms
   }
 
   /** Empties the copies in memory after a rollback. */
@@ -110,8 +117,12 @@ export class StateStore {
   }
 
   /** Saves a state and its history rows with one written row: history rows stay in `tail` until 32 of them move to `history`. */
-  save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
+  save(k: number, changed: PrefixState, changes: readonly HistoryRow[]): void {
     const before = this.load(k)
+    const { state: given, rows: told, raised } = alarmsAfter(before, changed)
+    const rows = told.length === 0 ? changes : [...changes, ...told]
+    if (raised.length > 0) this.#tellAlarms(k, raised, given.measuredTokens)
+    this.#mark('alarmed', k, before?.alarms !== undefined, given.alarms !== undefined)
     this.#mark('drifted', k, before?.drift?.shown !== undefined, given.drift?.shown !== undefined)
     this.#mark('needs_somebody', k, before !== null && needsSomebody(before), needsSomebody(given))
     const stop = given.stopped === null ? null : newAlert(before, given)
@@ -149,7 +160,12 @@ export class StateStore {
     return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM drifted')[0]?.n ?? 0
   }
 
-  /** Keys of prefixes whose drift is shown, or whose stop somebody should know of; the newest first. */
+  /** How many prefixes have an alarm that has not ended. */
+  alarmed(): number {
+    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM alarmed')[0]?.n ?? 0
+  }
+
+  /** Keys of prefixes in a list, the newest first. */
   keysIn(list: MarkedList, before: number, limit: number): number[] {
     return this.#sql
       .all<{ k: number }>(`SELECT k FROM ${list} WHERE k < ? ORDER BY k DESC LIMIT ?`, before, limit)

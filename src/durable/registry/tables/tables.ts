@@ -22,10 +22,12 @@ import { MissStore } from './misses.ts'
 import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
+import { AlarmCountStore } from './alarm-counts.ts'
 import { StateStore } from './states.ts'
 import { StatStore } from './stats.ts'
 import { HoldoutStore } from './holdout.ts'
-import type { Stop } from '../../../core/prefix/parts.ts'
+import type { Alarm, Stop } from '../../../core/prefix/parts.ts'
+import { factsModelOf } from '../../../registration/record.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import type { AccountSettings } from '../records/account.ts'
 import { UNSEALED } from '../../../runtime/sealed-bytes.ts'
@@ -60,6 +62,7 @@ export class RegistryStore {
   readonly stats: StatStore
   readonly passedCalls: PassedCallStore
   readonly misses: MissStore
+  readonly alarmCounts: AlarmCountStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -69,7 +72,14 @@ export class RegistryStore {
     this.history = new HistoryStore(sql)
     this.trials = new HoldoutStore(sql)
     this.outlooks = new OutlookStore(sql)
-    this.states = new StateStore(sql, this.history, this.trials, this.outlooks, (k, stop) => this.#queueAlert(k, stop))
+    this.states = new StateStore(
+      sql,
+      this.history,
+      this.trials,
+      this.outlooks,
+      (k, stop) => this.#queueAlert(k, stop),
+      (k, raised, tokens) => this.#tellAlarms(k, raised, tokens),
+    )
     this.lifetimes = new LifetimeStore(sql)
     this.lookups = new LookupStore(sql)
     this.candidates = new CandidateStore(sql)
@@ -91,6 +101,7 @@ export class RegistryStore {
     this.stats = new StatStore(sql)
     this.passedCalls = new PassedCallStore(sql)
     this.misses = new MissStore(sql)
+    this.alarmCounts = new AlarmCountStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */
@@ -155,6 +166,16 @@ export class RegistryStore {
     const { id, name, provider, model } = record
     addToOutbox(this.outbox, { prefixId: id, name, provider, model, reason, why, at })
     return true
+  }
+
+  /** Counts new alarms, and queues them where the account has a webhook. */
+  #tellAlarms(k: number, raised: readonly Alarm[], tokens: number | null): void {
+    const record = this.prefixes.record(k)
+    this.alarmCounts.add(raised.map(({ kind }) => kind))
+    if (record === null || this.setting('webhook') === null) return
+    const { id, name, provider } = record
+    for (const alarm of raised)
+      addToOutbox(this.outbox, { ...alarm, prefixId: id, name, provider, model: factsModelOf(record), tokens })
   }
 
   reservedNanos(): number {

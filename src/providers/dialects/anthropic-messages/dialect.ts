@@ -179,12 +179,13 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
 function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
   const body = readBody(text)
   const model = modelOf(body, envelope)
-  const marksEnd = member(body.root, MARKER)?.type === 'object'
+  const top = member(body.root, MARKER)
   return {
     model,
     cacheKey: null,
     settings: messagesSettings(body, facts(model)),
-    reads: { lookback: LOOKBACK, marksEnd },
+    ...(top?.type === 'object' ? { retention: ttlOf({ value: top }) } : {}),
+    reads: { lookback: LOOKBACK, marksEnd: top?.type === 'object' },
   }
 }
 

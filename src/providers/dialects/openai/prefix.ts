@@ -148,11 +148,13 @@ export function comparedOpenai(
   const { wire } = shape
   const model = modelOf(body, request.model)
   const needsMarkers = isMarkedModel(wire, model)
+  const retention = statedRetention(body.root, wire)
   return {
     model,
     cacheKey: cacheKey(body, request, wire),
     settings: [...cacheControls(body, wire), ...openaiSettings(body, shape, needsMarkers, facts(model))],
     ...routingOf(body, wire),
+    ...(retention === null ? {} : { retention }),
     ...(needsMarkers ? { reads: { lookback: LOOKBACK, marksEnd: topRetention(body.root) !== null } } : {}),
   }
 }
@@ -240,6 +242,14 @@ function checkEnd({ path, turn }: LastElement): void {
 function topRetention(root: JsonObject): string | null {
   const top = member(root, CONTROL)
   return top?.type === 'object' ? (stringMember(top, 'ttl') ?? '5m') : null
+}
+
+/** Retention that a member at the top states for all of the body. */
+function statedRetention(root: JsonObject, { controls }: Wire): string | null {
+  if (controls === 'none') return topRetention(root)
+  const ofOptions = stringMember(member(root, OPTIONS), 'ttl')
+  const old = controls === 'all' ? stringMember(root, 'prompt_cache_retention') : undefined
+  return topRetention(root) ?? ofOptions ?? old ?? null
 }
 
 function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape): string | null {

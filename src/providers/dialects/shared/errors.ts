@@ -175,6 +175,10 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
     const place = field === null ? {} : { field: `request.${field}` }
     return reading('provider_rejected', message, { permanent: true, detail: { ...place, cause } })
   }
+  if (status === 404) {
+    const unknown = { permanent: true, detail: { cause: 'unknown_model' } }
+    return reading('provider_rejected', 'The provider does not know the model, or this key may not use it.', unknown)
+  }
   return reading('provider_rejected', 'The provider rejected the request.', { permanent: true })
 }
 
