@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 export interface Entry {
   /** Id of the request in the log. A second record with it is the same request. Absent: the log has none. */
   id?: string
+  /** Id of the record around this one. A request that stands around another is the same one, seen by another layer. */
+  parent?: string
   /** Identifies the prefix among those of its model. */
   prefix: string
   /** Name of the prefix in the output: never a prompt, a key or a person's name. */

@@ -61,9 +61,11 @@ function readSpan(span: Fields): Reading {
   )
   const [prefix, label] = prefixOf(first)
   const id = [span['traceId'], span['spanId']].map(readText)
+  const parent = [span['traceId'], span['parentSpanId']].map(readText)
   return {
     entry: {
       ...(id.includes(null) ? {} : { id: id.join(' ') }),
+      ...(parent.includes(null) ? {} : { parent: parent.join(' ') }),
       prefix,
       label,
       // The AI SDK's own gateway names models `provider/model`.

@@ -63,6 +63,7 @@ export interface ReadOptions {
 /** Records of no known format at the beginning of a log after which it is refused. */
 const MOST_EARLY = 1_000
 
+const AROUND = 'requests that count the tokens of a request within them'
 const REPEATED = 'requests that the log holds more than once'
 
 /** Ids of the latest requests. Repeats stand near each other: an exporter sent again, or pages overlap. */
@@ -70,16 +71,17 @@ class Recent {
   #newer = new Set<string>()
   #older = new Set<string>()
 
-  /** Whether an id was among the latest; it is afterwards. */
+  /** Whether an id is among the latest. */
   has(id: string | undefined): boolean {
-    if (id === undefined) return false
-    if (this.#newer.has(id)) return true
-    const known = this.#older.has(id)
+    return id !== undefined && (this.#newer.has(id) || this.#older.has(id))
+  }
+
+  add(id: string | undefined): void {
+    if (id === undefined || this.#newer.has(id)) return
     this.#newer.add(id)
-    if (this.#newer.size < MOST_RECENT) return known
+    if (this.#newer.size < MOST_RECENT) return
     this.#older = this.#newer
     this.#newer = new Set()
-    return known
   }
 }
 
@@ -105,6 +107,8 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     else known.count += 1
   }
   const seen = new Recent()
+  // Exporters send a span when it ends, so those within it come before it, or in the same record.
+  const parents = new Recent()
   const early: LogRecord[] = []
   const noFormat = (): UsageError => {
     const first = early.find((record) => 'fields' in record)
@@ -124,13 +128,17 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     unmet.see(record.fields)
     // Lines before the first one that tells the format.
     early.splice(0).forEach(take)
-    for (const reading of readings(format, record.fields)) {
+    const found = readings(format, record.fields)
+    for (const reading of found) if ('entry' in reading) parents.add(reading.entry.parent)
+    for (const reading of found) {
       if ('fault' in reading) refuse(record.line, reading.fault)
       else if ('leftOut' in reading) leftOut[reading.leftOut] = (leftOut[reading.leftOut] ?? 0) + 1
       else {
         const { entry } = reading
-        if (seen.has(entry.id)) {
-          leftOut[REPEATED] = (leftOut[REPEATED] ?? 0) + 1
+        const twice = seen.has(entry.id) ? REPEATED : parents.has(entry.id) ? AROUND : null
+        seen.add(entry.id)
+        if (twice !== null) {
+          leftOut[twice] = (leftOut[twice] ?? 0) + 1
           continue
         }
         const prefix = prefixOf(prefixes, entry)
