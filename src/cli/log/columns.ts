@@ -1,9 +1,37 @@
 import { fault, isFields, readCount, readFields, readText, shown, TOKENS_RIGHT } from './entry.ts'
-import type { Fields, Reading } from './entry.ts'
-import type { Format } from './formats.ts'
-import { nameIn, PLAIN } from './plain.ts'
+import type { Fields, Format, Reading } from './entry.ts'
 import { readTime, TIME_FORMS } from './time.ts'
 import { wholePrompt } from './usage.ts'
+
+/** Columns of the plain format with all their accepted names; the first one is the documented name. */
+export const PLAIN = {
+  prefix: ['prefix', 'prefix_id', 'prefix_key'],
+  time: ['time', 'timestamp', 'at', 'started_at', 'start_time'],
+  tokens: ['tokens', 'prefix_tokens', 'input_tokens'],
+} as const
+
+function nameIn(fields: Fields, names: readonly string[]): string | null {
+  return names.find((name) => Object.hasOwn(fields, name)) ?? null
+}
+
+export function isPlain(fields: Fields): boolean {
+  return nameIn(fields, PLAIN.prefix) !== null && nameIn(fields, PLAIN.time) !== null
+}
+
+/** Plain format: rows of (prefix, time, tokens), with a model and a provider if there are columns for them. */
+export function readPlain(fields: Fields): Reading {
+  const prefix = readText(fields[nameIn(fields, PLAIN.prefix) ?? ''])
+  if (prefix === null) return fault(nameIn(fields, PLAIN.prefix) ?? 'prefix', 'the name of the prefix')
+  const timeName = nameIn(fields, PLAIN.time) ?? 'time'
+  const at = readTime(fields[timeName])
+  if (at === null) return fault(timeName, TIME_FORMS)
+  const tokensName = nameIn(fields, PLAIN.tokens) ?? 'tokens'
+  const tokens = readCount(fields[tokensName])
+  if (tokens === undefined) return fault(tokensName, TOKENS_RIGHT)
+  const label = shown(prefix, 'prefix')
+  const [provider, model] = [readText(fields['provider']), readText(fields['model'])]
+  return { entry: { prefix, label, provider, model, at, tokens, cached: null } }
+}
 
 /** Members of a record that a user may name, by a column or by a path such as `usage.input_tokens`. */
 export const COLUMNS = ['time', 'prefix', 'tokens', 'read', 'write', 'model', 'provider', 'id'] as const
@@ -40,7 +68,7 @@ export function columnsFormat(columns: Columns): Format {
 function readColumns(fields: Fields, columns: Columns): Reading {
   const pathOf = (column: (typeof COLUMNS)[number]): string =>
     columns[column] ?? nameIn(fields, USUAL[column]) ?? column
-  const value = (column: (typeof COLUMNS)[number]): unknown => at(fields, pathOf(column))
+  const value = (column: (typeof COLUMNS)[number]): unknown => memberAt(fields, pathOf(column))
   const time = readTime(value('time'))
   if (time === null) return fault(pathOf('time'), TIME_FORMS)
   const prefix = readText(value('prefix'))
@@ -71,14 +99,14 @@ function readColumns(fields: Fields, columns: Columns): Reading {
 }
 
 /** Returns the member at a path: one of this very name, else step by step, also through lists and JSON text in a cell. */
-function at(fields: Fields, path: string): unknown {
+function memberAt(fields: Fields, path: string): unknown {
   if (Object.hasOwn(fields, path)) return fields[path]
   for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1)) {
     const name = path.slice(0, dot)
     if (!Object.hasOwn(fields, name)) continue
     const member = fields[name]
     const inner = Array.isArray(member) ? { ...member } : readFields(member)
-    if (inner !== null) return at(inner as Fields, path.slice(dot + 1))
+    if (inner !== null) return memberAt(inner as Fields, path.slice(dot + 1))
   }
   return undefined
 }
@@ -95,7 +123,7 @@ export class Unmet {
   see(fields: Fields): void {
     if (this.#left.length === 0) return
     this.#first ??= fields
-    this.#left = this.#left.filter(([, path]) => at(fields, path) === undefined)
+    this.#left = this.#left.filter(([, path]) => memberAt(fields, path) === undefined)
   }
 
   /** The sentence for a column that no record has; null if there is none. */
@@ -117,7 +145,7 @@ const GUESSES: readonly {
   {
     column: 'time',
     what: 'the time',
-    name: /(?:^|[._])(?:ts|time|date|created|started)|_at$|(?:time|date|At)$/,
+    name: /^when$|(?:^|[._])(?:ts|time|date|created|started)|_at$|(?:time|date|At)$/,
     fits: (value) => readTime(value) !== null,
   },
   {
@@ -130,7 +158,7 @@ const GUESSES: readonly {
   {
     column: 'tokens',
     what: 'the input in tokens',
-    name: /(?:input|prompt|context).*(?:tokens?|count|units)|tokens?_?(?:in|prompt|input)$|^tokens$/i,
+    name: /(?:input|prompt|context).*(?:tokens?|count|units)|tokens?_?(?:in|prompt|input)$|(?:^|[._])in_?tokens?$|^tokens$/i,
     fits: isCount,
   },
   { column: 'provider', what: 'the provider', name: /provider|vendor/i, fits: isName },

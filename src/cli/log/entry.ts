@@ -34,6 +34,14 @@ export interface Fault {
 /** Members of a record, by name. */
 export type Fields = Readonly<Record<string, unknown>>
 
+/** A log format: how its records are recognised and read. */
+export interface Format {
+  name: string
+  about: string
+  is(fields: Fields): boolean
+  read(fields: Fields): Reading[]
+}
+
 /** One record of a file and the line that it begins on. */
 export type LogRecord = { line: number } & ({ fields: Fields } | { fault: Fault })
 

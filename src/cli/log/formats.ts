@@ -1,21 +1,12 @@
 import { UsageError } from '../shell.ts'
-import type { Fields, Reading } from './entry.ts'
-import { guesses } from './columns.ts'
+import type { Fields, Format, Reading } from './entry.ts'
+import { guesses, isPlain, PLAIN, readPlain } from './columns.ts'
 import { isClaudeCode, readClaudeCode } from './claude-code.ts'
 import { isCloudflare, isHelicone, isOpenrouter, isPortkey } from './gateways.ts'
 import { readCloudflare, readHelicone, readOpenrouter, readPortkey } from './gateways.ts'
 import { isLangfuse, readLangfuse } from './langfuse.ts'
 import { isLitellm, readLitellm } from './litellm.ts'
 import { isOtel, readOtel } from './otel.ts'
-import { isPlain, PLAIN, readPlain } from './plain.ts'
-
-/** A log format: how its records are recognised and read. */
-export interface Format {
-  name: string
-  about: string
-  is(fields: Fields): boolean
-  read(fields: Fields): Reading[]
-}
 
 const one =
   (read: (fields: Fields) => Reading): ((fields: Fields) => Reading[]) =>

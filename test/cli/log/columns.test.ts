@@ -102,6 +102,10 @@ describe('a log of any form', () => {
       { at: { started: 1_793_692_800 }, usage: { prompt_tokens: 7, completion_tokens: 9 } },
       'It looks like `at.started` is the time, `usage.prompt_tokens` is the input in tokens: --time at.started --tokens usage.prompt_tokens',
     ],
+    [
+      { when: '2026-11-03T08:00:00Z', in_tokens: 5 },
+      'It looks like `when` is the time, `in_tokens` is the input in tokens: --time when --tokens in_tokens',
+    ],
     [{ color: 'red', size: 4 }, ''],
     // A value that is no time is none, whatever its name.
     [{ created_at: 'yesterday' }, ''],
