@@ -62,7 +62,7 @@ export interface ReadOptions {
 /** Records of no known format at the beginning of a log after which it is refused. */
 const MOST_EARLY = 1_000
 
-const AROUND = 'requests that count the tokens of a request within them'
+const AROUND = 'spans that repeat the tokens of their children'
 const REPEATED = 'requests that the log holds more than once'
 
 /** Ids of the latest requests. Repeats stand near each other: an exporter sent again, or pages overlap. */

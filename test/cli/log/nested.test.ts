@@ -4,8 +4,8 @@ import { bytesOf } from '../support.ts'
 
 const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } })
 
-/** A request of a layer: 20,050 tokens of input. */
-const span = (spanId: string, parentSpanId: string, minute: number, operation = 'chat') => ({
+/** A request of a layer. */
+const span = (spanId: string, parentSpanId: string, minute: number, operation = 'chat', input = 20_050) => ({
   traceId: 't1',
   spanId,
   parentSpanId,
@@ -14,13 +14,13 @@ const span = (spanId: string, parentSpanId: string, minute: number, operation = 
     attribute('gen_ai.operation.name', operation),
     attribute('gen_ai.provider.name', 'anthropic'),
     attribute('gen_ai.request.model', 'claude-opus-4-8'),
-    attribute('gen_ai.usage.input_tokens', '20050'),
+    attribute('gen_ai.usage.input_tokens', String(input)),
   ],
 })
 
 const record = (...spans: object[]): string => `${JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] })}\n`
 
-const AROUND = 'requests that count the tokens of a request within them'
+const AROUND = 'spans that repeat the tokens of their children'
 
 describe('a request that two layers log, one around the other', () => {
   it.each([
@@ -37,7 +37,7 @@ describe('a request that two layers log, one around the other', () => {
       span('a', 'root', 0),
       span('c', 'root', 1),
       span('tool', 'a', 1, 'execute_tool'),
-      span('d', 'tool', 2),
+      span('d', 'tool', 2, 'chat', 30_000),
     )
     const { requests, leftOut } = await readLog(bytesOf(text))
     expect([requests, leftOut]).toEqual([3, { 'spans that are not requests to a model': 1 }])
