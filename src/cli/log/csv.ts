@@ -2,7 +2,7 @@ import { CsvError, parse } from 'csv-parse'
 import { UsageError } from '../shell.ts'
 import { tooLargeRight } from './entry.ts'
 import type { LogRecord } from './entry.ts'
-import { PLAIN } from './plain.ts'
+import { PLAIN } from './columns.ts'
 import { readTime } from './time.ts'
 
 /**

@@ -8,6 +8,8 @@ export type { Fields } from '../../usage/values.ts'
 export interface Entry {
   /** Id of the request in the log. A second record with it is the same request. Absent: the log has none. */
   id?: string
+  /** Id of the record around this one. A request that stands around another is the same one, seen by another layer. */
+  parent?: string
   /** Identifies the prefix among those of its model. */
   prefix: string
   /** Name of the prefix in the output: never a prompt, a key or a person's name. */
@@ -31,6 +33,14 @@ export interface Fault {
   field: string | null
   /** Description of a correct value. */
   right: string
+}
+
+/** A log format: how its records are recognised and read. */
+export interface Format {
+  name: string
+  about: string
+  is(fields: Fields): boolean
+  read(fields: Fields): Reading[]
 }
 
 /** One record of a file and the line that it begins on. */

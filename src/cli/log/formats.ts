@@ -1,19 +1,12 @@
 import { UsageError } from '../shell.ts'
-import type { Fields, Reading } from './entry.ts'
+import type { Fields, Format, Reading } from './entry.ts'
+import { guesses, isPlain, PLAIN, readPlain } from './columns.ts'
 import { isClaudeCode, readClaudeCode } from './claude-code.ts'
-import { isCloudflare, isHelicone, isOpenrouter, readCloudflare, readHelicone, readOpenrouter } from './gateways.ts'
+import { isCloudflare, isHelicone, isOpenrouter, isPortkey } from './gateways.ts'
+import { readCloudflare, readHelicone, readOpenrouter, readPortkey } from './gateways.ts'
 import { isLangfuse, readLangfuse } from './langfuse.ts'
 import { isLitellm, readLitellm } from './litellm.ts'
 import { isOtel, readOtel } from './otel.ts'
-import { isPlain, PLAIN, readPlain } from './plain.ts'
-
-/** A log format: how its records are recognised and read. */
-export interface Format {
-  name: string
-  about: string
-  is(fields: Fields): boolean
-  read(fields: Fields): Reading[]
-}
 
 const one =
   (read: (fields: Fields) => Reading): ((fields: Fields) => Reading[]) =>
@@ -29,6 +22,7 @@ export const formats: readonly Format[] = [
   { name: 'cloudflare', about: 'logs of Cloudflare AI Gateway', is: isCloudflare, read: one(readCloudflare) },
   { name: 'helicone', about: "Helicone's requests", is: isHelicone, read: one(readHelicone) },
   { name: 'openrouter-activity', about: "OpenRouter's generations", is: isOpenrouter, read: one(readOpenrouter) },
+  { name: 'portkey', about: "Portkey's exported logs", is: isPortkey, read: one(readPortkey) },
 ]
 
 /** Returns the format of a log by one of its records; null when none knows it. */
@@ -41,9 +35,10 @@ export function unknownFormat(fields: Fields, line: number): UsageError {
   // Column names are shown only if they look like names: in a file without a header line they are data.
   const names = Object.keys(fields).filter((name) => /^[\w.-]{1,40}$/.test(name))
   const listed = names.length === 0 ? 'no column names' : names.slice(0, 8).join(', ')
+  const guess = guesses(fields)
   return new UsageError(
     `line ${line}: the log has an unknown format. Expected the columns ${PLAIN.prefix[0]}, ${PLAIN.time[0]} and ${PLAIN.tokens[0]}, ` +
-      `or a log of one of the tools in docs/simulate.md (--format names one); found: ${listed}`,
+      `or a log of one of the tools in docs/simulate.md (--format names one); found: ${listed}. ${guess === '' ? 'Name the columns with --time, --prefix and --tokens' : guess}`,
   )
 }
 

@@ -98,6 +98,47 @@ export function readOpenrouter(fields: Fields): Reading {
   return readRow(row, OPENROUTER, [`app ${name}`, app === null ? `key ${name.slice(0, 8)}` : shown(app, 'app')])
 }
 
+const PORTKEY: Names = {
+  id: ['id'],
+  time: ['created_at'],
+  model: ['ai_model'],
+  provider: 'ai_org',
+  tokens: ['req_units'],
+  status: 'response_status_code',
+}
+
+/**
+ * Exported logs of Portkey, JSONL
+ * (https://portkey.ai/docs/product/observability/logs-export, read 2026-12-01). Cached counts stand in the answer's usage, if bodies are exported.
+ */
+export function isPortkey(fields: Fields): boolean {
+  return 'created_at' in fields && 'req_units' in fields
+}
+
+export function readPortkey(fields: Fields): Reading {
+  if (/hit$/i.test(readText(fields['cache_status']) ?? '')) return { leftOut: "answers of the proxy's own cache" }
+  if (/^(?:0|false)$/i.test(String(fields['is_success'] ?? ''))) return { leftOut: 'failed calls' }
+  if (/\/(?:embeddings|images|audio|moderations|rerank)\b/i.test(readText(fields['request_url']) ?? ''))
+    return { leftOut: 'calls other than completions' }
+  const body = (name: string): unknown => fields[`${name}.body`] ?? bodyOf(fields[name])
+  const usage = readFields(readFields(body('response'))?.['usage'])
+  const row = { ...fields, usage }
+  const prompt = readText(fields['prompt_slug'])
+  if (prompt !== null) return readRow(row, PORTKEY, [`prompt ${prompt}`, shown(prompt, 'prompt')])
+  const system = beginning(body('request'))
+  return readRow(
+    row,
+    PORTKEY,
+    system === null ? ['', 'all requests'] : [`system ${system}`, `system ${system.slice(0, 8)}`],
+  )
+}
+
+/** A request or an answer, which stands in `body` beside its headers, or by itself. */
+function bodyOf(value: unknown): unknown {
+  const found = readFields(value)
+  return found?.['body'] ?? found
+}
+
 function readRow(fields: Fields, names: Names, [prefix, label]: [prefix: string, label: string]): Reading {
   const status = readCount(fields[names.status ?? ''])
   if (status !== null && status !== undefined && status >= 400) return { leftOut: 'failed calls' }

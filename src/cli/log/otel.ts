@@ -21,7 +21,7 @@ const LEFT_OUT: Partial<Record<LeftOut, string>> = {
   repeated: 'spans that repeat the tokens of their children',
 }
 
-function readSpan({ told, first }: Span): Reading {
+function readSpan({ trace, parent, told, first }: Span): Reading {
   if (!('call' in told)) {
     if (told.leftOut === 'bad_time') return fault(told.field ?? null, TIME_FORMS)
     if (told.leftOut === 'bad_count') return fault(told.field ?? null, TOKENS_RIGHT)
@@ -32,6 +32,7 @@ function readSpan({ told, first }: Span): Reading {
   return {
     entry: {
       ...(id === null ? {} : { id }),
+      ...(trace === null || parent === null ? {} : { parent: `${trace} ${parent}` }),
       prefix,
       label,
       provider,

@@ -1,8 +1,9 @@
 import { UsageError } from '../shell.ts'
+import { columnsFormat, Unmet } from './columns.ts'
+import type { Columns } from './columns.ts'
 import { fault } from './entry.ts'
-import type { Entry, Fault, Fields, LogRecord, Reading } from './entry.ts'
+import type { Entry, Fault, Fields, Format, LogRecord, Reading } from './entry.ts'
 import { formatNamed, formatOf, unknownFormat } from './formats.ts'
-import type { Format } from './formats.ts'
 import { recordsOf } from './records.ts'
 import { Runs } from './runs.ts'
 
@@ -50,6 +51,8 @@ export const LIMITS = { prefixes: 500_000, gaps: 20_000_000 }
 
 export interface ReadOptions {
   format?: string
+  /** Columns that the user named, in place of a format. */
+  columns?: Columns
   /** Stop at the first record that cannot be used. */
   strict?: boolean
   limits?: typeof LIMITS
@@ -59,6 +62,7 @@ export interface ReadOptions {
 /** Records of no known format at the beginning of a log after which it is refused. */
 const MOST_EARLY = 1_000
 
+const AROUND = 'spans that repeat the tokens of their children'
 const REPEATED = 'requests that the log holds more than once'
 
 /** Ids of the latest requests. Repeats stand near each other: an exporter sent again, or pages overlap. */
@@ -66,16 +70,17 @@ class Recent {
   #newer = new Set<string>()
   #older = new Set<string>()
 
-  /** Whether an id was among the latest; it is afterwards. */
+  /** Whether an id is among the latest. */
   has(id: string | undefined): boolean {
-    if (id === undefined) return false
-    if (this.#newer.has(id)) return true
-    const known = this.#older.has(id)
+    return id !== undefined && (this.#newer.has(id) || this.#older.has(id))
+  }
+
+  add(id: string | undefined): void {
+    if (id === undefined || this.#newer.has(id)) return
     this.#newer.add(id)
-    if (this.#newer.size < MOST_RECENT) return known
+    if (this.#newer.size < MOST_RECENT) return
     this.#older = this.#newer
     this.#newer = new Set()
-    return known
   }
 }
 
@@ -86,6 +91,8 @@ const MOST_RECENT = 100_000
 export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOptions = {}): Promise<Log> {
   const { strict = false, limits = LIMITS } = options
   let format: Format | null = options.format === undefined ? null : formatNamed(options.format)
+  if (options.columns !== undefined) format = columnsFormat(options.columns)
+  const unmet = new Unmet(options.columns ?? {})
   const prefixes = new Map<string, PrefixLog>()
   const unusable = new Map<string, Unused>()
   const leftOut: Record<string, number> = {}
@@ -99,6 +106,8 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     else known.count += 1
   }
   const seen = new Recent()
+  // Exporters send a span when it ends, so those within it come before it, or in the same record.
+  const parents = new Recent()
   const early: LogRecord[] = []
   const noFormat = (): UsageError => {
     const first = early.find((record) => 'fields' in record)
@@ -115,15 +124,20 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
       if (early.length >= MOST_EARLY) throw noFormat()
       return
     }
+    unmet.see(record.fields)
     // Lines before the first one that tells the format.
     early.splice(0).forEach(take)
-    for (const reading of readings(format, record.fields)) {
+    const found = readings(format, record.fields)
+    for (const reading of found) if ('entry' in reading) parents.add(reading.entry.parent)
+    for (const reading of found) {
       if ('fault' in reading) refuse(record.line, reading.fault)
       else if ('leftOut' in reading) leftOut[reading.leftOut] = (leftOut[reading.leftOut] ?? 0) + 1
       else {
         const { entry } = reading
-        if (seen.has(entry.id)) {
-          leftOut[REPEATED] = (leftOut[REPEATED] ?? 0) + 1
+        const twice = seen.has(entry.id) ? REPEATED : parents.has(entry.id) ? AROUND : null
+        seen.add(entry.id)
+        if (twice !== null) {
+          leftOut[twice] = (leftOut[twice] ?? 0) + 1
           continue
         }
         const prefix = prefixOf(prefixes, entry)
@@ -141,6 +155,8 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
   }
   for await (const records of recordsOf(bytes, options.largest)) records.forEach(take)
   if (format === null && early.length > 0) throw noFormat()
+  const missing = unmet.words()
+  if (missing !== null) throw new UsageError(missing)
   const faults = [...unusable.values()].toSorted((a, b) => a.line - b.line)
   if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
   const name = format?.name ?? ''

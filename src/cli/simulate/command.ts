@@ -2,6 +2,8 @@ import { createReadStream, statSync, writeFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { counted, simulationText } from './text.ts'
+import { COLUMN_OPTIONS, COLUMNS } from '../log/columns.ts'
+import type { Columns } from '../log/columns.ts'
 import { formats } from '../log/formats.ts'
 import { JOINED_MS } from '../log/runs.ts'
 import { LARGEST_RECORD } from '../log/records.ts'
@@ -23,6 +25,16 @@ const HELP = `pilotlight simulate LOG [options]
 Replays a log of your own requests under every plan. Shows what each plan would have cost and saved.
 LOG is a file (optionally compressed with gzip) or - for standard input. It is CSV, JSONL or JSON of
 ${formats.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join('\n')}
+
+For any other log, name a column, or a path into JSON such as usage.input_tokens:
+  --time PATH           when the request was sent
+  --prefix PATH         what tells prefixes apart, such as a tenant
+  --tokens PATH         input in tokens
+  --read PATH           tokens read from the cache
+  --write PATH          tokens written to the cache
+  --model-path PATH     model
+  --provider-path PATH  provider
+  --id PATH             id of the request; a second record with it is the same request
 
   --provider NAME       provider whose prices are used; overrides the log
   --model NAME          model whose prices are used; overrides the log
@@ -52,6 +64,13 @@ export async function simulate(shell: Shell): Promise<number> {
       provider: { type: 'string' },
       model: { type: 'string' },
       prices: { type: 'string' },
+      time: { type: 'string' },
+      prefix: { type: 'string' },
+      read: { type: 'string' },
+      write: { type: 'string' },
+      id: { type: 'string' },
+      'model-path': { type: 'string' },
+      'provider-path': { type: 'string' },
       tokens: { type: 'string' },
       'latency-value': { type: 'string', default: '0' },
       top: { type: 'string', default: '20' },
@@ -70,7 +89,11 @@ export async function simulate(shell: Shell): Promise<number> {
     throw new UsageError(`give one LOG${path === undefined ? '' : `, not ${positionals.length}`}; see --help`)
   if (values.html !== undefined && resolve(values.html) === resolve(path))
     throw new UsageError('--html: this file is the log; name another file')
-  const tokens = values.tokens === undefined ? null : wholeFrom('--tokens', values.tokens, 1, 100_000_000)
+  const named = columnsAsked(values)
+  const tokens =
+    values.tokens === undefined || named?.tokens !== undefined
+      ? null
+      : wholeFrom('--tokens', values.tokens, 1, 100_000_000)
   const top = wholeFrom('--top', values.top, 0, 100_000)
   const latencyNanos = Math.round(usdFrom('--latency-value', values['latency-value']) * 1e9)
   const prices = pricesAsked(values, shell.now())
@@ -88,7 +111,11 @@ export async function simulate(shell: Shell): Promise<number> {
   const { format, strict } = values
   let log: Log
   try {
-    log = await readLog(counting(), { strict, ...(format === undefined ? {} : { format }) })
+    log = await readLog(counting(), {
+      strict,
+      ...(format === undefined ? {} : { format }),
+      ...(named === null ? {} : { columns: named }),
+    })
   } finally {
     progress.end()
   }
@@ -119,6 +146,20 @@ export async function simulate(shell: Shell): Promise<number> {
     shell.print(simulationText(result, name, log.format, { columns, colours: wantsColours(shell) }))
   }
   return 0
+}
+
+/** Returns the columns that the options name; null if they name none. */
+function columnsAsked(values: Readonly<Record<string, unknown>>): Columns | null {
+  const named = COLUMNS.flatMap((column) => {
+    const path = values[COLUMN_OPTIONS[column]]
+    const isSize = column === 'tokens' && /^[\d.-]/.test(String(path))
+    return typeof path === 'string' && !isSize ? [[column, path] as const] : []
+  })
+  const first = named[0]
+  if (first === undefined) return null
+  if (values['format'] !== undefined)
+    throw new UsageError(`--${COLUMN_OPTIONS[first[0]]} names a column; omit --format`)
+  return Object.fromEntries(named)
 }
 
 /** Chooses the prices: of one given model, of the log's models at one given provider, or of the log's models and providers. */

@@ -1,3 +1,4 @@
+import { answerOf, modelFigures, wholeAnswer } from './answer.ts'
 import {
   best,
   day,
@@ -12,7 +13,7 @@ import {
   whole,
 } from './figures.ts'
 import type { Outcome } from './outcomes.ts'
-import { counted, leftWords, modelRemarks } from './text.ts'
+import { counted, leftWords, modelRemarks, monthWords, prefixAnswers } from './text.ts'
 import type { ModelResult, PrefixResult, Simulation } from './simulation.ts'
 
 /** Writes the result as one self-contained page: no script, no font, no network. */
@@ -30,8 +31,9 @@ export function simulationHtml(result: Simulation, name: string, format: string)
 <body>
 <main>
 <h1>What keeping warm would have cost</h1>
+<p class="verdict">${escaped(wholeAnswer(result).sentence)}</p>
 <p><b>${escaped(name)}</b>: ${counted(requests, 'request', 'requests')} from ${day(fromAt)} to ${day(toAt)} (${days(toAt - fromAt)}), read as ${escaped(format)}.</p>
-${models.map(modelHtml).join('\n')}
+${models.map((model) => modelHtml(model, result)).join('\n')}
 ${models.length > 1 ? `<section>\n<h2>All models</h2>\n<p>Each at its default retention.</p>\n${chart(total)}\n${planTable(total)}\n</section>` : ''}
 ${leftHtml(result)}
 <footer><p>Replayed by <code>pilotlight simulate</code>: money for the tokens of the prefixes alone. The plan “clairvoyant” knows every arrival in advance: no plan can cost less.</p></footer>
@@ -50,18 +52,26 @@ const PARTS = [
 const ROW_PX = 44
 const BAR_PX = 16
 
-function modelHtml(model: ModelResult): string {
+function modelHtml(model: ModelResult, result: Simulation): string {
   const { provider, prefixes, requests, pricesFrom, checked, outcomes } = model
   const remarks = modelRemarks(model).map((remark) => `<p class="remark">${escaped(remark)}</p>`)
   return `<section>
 <h2>${escaped(provider)} ${escaped(model.model)}</h2>
 <p>${counted(prefixes, 'prefix', 'prefixes')}, ${counted(requests, 'request', 'requests')}. Prices from ${escaped(pricesFrom)}, checked ${escaped(checked)}; retention ${escaped(model.retentions.map(retentionWords).join(', '))}.</p>
-<p class="verdict">${escaped(verdict(model))}</p>
+${paragraphs([...(result.models.length > 1 ? [answerOf(modelFigures(model, result)).sentence] : []), verdict(model), monthWords(outcomes, result) ?? ''])}
 ${remarks.join('\n')}
 ${chart(outcomes)}
 ${planTable(outcomes)}
 ${prefixes > 1 ? prefixTable(model) : ''}
+${paragraphs(prefixAnswers(model, result))}
 </section>`
+}
+
+function paragraphs(sentences: readonly string[]): string {
+  return sentences
+    .filter((sentence) => sentence !== '')
+    .map((sentence) => `<p class="verdict">${escaped(sentence)}</p>`)
+    .join('\n')
 }
 
 /** Draws a bar for each plan. Lengths are shares of the width, so that text keeps its size on a narrow screen. */

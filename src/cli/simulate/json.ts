@@ -1,3 +1,5 @@
+import { answerOf, modelFigures, MONTH_DAYS, monthFactor, prefixFigures, wholeAnswer } from './answer.ts'
+import type { Answer } from './answer.ts'
 import { baseline, saved } from './figures.ts'
 import type { Log } from '../log/traffic.ts'
 import type { Outcome } from './outcomes.ts'
@@ -6,7 +8,9 @@ import type { Left, Simulation } from './simulation.ts'
 /** Writes the result as JSON: money in dollars, instants in ISO 8601. The figures are those of the terminal. */
 export function simulationJson(result: Simulation, log: Log, latencyNanos: number) {
   const { fromAt, toAt, requests, models, unpriced, tooSmall, unsized, total } = result
+  const factor = monthFactor(toAt - fromAt)
   return {
+    answer: answerJson(wholeAnswer(result), factor),
     format: log.format,
     from: new Date(fromAt).toISOString(),
     to: new Date(toAt).toISOString(),
@@ -19,13 +23,15 @@ export function simulationJson(result: Simulation, log: Log, latencyNanos: numbe
       retentions: model.retentions.map(({ name, ttlMs, assumed }) => ({ name, seconds: ttlMs / 1000, assumed })),
       requests: model.requests,
       prefix_count: model.prefixes,
-      plans: plansJson(model.outcomes),
-      prefixes: model.shown.map(({ label, tokens, requests: count, gaps, outcomes }) => ({
-        prefix: label,
-        tokens,
-        requests: count,
-        gaps,
-        plans: plansJson(outcomes),
+      answer: answerJson(answerOf(modelFigures(model, result)), factor),
+      plans: plansJson(model.outcomes, factor),
+      prefixes: model.shown.map((one) => ({
+        prefix: one.label,
+        tokens: one.tokens,
+        requests: one.requests,
+        gaps: one.gaps,
+        answer: answerJson(answerOf(prefixFigures(one, model, result)), factor),
+        plans: plansJson(one.outcomes, factor),
       })),
       other_prefixes:
         model.rest === null
@@ -33,12 +39,12 @@ export function simulationJson(result: Simulation, log: Log, latencyNanos: numbe
           : {
               prefix_count: model.rest.prefixes,
               requests: model.rest.requests,
-              plans: plansJson(model.rest.outcomes),
+              plans: plansJson(model.rest.outcomes, factor),
             },
       prefixes_of_uneven_size: model.uneven,
       prefixes_sized_by_whole_prompts: model.wholePrompts,
     })),
-    total: plansJson(total),
+    total: plansJson(total, factor),
     not_counted: {
       price_unknown: unpriced.map(leftJson),
       too_small: tooSmall.map(leftJson),
@@ -49,12 +55,23 @@ export function simulationJson(result: Simulation, log: Log, latencyNanos: numbe
   }
 }
 
-function plansJson(outcomes: readonly Outcome[]) {
+/** `factor`: from the log to a month of 30 days; null if the log is too short for one. */
+function answerJson({ kind, sentence, oneLineNanos, bestNanos }: Answer, factor: number | null) {
+  const saving = factor === null ? null : { one_line_usd: oneLineNanos / 1e9, best_usd: bestNanos / 1e9 }
+  return {
+    kind,
+    sentence,
+    month: saving === null ? null : { days: MONTH_DAYS, from_days: MONTH_DAYS / (factor ?? 1), ...saving },
+  }
+}
+
+function plansJson(outcomes: readonly Outcome[], factor: number | null) {
   const first = baseline(outcomes)
   return outcomes.map((one) => ({
     plan: one.plan,
     retention: one.retention,
     cost_usd: one.costNanos / 1e9,
+    month_usd: factor === null ? null : (one.costNanos * factor) / 1e9,
     reads_usd: one.readsNanos / 1e9,
     writes_usd: one.writesNanos / 1e9,
     probes_usd: one.probesNanos / 1e9,

@@ -15,6 +15,9 @@ export interface Known {
   outputFloor: number
 }
 
+/** Cards whose models have names in more than one spelling. */
+const clouds = cards.filter(({ knownAs }) => knownAs !== undefined)
+
 /** Returns the facts of a model by the log's names, on the day of `now` (epoch ms). Nothing is guessed. */
 export function pricesOf(provider: string | null, model: string | null, now: number): Priced {
   if (model === null) return { unknown: 'the log names no model' }
@@ -29,7 +32,9 @@ export function pricesOf(provider: string | null, model: string | null, now: num
     return pricesOf(model.slice(0, slash), model.slice(slash + 1), now)
   }
   const found = makers.map(({ id }) => priced(id, model, now)).find((one) => one !== null)
-  return found ?? { unknown: 'no model vendor has a known price for it, and the log names no provider' }
+  // Clouds spell models in their own way (`us.anthropic.…-v1:0`), which no other provider does.
+  const cloud = found ?? clouds.map(({ id }) => priced(id, model, now)).find((one) => one !== null)
+  return cloud ?? { unknown: 'no model vendor has a known price for it, and the log names no provider' }
 }
 
 function priced(id: string, model: string, now: number): Known | null {

@@ -12,6 +12,8 @@ export interface PrefixResult {
   requests: number
   /** Number of idle gaps longer than the shortest retention. */
   gaps: number
+  /** The size is that of whole prompts. */
+  wholePrompt: boolean
   outcomes: Outcome[]
 }
 
@@ -96,18 +98,20 @@ export function simulate(log: Log, options: SimulationOptions): Simulation {
       const model = modelOf(models, priced, holdings)
       const traffic = trafficOf(prefix.runs.all(), log.toAt)
       const shortest = Math.min(...holdings.map(({ ttlMs }) => ttlMs))
+      // A row of the plain format has the size of the prefix; other logs have that of the whole prompt.
+      const wholePrompt = sizes === prefix.tokens && log.format !== 'plain'
       const result = {
         label: prefix.label,
         tokens,
         requests: prefix.requests,
         gaps: traffic.gaps.filter(({ lengthMs }) => lengthMs > shortest).length,
+        wholePrompt,
         outcomes: outcomesOf(traffic, prefix.requests, holdings, options.latencyNanos),
       }
       model.prefixes += 1
       model.requests += prefix.requests
       if (sizes !== null && sizes.most > 2 * sizes.least) model.uneven += 1
-      // A row of the plain format has the size of the prefix; other logs have that of the whole prompt.
-      if (sizes === prefix.tokens && log.format !== 'plain') model.wholePrompts += 1
+      if (wholePrompt) model.wholePrompts += 1
       model.outcomes = added(model.outcomes, result.outcomes)
       show(model, result, options.top)
     }

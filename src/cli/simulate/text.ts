@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { answerOf, modelFigures, MONTH_DAYS, monthFactor, prefixFigures, wholeAnswer } from './answer.ts'
 import type { Left, ModelResult, PrefixResult, Simulation } from './simulation.ts'
 import {
   best,
@@ -34,12 +35,19 @@ const PARTS = [
 export function simulationText(result: Simulation, name: string, format: string, screen: Screen): string {
   const { fromAt, toAt, requests, models, unpriced, tooSmall, unsized, total } = result
   const lines = [
+    ...wrapped(wholeAnswer(result).sentence, screen.columns).map((line) => bold(line, screen)),
+    '',
     `${name}: ${counted(requests, 'request', 'requests')} from ${day(fromAt)} to ${day(toAt)} (${days(toAt - fromAt)}), read as ${format}`,
     '',
   ]
-  for (const model of models) lines.push(...modelLines(model, screen), '')
+  for (const model of models) lines.push(...modelLines(model, result, screen), '')
   if (models.length > 1) {
-    lines.push('All models, each at its default retention', ...planLines(total, screen), '')
+    lines.push(
+      'All models, each at its default retention',
+      ...planLines(total, screen),
+      ...monthLines(total, result, screen),
+      '',
+    )
   }
   for (const left of unpriced) lines.push(`Price unknown, not counted: ${leftWords(left)}.`)
   for (const left of tooSmall) lines.push(`Too small to be cached, not counted: ${leftWords(left)}.`)
@@ -76,7 +84,7 @@ export function modelRemarks({ uneven, wholePrompts, retentions }: ModelResult):
   return remarks
 }
 
-function modelLines(model: ModelResult, screen: Screen): string[] {
+function modelLines(model: ModelResult, result: Simulation, screen: Screen): string[] {
   const { provider, prefixes, requests, pricesFrom, checked } = model
   const retentions = model.retentions.map(retentionWords).join(', ')
   return [
@@ -85,9 +93,41 @@ function modelLines(model: ModelResult, screen: Screen): string[] {
     '',
     ...planLines(model.outcomes, screen),
     '',
+    ...(result.models.length > 1 ? wrapped(answerOf(modelFigures(model, result)).sentence, screen.columns) : []),
     ...wrapped(verdict(model), screen.columns),
+    ...monthLines(model.outcomes, result, screen),
     ...modelRemarks(model).flatMap((remark) => wrapped(remark, screen.columns)),
     ...prefixLines(model, screen),
+    ...prefixAnswers(model, result).flatMap((line) => wrapped(line, screen.columns)),
+  ]
+}
+
+/** The sums of a month, from the days of the log; none if the log is too short. */
+function monthLines(outcomes: readonly Outcome[], result: Simulation, { columns }: Screen): string[] {
+  const words = monthWords(outcomes, result)
+  return words === null ? [] : wrapped(words, columns)
+}
+
+/** Writes what a month costs as it is and with the cheapest plan; null if the log is too short for a month. */
+export function monthWords(outcomes: readonly Outcome[], { fromAt, toAt }: Simulation): string | null {
+  const factor = monthFactor(toAt - fromAt)
+  const [first, least] = [outcomes[0], best(outcomes)]
+  if (factor === null || first === undefined || least === undefined) return null
+  const cheapest = least === first ? '' : `, ${dollars(least.costNanos * factor)} with ${planName(least)}`
+  return `A month of ${MONTH_DAYS} days, from ${days(toAt - fromAt)} of log: ${dollars(first.costNanos * factor)} with ${planName(first)}${cheapest}.`
+}
+
+/** A sentence for each prefix that is shown; prefixes with the same sentence share it. */
+export function prefixAnswers(model: ModelResult, result: Simulation): string[] {
+  if (model.prefixes < 2) return []
+  const named = new Map<string, string[]>()
+  for (const one of model.shown) {
+    const { sentence } = answerOf(prefixFigures(one, model, result))
+    named.set(sentence, [...(named.get(sentence) ?? []), one.label])
+  }
+  return [
+    ...(named.size === 0 ? [] : ['']),
+    ...[...named].map(([sentence, labels]) => `${labels.join(', ')}: ${sentence}`),
   ]
 }
 

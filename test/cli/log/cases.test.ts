@@ -47,6 +47,18 @@ describe('a log in the form of another tool', () => {
         leftOut: { 'lines that are not answers of a model': 6, 'requests that the log holds more than once': 5 },
       },
     ],
+    [
+      'portkey.jsonl',
+      {
+        format: 'portkey',
+        ...OPUS,
+        leftOut: {
+          "answers of the proxy's own cache": 1,
+          'failed calls': 1,
+          'requests that the log holds more than once': 1,
+        },
+      },
+    ],
     // No cached counts: the size is that of the whole prompt, $0.1253125 a write and $0.010025 a read.
     [
       'cloudflare-ai-gateway.json',

@@ -30,6 +30,8 @@ describe('the names of a log', () => {
     ['Amazon Bedrock', 'anthropic/claude-4.8-opus-20260101', 'bedrock anthropic.claude-opus-4-8'],
     ['Azure', 'openai/gpt-5.6-sol', 'azure-openai gpt-5.6-sol'],
     [null, 'anthropic/claude-opus-4.8', 'anthropic claude-opus-4-8'],
+    [null, 'us.anthropic.claude-opus-4-8-v1:0', 'bedrock us.anthropic.claude-opus-4-8-v1:0'],
+    [null, 'anthropic.claude-opus-4-8', 'bedrock anthropic.claude-opus-4-8'],
   ])('provider %s and model %s are %s', (provider, model, right) => {
     expect(found(provider, model)).toBe(right)
   })
