@@ -212,6 +212,17 @@ const CAUSES: readonly [name: string, expect: string, inject: Injection, identif
     'date_rolled',
     line("Today's date: Monday, November 30, 2026", "Today's date: Tuesday, December 1, 2026"),
   ],
+  [
+    'clock in a loop of tools, seconds behind the first write',
+    'clock_in_prefix',
+    changed(
+      (after, _format, before) => {
+        before.system[0] = `Now: 10:41:07\n${before.system[0] ?? ''}`
+        after.system[0] = `Now: 10:41:12\n${after.system[0] ?? ''}`
+      },
+      { gap: 5 * SECOND },
+    ),
+  ],
   ['ISO date', 'date_rolled', line('Date: 2026-11-30', 'Date: 2026-12-01')],
   ['date as midnight', 'date_rolled', line('today = 2026-11-30T00:00:00Z', 'today = 2026-12-01T00:00:00Z')],
   [

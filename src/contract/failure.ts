@@ -12,6 +12,7 @@ export const FAILURES = {
   conflict: { status: 409, retryable: false },
   cancelled: { status: 409, retryable: false },
   payload_too_large: { status: 413, retryable: false },
+  unsupported_media_type: { status: 415, retryable: false },
   prefix_too_short: { status: 422, retryable: false },
   unsupported: { status: 422, retryable: false },
   cache_not_honoured: { status: 424, retryable: false },

@@ -20,6 +20,8 @@ import { fixOf } from '../providers/diagnosis/fixes.ts'
 import { readReported } from '../providers/diagnosis/reported.ts'
 import { cardRecognising, cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { comparedToKept } from '../registration/misses/kept-sketch.ts'
+import type { KeptSketch } from '../registration/misses/kept-sketch.ts'
 import type { RawPath } from '../registration/json-body.ts'
 import { cardOf } from '../registration/native.ts'
 
@@ -56,16 +58,22 @@ export function diagnoseRequests(body: DiagnoseBody, now: number): DiagnosisJson
   return diagnosed(card, { before, after, between }, now)
 }
 
-/** Holds a request against an earlier one. `key`: the cache key that the earlier one had beside its body. */
+/** Holds a request against an earlier one. `key`: the cache key that the earlier one had beside its body. `kept`: what there is in place of that body. */
 export function diagnosed(
   card: Card,
   { before, after, between }: { before: SentRequest; after: SentRequest; between: readonly SentRequest[] },
   now: number,
   key: string | null = null,
+  kept: KeptSketch | null = null,
 ): DiagnosisJson {
   const facts = (model: string): ModelFacts => factsOf(card.id, model, now)
   const [ours, theirs] = [bodyOf(before, key), bodyOf(after)]
-  const bytes = ours === null || theirs === null ? null : compared(card, ours, theirs, facts)
+  const bytes =
+    theirs === null
+      ? null
+      : ours === null
+        ? keptEvidence(card, kept, theirs, facts)
+        : compared(card, ours, theirs, facts)
   const model = modelOf(card, [before, after], facts)
   const known = facts(model)
   const retention = grantedBy(card, before, known) ?? retentionOf(card, ours, known, facts)
@@ -147,6 +155,15 @@ export function compared(
   facts: (model: string) => ModelFacts,
 ): ByteEvidence | null {
   return unlessUnsupported<ByteEvidence | null>('after', () => compareBodies(card, before, after, facts), null)
+}
+
+function keptEvidence(
+  card: Card,
+  kept: KeptSketch | null,
+  after: SentBody,
+  facts: (model: string) => ModelFacts,
+): ByteEvidence | null {
+  return kept === null ? null : unlessUnsupported('request', () => comparedToKept(card, kept, after, facts), null)
 }
 
 function samePrefixes(

@@ -1,5 +1,9 @@
 import { Failure } from '../contract/failure.ts'
 import { asksToDrain, withFaults } from './request/own-headers.ts'
+import { framingOf } from '../usage/find.ts'
+import { readAhead } from './diagnosis/ahead.ts'
+import type { Ahead } from './diagnosis/ahead.ts'
+import type { Timely } from './diagnosis/in-time.ts'
 import { pumped } from './pump.ts'
 import type { Watcher } from './pump.ts'
 
@@ -11,6 +15,9 @@ export const PREFIX = 'x-pilotlight-prefix'
 
 /** Answer header that says how warm that prefix is now, and what it costs in the next request. */
 export const WARMTH = 'x-pilotlight-warmth'
+
+/** Answer header that says why the call missed, where that is sure when the headers leave. */
+export const VERDICT = 'x-pilotlight-verdict'
 
 /** Where a call goes, and how. */
 export interface Onward {
@@ -24,9 +31,18 @@ export interface Onward {
   /** What was changed of its body; absent: nothing. */
   edited?: string
   /** What watches an answer as it passes. Null: nothing does, and the platform moves its bytes. `why`: what the answer's header says of it. */
-  watch: (answer: Response) => { watcher: Watcher | null; why: string; prefix?: string; warmth?: string }
+  watch: (answer: Response) => Watch
   /** What was done with the call before it was sent, for the answer's header; absent: nothing. */
   done?: string
+}
+
+interface Watch {
+  watcher: Watcher | null
+  why: string
+  prefix?: string
+  warmth?: string
+  /** What may know why the call missed. */
+  timely?: Timely
 }
 
 /** Calls are never answered from a cache of the platform, whatever their path looks like. */
@@ -39,7 +55,8 @@ const NOT_CACHED = { cacheTtlByStatus: { '100-599': -1 } }
 export async function passing(request: Request, onward: Onward): Promise<Response> {
   const drains = asksToDrain(request.headers)
   const answer = await sent(request, onward, drains ? null : own(request.signal))
-  const { watcher, why, prefix, warmth } = onward.watch(answer)
+  const { watcher, why, prefix, warmth, timely } = onward.watch(answer)
+  const ahead = watcher === null || timely?.isSuspect !== true ? null : await taken(answer)
   const headers = onward.answerHeaders(answer.headers)
   const { done: before, edited } = onward
   const reason = before === undefined ? why : watcher === null ? `${why}; ${before}` : before
@@ -48,6 +65,8 @@ export async function passing(request: Request, onward: Onward): Promise<Respons
   headers.set(DONE, `${what}; reason="${withFaults(all, request)}"`)
   if (prefix !== undefined) headers.set(PREFIX, prefix)
   if (warmth !== undefined) headers.set(WARMTH, warmth)
+  const verdict = watcher === null ? null : (timely?.verdict(answer, ahead) ?? null)
+  if (verdict !== null) headers.set(VERDICT, verdict)
   const init = { status: answer.status, statusText: answer.statusText, headers, encodeBody: 'manual' as const }
   if (answer.body === null || (watcher === null && !drains)) return new Response(answer.body, init)
   const { readable, done } = pumped(answer.body, {
@@ -55,10 +74,17 @@ export async function passing(request: Request, onward: Onward): Promise<Respons
     signal: request.signal,
     drains,
     ...(watcher === null ? {} : { watcher }),
+    ...(ahead === null ? {} : { ahead }),
   })
   // Announced now: once the caller has left, the platform hears of no new work.
   onward.waitUntil(done)
   return new Response(readable, init)
+}
+
+/** What came with the headers of an answer; null: it has no body that tells counts. */
+async function taken({ body, headers }: Response): Promise<Ahead | null> {
+  const framing = framingOf(headers.get('content-type') ?? '')
+  return body === null || framing === null ? null : readAhead(body, framing, headers.get('content-encoding'))
 }
 
 /** The stated length of a body; null: it is sent in chunks. */

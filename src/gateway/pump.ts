@@ -1,3 +1,5 @@
+import type { Ahead } from './diagnosis/ahead.ts'
+
 /** Real time for which a call whose caller left is read on: less than the 30 s that the platform gives. */
 export const DRAIN_MS = 25_000
 
@@ -21,14 +23,15 @@ export function pumped(
     signal,
     drains,
     watcher = {},
-  }: { length: number | null; signal: AbortSignal; drains: boolean; watcher?: Watcher },
+    ahead = { reader: body.getReader(), pieces: [], next: null },
+  }: { length: number | null; signal: AbortSignal; drains: boolean; watcher?: Watcher; ahead?: Omit<Ahead, 'text'> },
 ): { readable: ReadableStream<Uint8Array>; done: Promise<void> } {
   const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length)
-  return { readable, done: pump(body.getReader(), writable.getWriter(), signal, drains, watcher) }
+  return { readable, done: pump(ahead, writable.getWriter(), signal, drains, watcher) }
 }
 
 async function pump(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  { reader, pieces, next }: Omit<Ahead, 'text'>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
   signal: AbortSignal,
   drains: boolean,
@@ -45,12 +48,18 @@ async function pump(
   if (!drains) signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted && !drains) leave()
   let whole = false
+  const passOn = async (value: Uint8Array): Promise<void> => {
+    if (!left) await writer.write(value).catch(leave)
+    piece?.(value)
+  }
   try {
+    for (const one of pieces) await passOn(one)
+    let reading = next ?? reader.read()
     for (;;) {
-      const { done, value } = await reader.read()
+      const { done, value } = await reading
       if (done) break
-      if (!left) await writer.write(value).catch(leave)
-      piece?.(value)
+      await passOn(value)
+      reading = reader.read()
     }
     whole = !left || drains
     if (!left) await writer.close().catch(() => {})

@@ -1,4 +1,3 @@
-import type { Usage } from '../core/model/usage.ts'
 import { modelName } from '../core/prefix/served-model.ts'
 import type { Served } from '../core/prefix/served-model.ts'
 import type { CacheRequest } from '../providers/dialect.ts'
@@ -20,11 +19,14 @@ import { retentionsAt } from './message/retentions.ts'
 import type { ObservationMessage } from './observation.ts'
 import { knownPrefix, knowsPrefixesOf, planned, registered } from './learning/learner.ts'
 import type { LearnPorts, Plan } from './learning/learner.ts'
+import { asksForDiagnosis } from './request/own-headers.ts'
 import { readCall } from './seen-ends.ts'
 import type { Body, Called, Reading } from './seen-ends.ts'
 import type { Onward } from './passing.ts'
 import { lifetimeOf } from './lifetime.ts'
-import { toldBy } from './diagnosis/told-by-answer.ts'
+import { inTime, maySoonJudge } from './diagnosis/in-time.ts'
+import type { Timely, TimelyEnd } from './diagnosis/in-time.ts'
+import { answerIdIn, toldBy } from './diagnosis/told-by-answer.ts'
 import type { ToldByAnswer } from './diagnosis/told-by-answer.ts'
 import { sketchedCall } from './diagnosis/sketched.ts'
 import type { CallFacts } from '../registration/misses/passed-call.ts'
@@ -81,10 +83,12 @@ export async function watching(
   const room = roomForOne()
   const upload = bodyOf(request, room)
   const called = { ...call, headers: request.headers }
+  const asks = asksForDiagnosis(request.headers)
+  const wishes = { cache: wish, diagnose: asks ? { url: request.url, isOwnKey } : null }
   const changing =
-    wish === null || upload.body !== undefined
+    (wish === null && !asks) || upload.body !== undefined
       ? null
-      : upload.whole.then((bytes) => editedBytes(account, called, bytes, wish, ports))
+      : upload.whole.then((bytes) => editedBytes(account, called, bytes, wishes, ports))
   let whole: Promise<ArrayBuffer | Uint8Array | null> | null =
     changing?.then(({ text }) => (text === null ? upload.whole : new TextEncoder().encode(text))) ?? upload.whole
   const first = Promise.withResolvers<void>()
@@ -98,6 +102,7 @@ export async function watching(
   }
   let prefix: string | null = null
   let warmth: () => ToldWarmth | null = () => null
+  let timely: Timely | null = null
   const read = async (): Promise<{
     body: Body
     plan: Plan
@@ -109,7 +114,8 @@ export async function watching(
       if ((await whole?.catch(() => null)) === null) return null
       let timer: ReturnType<typeof setTimeout> | undefined
       // A body whose prefix may be known here is read at once, so that the answer can name it.
-      const afterMs = isReadAtOnce || knowsPrefixesOf(account, ports) ? 0 : READ_AFTER_MS
+      const isKnown = knowsPrefixesOf(account, ports) || maySoonJudge(account, request.headers, clock)
+      const afterMs = isReadAtOnce || isKnown ? 0 : READ_AFTER_MS
       await Promise.race([first.promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, afterMs)))])
       clearTimeout(timer)
       const sent = { ...called, text: new TextDecoder().decode((await whole) ?? undefined) }
@@ -132,6 +138,7 @@ export async function watching(
       const asked = retentionAsked(wish, factsOf(card.id, model, startedAt).retentions)
       const plan = await planned(account, sent, isOwnKey, reading, ports)
       const facts = await sketchedCall(account, sent, request.url, isOwnKey, reading, ports)
+      timely = inTime({ account, headers: request.headers, reading, facts, startedAt: () => startedAt }, clock)
       return { body, plan, servedBy, asked, call: facts }
     } finally {
       readBody.resolve(null) // where the reading threw
@@ -142,6 +149,7 @@ export async function watching(
     const seen = await read()
     const change = await changing
     const ended = await end.promise
+    timely?.end(ended)
     if (seen === null || ended === null) return
     const { usage, ttftMs } = ended
     const by = seen.servedBy(ended.model)
@@ -203,9 +211,11 @@ export async function watching(
         outcome.resolve(answer.ok ? 'readable' : 'failed')
         drop()
       } else if (change !== null) told.why = change.why
+      else if (asks) told.why = 'a call to a model; diagnostics were not asked for: its body came in pieces'
       if (answer.status === 400) change?.refused?.()
       // An answer that is refused shows nothing of the entry.
-      return { ...told, ...(prefix === null ? {} : { prefix }), ...(answer.ok ? warmth() : null) }
+      const known = answer.ok ? { ...warmth(), ...(timely === null ? {} : { timely }) } : null
+      return { ...told, ...(prefix === null ? {} : { prefix }), ...known }
     },
   }
 }
@@ -221,11 +231,7 @@ async function added(seen: Parameters<ObservationWindow['add']>[0], { clock, rep
   if (message !== null) await report(message)
 }
 
-/** How an answer ended. `isWhole`: it is known to have been one, and no failure inside of a stream. */
-interface Ended {
-  usage: Usage
-  ttftMs: number | null
-  isWhole: boolean
+interface Ended extends TimelyEnd {
   /** The model that it names. */
   model: string | null
   /** What the answer says beside its counts. */
@@ -281,6 +287,7 @@ function watched(
             ttftMs,
             isWhole,
             told: toldBy(text, framing, raw, isPossible),
+            id: answerIdIn(text),
           })
         }
         void decoder.end().then(told, told)

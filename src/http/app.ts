@@ -30,6 +30,7 @@ import { preload } from './preload/routes.ts'
 import { prefixes } from './prefixes/routes.ts'
 import { prompts } from './accounts/prompts.ts'
 import { providers } from './providers/routes.ts'
+import { reports } from './reports/routes.ts'
 import { render } from './warm/render.ts'
 import { stats } from './stats/routes.ts'
 import { signals } from './prefixes/signals.ts'
@@ -69,6 +70,7 @@ for (const resource of [
   prefixes,
   signals,
   observations,
+  reports,
   candidates,
   jobs,
   caches,

@@ -11,6 +11,7 @@ import { misses } from './misses/openapi.ts'
 import { lifetimes } from './lifetimes/openapi.ts'
 import { prefixes } from './prefixes/openapi.ts'
 import { providers } from './providers/openapi.ts'
+import { reports } from './reports/openapi.ts'
 import { stats } from './stats/openapi.ts'
 import { warm } from './warm/openapi.ts'
 import type { Operation } from './server/openapi-operation.ts'
@@ -19,6 +20,7 @@ import type { Operation } from './server/openapi-operation.ts'
 export const operations: readonly Operation[] = [
   ...deployment,
   ...warm,
+  ...reports,
   ...prefixes,
   ...candidates,
   ...caches,

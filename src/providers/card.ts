@@ -58,6 +58,18 @@ export const FACT_NAMES = [
 
 export type CardFacts = Readonly<Record<(typeof FACT_NAMES)[number], Fact>>
 
+/** How a provider is asked in a request why that one missed. */
+export interface CardDiagnostics {
+  /** The member of the body, and the member of that object which names an earlier answer to compare with. */
+  place: readonly [string, string]
+  /** True: null may stand for the answer where none is known, so that the next request can be compared with this one. */
+  takesNone?: true
+  /** Its models have this retention. Absent: all have diagnostics. */
+  retention?: string
+  source: string
+  checked: string
+}
+
 /** A provider, as facts. Its dialect holds the behaviour. */
 export interface Card {
   id: string
@@ -97,6 +109,8 @@ export interface Card {
   notCompared?: readonly RegExp[]
   /** True: the order of a body's members is compared. Absent: it is not. */
   comparesMemberOrder?: true
+  /** The provider's own diagnostics of misses. Absent: it has none. */
+  diagnostics?: CardDiagnostics
   /** Other names of this provider in request logs, in lower case. */
   aliases?: readonly string[]
   /** Its name in the GenAI conventions of OpenTelemetry (`gen_ai.provider.name`). Absent: its id. */

@@ -92,6 +92,23 @@ export function cardById(id: string): Card | undefined {
   return cards.find((card) => card.id === id)
 }
 
+/**
+ * The card for another program's name of a provider; undefined when there is none. Case and marks between letters do not count, and
+ * neither does what a tool adds behind a dot (`anthropic.messages`).
+ */
+export function cardNamed(name: string): Card | undefined {
+  for (let left = name; left !== ''; left = left.slice(0, Math.max(0, left.lastIndexOf('.')))) {
+    const asked = letters(left)
+    const found = cards.find(({ id, aliases = [] }) => [id, ...aliases].some((one) => letters(one) === asked))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function letters(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z\d]/g, '')
+}
+
 /** The card that alone has a member of a body, else the first with its wire format. For bodies whose provider is unknown. */
 export function cardRecognising(root: JsonNode): Card {
   const owner = cards.find(({ ownMembers = [] }) => ownMembers.some((name) => member(root, name)?.type === 'object'))

@@ -29,7 +29,7 @@ export function parseBody<Schema extends z.ZodType>(
   raw: RawPath = () => false,
   deep = 3,
 ): z.output<Schema> {
-  limitValues(text)
+  limitValues(text, MAX_VALUES)
   return parseWith(schema, valueOf(text, readJson(text), [], raw, deep))
 }
 
@@ -53,7 +53,7 @@ function valueOf(
 }
 
 /** Counts values and keys by their separators, before any of them takes memory. The failure names the member of the body that has one too many. */
-function limitValues(text: string): void {
+export function limitValues(text: string, most: number): void {
   let count = 1
   let depth = 0
   let quoted = false
@@ -75,19 +75,19 @@ function limitValues(text: string): void {
       count++
     } else if (code === 93 || code === 125) depth--
     else if (code === 44 || code === 58) count++
-    if (count > MAX_VALUES) throw tooMany(depth > 1 ? fieldPath([key]) : '')
+    if (count > most) throw tooMany(depth > 1 ? fieldPath([key]) : '', most)
   }
 }
 
 const LONGEST_NAME = 64
 
-function tooMany(field: string): Failure {
+function tooMany(field: string, most: number): Failure {
   return new Failure(
     'payload_too_large',
-    `${field === '' ? 'The body' : field}: holds more than ${MAX_VALUES} JSON values and keys.`,
+    `${field === '' ? 'The body' : field}: holds more than ${most} JSON values and keys.`,
     {
       field,
-      limit_values: MAX_VALUES,
+      limit_values: most,
     },
   )
 }

@@ -5,10 +5,12 @@ import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FAILURES } from '../../src/contract/failure.ts'
 import { MOST_OBSERVATIONS } from '../../src/contract/observation.ts'
+import { MOST_TOLD } from '../../src/contract/told.ts'
 import { MAX_DEPTH } from '../../src/core/prompt/json-text.ts'
 import { PREFIXES_PER_REGISTRY } from '../../src/durable/registry/prefixes/registrar.ts'
 import { KEY_CACHE_MS } from '../../src/http/server/auth.ts'
 import { MAX_REQUEST_BYTES } from '../../src/http/server/read-body.ts'
+import { MAX_EXPORT_BYTES, MAX_EXPORT_VALUES } from '../../src/http/reports/read-export.ts'
 import { operations } from '../../src/http/openapi.ts'
 import { MAX_TOOLS, MAX_MEMBERS } from '../../src/providers/dialects/shared/body.ts'
 import { cards } from '../../src/providers/registry.ts'
@@ -65,6 +67,8 @@ describe('docs/api.md', () => {
     expect(limits.get('Tools')).toBe(number(MAX_TOOLS))
     expect(limits.get('Depth of JSON')).toBe(`${MAX_DEPTH} levels`)
     expect(limits.get('Observations in one call')).toBe(number(MOST_OBSERVATIONS))
+    const exported = limits.get('An export to `POST /v1/traces` or `/observations/litellm`')
+    for (const limit of [MOST_TOLD, MAX_EXPORT_BYTES, MAX_EXPORT_VALUES]) expect(exported).toContain(number(limit))
     expect(limits.get('A foreground warm')).toContain(`${FOREGROUND_MS / 1_000} s`)
     expect(limits.get('Prefixes of an account')).toContain(number(PREFIXES_PER_REGISTRY))
     expect(api).toContain(`works for at most ${KEY_CACHE_MS / 1_000} more seconds`)

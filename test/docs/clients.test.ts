@@ -8,7 +8,11 @@ import { accessTo, takesRegion } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
 import { documents, links, readText } from './documents.ts'
 
-const pages = documents.filter(({ path }) => path.startsWith('docs/clients/') && !path.endsWith('README.md'))
+const all = documents.filter(({ path }) => path.startsWith('docs/clients/') && !path.endsWith('README.md'))
+
+/** Pages of clients that report usage, and call their providers at their own addresses. */
+const REPORTING = ['docs/clients/python.md', 'docs/clients/traces.md']
+const pages = all.filter(({ path }) => !REPORTING.includes(path))
 
 /** Addresses of the gateway in a text, as their page has them. */
 const addressesIn = (text: string): string[] =>
@@ -62,6 +66,7 @@ const APPENDED: Record<string, [end: string, path: string, url: string][]> = {
     ['/gemini', '/v1beta/models/gemini-2.5-flash:generateContent', GOOGLE],
   ],
   'openai-agents': [['/openai/v1', '/responses', RESPONSES]],
+  curl: [['/anthropic/v1/messages', '', MESSAGES]],
   agents: [
     ['/anthropic', '/v1/messages', MESSAGES],
     ['/anthropic/v1', '/messages', MESSAGES],
@@ -113,10 +118,18 @@ describe.each(pages)('$path', ({ path, text }) => {
   })
 })
 
+it.each(all.filter(({ path }) => REPORTING.includes(path)))(
+  '$path has no address, and says what is not seen',
+  ({ text }) => {
+    expect(addressesIn(text)).toEqual([])
+    expect(text).toContain('**What is not seen**')
+  },
+)
+
 it('docs/clients/README.md lists every page', () => {
   const readme = { path: 'docs/clients/README.md', text: readText('docs/clients/README.md') }
   const listed = links(readme).map(({ target }) => target)
-  expect(pages.map(({ path }) => path).filter((path) => !listed.includes(path))).toEqual([])
+  expect(all.map(({ path }) => path).filter((path) => !listed.includes(path))).toEqual([])
   expect(Object.keys(APPENDED)).toHaveLength(pages.length)
 })
 

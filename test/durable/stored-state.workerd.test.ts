@@ -2,11 +2,23 @@ import { createHmac } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { NO_COUNTS } from '../../src/core/model/usage.ts'
+import type { PassedCall } from '../../src/registration/misses/passed-call.ts'
+import { registryAt } from '../../src/runtime/objects.ts'
 import answers from '../fixtures/state-a791afb/answers.json'
 import stored from '../fixtures/state-a791afb/state.json'
-import { ADMIN, call, get, pick, post } from '../http/support.ts'
+import { ADMIN, bindings, call, get, pick, post } from '../http/support.ts'
 import { differences, isEmpty } from '../support/differences.ts'
-import { readings, readObject, restore, stubOf, tablesOf } from '../support/stored-state.ts'
+import {
+  addRows,
+  readings,
+  readObject,
+  restore,
+  SKETCHES,
+  stubOf,
+  tablesOf,
+  verdictRows,
+} from '../support/stored-state.ts'
 import type { Network, StoredState } from '../support/stored-state.ts'
 import { tick, worker } from '../support/worker.ts'
 
@@ -85,8 +97,10 @@ const NEWER: string[] = [
   'alarmed',
   'alarm_count',
   'stat',
+  'told_call',
   'miss',
   'passed_call',
+  'prefix_sketch',
   'needs_somebody',
   'seen_message',
   'agent',
@@ -417,6 +431,41 @@ describe('calls that are asked twice, fan-outs and credentials', () => {
     expect(days(after).length).toBeGreaterThan(0)
     expect(days(before)).toEqual(expect.arrayContaining(days(after)))
     expect((await get(`/jobs/${known['job']}`, shop)).status).toBe(200)
+  })
+})
+
+describe('verdicts', () => {
+  it('stored sums are answered, and a call is held against the stored one before it', async () => {
+    const day = new Date(state.at).toISOString().slice(0, 10)
+    await addRows('REGISTRY', 'shop', verdictRows(state.at - MINUTE, day))
+    const told = async () => pick(await get(`/misses?from=${day}&to=${day}`, shop), 'data')
+    const [before] = (await told()) as Record<string, unknown>[]
+    expect(before).toMatchObject({
+      verdict: 'clock_in_prefix',
+      count: 3,
+      lost_tokens: 17_970,
+      unmeasured: 1,
+      unpriced: 1,
+    })
+    expect(before?.['last']).toEqual({
+      at: new Date(state.at - MINUTE).toISOString(),
+      prefix_id: null,
+      first_difference: { path: 'system[0]' },
+    })
+    const usage = { ...NO_COUNTS, inputTokens: 6_000, uncachedTokens: 10, cacheReadTokens: 0, cacheWriteTokens: 5_990 }
+    const keys = { session: 's1', label: null, family: 'f1', credential: 'c1', name: null, prefix: null }
+    const call: PassedCall = {
+      ...keys,
+      sketch: SKETCHES.later,
+      model: 'claude-opus-4-8',
+      retention: '5m',
+      provider: 'anthropic',
+      startedAt: state.at,
+      ttftMs: 500,
+      usage,
+    }
+    await registryAt(bindings, 'shop').observeOnce([{ message: 'verdict-1', observed: [], calls: [call] }])
+    expect(await told()).toMatchObject([{ verdict: 'clock_in_prefix', count: 4, lost_tokens: 23_960, unpriced: 1 }])
   })
 })
 

@@ -84,6 +84,11 @@ it('agent.py does what it shows', async (test) => {
   expect(await run('python3', 'examples/agent.py')).toMatchObject({ code: 0 })
 })
 
+it('the Python client calls the product, and reports from LiteLLM and LangChain', async (test) => {
+  if (withoutPython !== null) test.skip(withoutPython)
+  expect(await run('python3', '-B', 'clients/python/try_pilotlight.py')).toMatchObject({ code: 0 })
+})
+
 /** True if the machine has curl and bash. */
 const shells = ['curl', 'bash'].every((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0)
 

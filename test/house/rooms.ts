@@ -188,6 +188,7 @@ export const buildings: Building[] = [
         room('misses', 'why calls through the gateway missed, and what that cost'),
         room('diagnosis', '`POST /diagnose`'),
         room('observations'),
+        room('reports', 'what traces and logs of other programs tell of calls'),
         room('providers'),
       ],
       [room('accounts'), room('warm', '`POST /warm`: one prefix, a model pool, a dry run, jobs')],

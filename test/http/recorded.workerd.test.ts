@@ -6,7 +6,18 @@ import { deployment, methods, providers } from './recorded/deployment.ts'
 import type { Hit } from './recorded/player.ts'
 import { Player } from './recorded/player.ts'
 import { caches, keeping, leases, prefixes, told } from './recorded/prefixes.ts'
-import { budgets, failures, forms, gateways, idempotency, jobs, native, required, wishes } from './recorded/warming.ts'
+import {
+  budgets,
+  failures,
+  forms,
+  gateways,
+  idempotency,
+  jobs,
+  native,
+  reports,
+  required,
+  wishes,
+} from './recorded/warming.ts'
 import type { Operation } from './recorded/wrong.ts'
 import { bodies, fields, keys, limits, operationsOf, queries, strangers } from './recorded/wrong.ts'
 
@@ -53,6 +64,7 @@ const PARTS: [name: string, play: (player: Player) => Promise<void>][] = [
   ['bots', bots],
   ['turns', turns],
   ['life', life],
+  ['reports', reports],
 ]
 
 const hits: Hit[] = []

@@ -3,6 +3,7 @@ import { checkContent } from './anthropic-content.ts'
 import { checkMarker, checkTools } from './anthropic-markers.ts'
 import { markedBlocks, TTL_MS } from './anthropic-prompt.ts'
 import { checkSettings } from './anthropic-settings.ts'
+import { checkDiagnostics } from './diagnostics.ts'
 import { isBlank } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -34,6 +35,7 @@ export function checkAnthropic(body: JsonObject, model: AnthropicModel): string 
     checkContent(body, model) ??
     checkToolResults(body) ??
     checkSettings(body, model) ??
+    checkDiagnostics(body) ??
     checkThinking(body, maxTokens) ??
     checkZero(body, maxTokens)
   )

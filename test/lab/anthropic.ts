@@ -7,6 +7,7 @@ import { anthropicPrompt } from './anthropic-prompt.ts'
 import { checkAnthropic } from './anthropic-rules.ts'
 import { checkCount, countAnthropic } from './anthropic-count.ts'
 import { tokensOf } from './counting.ts'
+import { anthropicDiagnostics } from './diagnostics.ts'
 import { answerText, cutTo, sse, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, Refusal, RefusalKind, World } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, parseJson, stringAt } from './json.ts'
@@ -90,14 +91,15 @@ export const anthropic: Dialect = {
       inference_geo: 'not_available',
       speed: stringAt(body, 'speed') ?? 'standard',
     }
+    const id = `msg_lab_${String(call.seq).padStart(8, '0')}`
     const message = {
-      id: `msg_lab_${String(call.seq).padStart(8, '0')}`,
+      id,
       type: 'message',
       role: 'assistant',
       model: modelId,
       content: content.map(shown),
       container: null,
-      diagnostics: null,
+      diagnostics: anthropicDiagnostics(call, body, account, { id, tokens: prompt.totalTokens, prints: world.prints }),
       stop_reason: maxTokens === 0 || !whole ? 'max_tokens' : calls ? 'tool_use' : 'end_turn',
       stop_sequence: null,
       stop_details: null,

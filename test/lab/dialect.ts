@@ -1,3 +1,4 @@
+import type { Fingerprints } from './fingerprints.ts'
 import type { PrefixCache } from './cache-model.ts'
 import type { EngineName, Engines } from './engines/engines.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -56,6 +57,8 @@ export type World = {
   /** Milliseconds to write so many tokens. */
   writingMs: (outputTokens: number) => number
   faults: CacheFaults
+  /** What requests with diagnostics are compared with. */
+  prints: Fingerprints
 }
 
 /** A piece of a stream, sent `afterMs` after the answer began. */

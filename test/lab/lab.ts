@@ -6,6 +6,7 @@ import { control } from './control.ts'
 import { CountingRules } from './counting.ts'
 import type { CountingRule, Vocabulary } from './counting.ts'
 import { deliver, htmlPage, jsonResponse } from './deliver.ts'
+import { Fingerprints } from './fingerprints.ts'
 import { Refusal } from './dialect.ts'
 import type { CachedContent, Call, Dialect, Opened, World } from './dialect.ts'
 import { anthropic } from './anthropic.ts'
@@ -73,6 +74,7 @@ export class Lab {
   /** Public keys of Google's service accounts, by address. */
   readonly #serviceAccounts = new Map<string, string>()
   readonly #spill = new SpillOver()
+  readonly #prints = new Fingerprints()
   readonly #store: LabStore
   #latency: boolean
   #seq = 0
@@ -232,6 +234,7 @@ export class Lab {
       readingMs: (ms) => slowMs + (this.#latency ? Math.round(ms) : 0),
       writingMs: (tokens) => (this.#latency ? tokens * 10 : 0),
       faults: cacheFaultsOf(faults),
+      prints: this.#prints,
     }
   }
 
@@ -347,6 +350,7 @@ export class Lab {
     this.counting.clear()
     this.transcript.clear()
     this.#spill.clear()
+    this.#prints.clear()
     this.#store.clear()
     this.saveClock()
     this.#saveSeq()

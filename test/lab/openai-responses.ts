@@ -3,6 +3,7 @@
  * guides/prompt-caching; npm openai 7.55.0, resources/responses/responses.d.ts.
  */
 import { tokensOf } from './counting.ts'
+import { openaiDiagnostics } from './diagnostics.ts'
 import { sse, textParts } from './dialect.ts'
 import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
 import { arrayAt, compact, member, numberAt, stringAt } from './json.ts'
@@ -42,6 +43,13 @@ export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, 
   const outputTokens = tokensOf(reply.text) + called + reply.reasoning
   const usage = usageOf(cached, model, outputTokens, reply.reasoning)
   const id = `resp_lab_${String(call.seq).padStart(8, '0')}`
+  const told = openaiDiagnostics(call, body, opened.account, {
+    id,
+    isWhole: reply.whole,
+    cached: cached.cachedTokens,
+    total: cached.totalTokens,
+    prints: world.prints,
+  })
   const output = prewarm ? [] : outputOf(call, reply)
   const response = {
     id,
@@ -60,6 +68,7 @@ export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, 
     previous_response_id: null,
     prompt_cache_key: ask.key === '' ? null : ask.key,
     ...(model.regime === 'breakpoints' ? { prompt_cache_options: { mode: ask.mode, ttl: ask.ttl } } : {}),
+    ...(told === undefined ? {} : { prompt_cache_diagnostics: told }),
     prompt_cache_retention: ask.retention ?? null,
     reasoning: { effort: effortOf(body, model), summary: null },
     service_tier: ask.tier,
@@ -236,7 +245,7 @@ function outputOf(call: Call, reply: Reply): OutputItem[] {
   return items
 }
 
-type Streamed = { status: string; output: OutputItem[]; usage: unknown }
+type Streamed = { status: string; output: OutputItem[]; usage: unknown; prompt_cache_diagnostics?: object }
 
 /** The event sequence of a streamed response. Source: OpenAI docs, responses streaming events; checked 2026-11-21. */
 function streamOf(response: Streamed, text: string, world: World): Frame[] {
@@ -244,7 +253,9 @@ function streamOf(response: Streamed, text: string, world: World): Frame[] {
   const send = (type: string, fields: object, afterMs: number): void => {
     frames.push({ text: sse({ type, ...fields, sequence_number: frames.length }, type), afterMs })
   }
-  const begun = { ...response, status: 'in_progress', output: [], usage: null }
+  // Diagnostics are told with the whole response.
+  const { prompt_cache_diagnostics: _, ...rest } = response
+  const begun = { ...rest, status: 'in_progress', output: [], usage: null }
   send('response.created', { response: begun }, 0)
   send('response.in_progress', { response: begun }, 0)
   let endMs = 0

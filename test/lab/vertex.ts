@@ -85,7 +85,9 @@ function openClaude(call: Call, rest: string): Omit<Opened, 'account'> | null {
   const model = known(named)
   if (anthropicModel(model) === undefined) throw geminiRefusal(404, 'Publisher Model was not found.')
   const body = geminiBody(call)
-  if (body.has('model')) throw geminiRefusal(400, 'model: Extra inputs are not permitted')
+  // Diagnostics are of Anthropic's own API alone.
+  const extra = ['model', 'diagnostics'].find((name) => body.has(name))
+  if (extra !== undefined) throw geminiRefusal(400, `${extra}: Extra inputs are not permitted`)
   if (stringAt(body, 'anthropic_version') !== 'vertex-2023-10-16') {
     throw geminiRefusal(400, 'anthropic_version: Field required')
   }

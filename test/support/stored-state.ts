@@ -214,3 +214,48 @@ export async function readings(key: string, account: string): Promise<Record<str
   for (const id of column('bot')) for (const rest of ['', '/snapshot']) await ask(`/bots/${id}${rest}`, own)
   return answers
 }
+
+// Verdicts
+
+const SKETCH_START =
+  '{"model":"claude-opus-4-8","order":null,"betas":null,"cacheKey":null,"affinity":null,"routing":null,"settings":[],' +
+  '"reads":{"lookback":20,"marksEnd":false},"maxMarkers":4,"sections":"lbt","blocks":"0+dE_ZW2ZP25@tools[0] '
+const SKETCH_END =
+  '2+tupFdSdE11,-----------------------------------xGrPv@messages[0].content","tools":[["tools[0]","h4zKh","YtWhub3",' +
+  '"Go_v_EW","-----------------------------------PHmof"]],"system":'
+
+/** Sketches of two bodies that differ in a clock in the system prompt, as the first version that has verdicts wrote them. */
+export const SKETCHES = {
+  earlier: `${SKETCH_START}1+*sQm81xTb2h2q,-----JZz_1JZz_1--------------------63bTn@system[0] ${SKETCH_END}"k3RaM_x"}`,
+  later: `${SKETCH_START}1+*sGrLSiM2h2q,-----JZz_1JZz_1--------------------63bTn@system[0] ${SKETCH_END}"YIweBDT"}`,
+}
+
+/** Rows of the tables of verdicts, as that version wrote them: one conversation whose last call had read, and the misses of a day. */
+export function verdictRows(at: number, day: string): Record<'passed_call' | 'miss', StoredRow[]> {
+  const call =
+    '{"sketch":' +
+    JSON.stringify(SKETCHES.earlier) +
+    ',"session":"s1","label":null,"family":"f1","credential":"c1","model":"claude-opus-4-8","retention":"5m","name":null,' +
+    `"doneMs":900,"provider":"anthropic","startedAt":${at},"ttftMs":500,"usage":{"inputTokens":6000,"uncachedTokens":10,` +
+    '"cacheReadTokens":5990,"cacheWriteTokens":0,"cacheWriteByRetention":{},"outputTokens":9,"reasoningTokens":null},"prefix":null}'
+  const totals =
+    '{"count":3,"lostTokens":17970,"unmeasured":1,"nanos":103327500,"unpriced":1,' +
+    `"last":{"at":${at},"prefix":null,"path":"system[0]"}}`
+  return {
+    passed_call: [{ k: 7, keys: '["anthropic","claude-opus-4-8","s1",null,"f1"]', at, calls: `[${call}]` }],
+    miss: [{ day, verdict: 'clock_in_prefix', name: 'agent', totals }],
+  }
+}
+
+/** Adds rows to the tables of an object, which reads them when it is next asked. */
+export async function addRows(
+  binding: StoredObject['binding'],
+  name: string,
+  tables: Record<string, StoredRow[]>,
+): Promise<void> {
+  const stub = stubOf(binding, name)
+  await runInDurableObject(stub, async (_, { storage }) => {
+    for (const [table, rows] of Object.entries(tables)) for (const row of rows) insert(storage.sql, table, row)
+  })
+  await evictDurableObject(stub)
+}

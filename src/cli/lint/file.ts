@@ -2,6 +2,7 @@ import { readFailure } from '../../contract/failure.ts'
 import { warmBody } from '../../contract/warm.ts'
 import { member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../core/prompt/json-text.ts'
+import type { Verdict } from '../../core/diagnosis/verdicts.ts'
 import { lint } from '../../core/lint/lint.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { FATAL } from '../../registration/findings.ts'
@@ -23,6 +24,8 @@ export interface FileFinding {
   fix: string | null
   /** JSON pointer into the file; empty for plain text. */
   pointer: string
+  /** What `pilotlight why` says of a body beside an earlier one of those given together. */
+  verdict?: Verdict
 }
 
 export interface Asked {

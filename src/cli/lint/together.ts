@@ -7,6 +7,8 @@ import { leavesOf } from '../../providers/lint/leaves.ts'
 import type { Leaf } from '../../providers/lint/leaves.ts'
 import { isEnvelope, prepared } from './file.ts'
 import type { Asked, FileFinding } from './file.ts'
+import { missedBy, missedFinding } from './missed.ts'
+import type { Body } from './missed.ts'
 import { MIN_SHARED, partingOf, wordStart } from './parting.ts'
 import type { Parting } from './parting.ts'
 import { printable } from '../shell.ts'
@@ -17,11 +19,6 @@ interface GivenFile {
   text: string
 }
 
-/** A file with a body, and its members. */
-interface Body extends GivenFile {
-  root: JsonNode
-}
-
 /** Compares bodies of one application, for faults that a single body does not show: tools in another order, prefixes that differ. */
 export function lintTogether(files: readonly GivenFile[], asked: Asked): FileFinding[] {
   const bodies = files.flatMap(({ file, text }): Body[] => {
@@ -29,8 +26,21 @@ export function lintTogether(files: readonly GivenFile[], asked: Asked): FileFin
     return root === null ? [] : [{ file, text, root }]
   })
   const orders = [...toolOrders(bodies), ...toolSets(bodies)]
-  const told = new Set(orders.map(({ file }) => file))
-  return [...orders, ...differences(bodies, asked).filter(({ file }) => !told.has(file))]
+  const ordered = new Set(orders.map(({ file }) => file))
+  const found = [...orders, ...differences(bodies, asked).filter(({ file }) => !ordered.has(file))]
+  const told = new Set(found.map(({ file }) => file))
+  const missed = missedBy(bodies, asked)
+  const verdicts = new Map(bodies.map(({ file }, index) => [file, missed[index]?.verdict]))
+  return [
+    ...found.map((one) => {
+      const verdict = verdicts.get(one.file)
+      return verdict === undefined ? one : { ...one, verdict }
+    }),
+    ...bodies.flatMap((body, index) => {
+      const why = missed[index]
+      return why == null || told.has(body.file) ? [] : [missedFinding(body, why)]
+    }),
+  ]
 }
 
 /** Of agents with other tools more than these differ, and they are not one application's. */

@@ -1,4 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { Fields } from '../../usage/values.ts'
+
+export { isFields, readCount, readFields, readJson, readText } from '../../usage/values.ts'
+export type { Fields } from '../../usage/values.ts'
 
 /** Data of one request to a model that a replay needs. */
 export interface Entry {
@@ -29,9 +33,6 @@ export interface Fault {
   right: string
 }
 
-/** Members of a record, by name. */
-export type Fields = Readonly<Record<string, unknown>>
-
 /** One record of a file and the line that it begins on. */
 export type LogRecord = { line: number } & ({ fields: Fields } | { fault: Fault })
 
@@ -39,40 +40,9 @@ export function tooLargeRight(largest: number): string {
   return `a record of at most ${largest} characters`
 }
 
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 export const fault = (field: string | null, right: string): Reading => ({ fault: { field, right } })
 
 export const TOKENS_RIGHT = 'a whole number of tokens, 0 or more'
-
-/** Reads a count of tokens, also from text, as in CSV; null when absent, `undefined` when it is no count. */
-export function readCount(value: unknown): number | null | undefined {
-  if (value === null || value === undefined || value === '') return null
-  const count = typeof value === 'string' && /^\d+(\.0+)?$/.test(value.trim()) ? Number(value) : value
-  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined
-}
-
-export function readText(value: unknown): string | null {
-  if (typeof value === 'number') return String(value)
-  return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
-}
-
-/** Reads an object, also from JSON text in a cell or a string; null when it is none. */
-export function readFields(value: unknown): Fields | null {
-  const found = readJson(value)
-  return isFields(found) ? found : null
-}
-
-export function readJson(value: unknown): unknown {
-  if (typeof value !== 'string') return value
-  if (!/^\s*[[{]/.test(value)) return undefined
-  try {
-    return JSON.parse(value)
-  } catch {
-    return undefined // the text begins like JSON but is not
-  }
-}
 
 /** Returns a short hash that stands for a text that must not be shown. */
 export function digest(text: string): string {

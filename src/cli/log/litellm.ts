@@ -1,47 +1,39 @@
-import { digest, fault, readCount, readFields, readText, TOKENS_RIGHT } from './entry.ts'
+import { readLitellmCall } from '../../usage/litellm.ts'
+import type { LeftOut } from '../../usage/told-call.ts'
+import { digest, fault, readText, TOKENS_RIGHT } from './entry.ts'
 import type { Fields, Reading } from './entry.ts'
 import { beginning } from './system.ts'
-import { readTime, TIME_FORMS } from './time.ts'
-import { cachedTokens, wholePrompt } from './usage.ts'
+import { TIME_FORMS } from './time.ts'
 
-/**
- * Spend logs of LiteLLM's proxy: rows of the table LiteLLM_SpendLogs, as `GET /spend/logs` answers them or as a dump of the table
- * holds them (https://docs.litellm.ai/docs/proxy/cost_tracking, schema.prisma and spend_tracking_utils.py of
- * BerriAI/litellm, read 2026-11-21). `prompt_tokens` counts the cached tokens too, but not in calls of
- * Anthropic's own format (https://github.com/BerriAI/litellm/issues/23342).
- */
+/** A row of LiteLLM's spend logs, as `GET /spend/logs` answers them or as a dump of the table holds them, or one call of its callbacks. */
 export function isLitellm(fields: Fields): boolean {
   return 'startTime' in fields && ('call_type' in fields || 'custom_llm_provider' in fields || 'api_key' in fields)
 }
 
-const OTHER_CALLS = /embed|image|audio|speech|transcri|moderation|rerank|ocr|file|batch|vector|mcp|search|video/i
+const LEFT_OUT: Partial<Record<LeftOut, string>> = {
+  failed: 'failed calls',
+  own_cache: "answers of the proxy's own cache",
+}
 
 export function readLitellm(fields: Fields): Reading {
-  const call = readText(fields['call_type']) ?? ''
-  if (OTHER_CALLS.test(call)) return { leftOut: 'calls other than completions' }
-  if (readText(fields['status']) === 'failure') return { leftOut: 'failed calls' }
-  // LiteLLM's own response cache: nothing was sent to the provider.
-  if (/^true$/i.test(String(fields['cache_hit'] ?? ''))) return { leftOut: "answers of the proxy's own cache" }
-  const at = readTime(fields['startTime'])
-  if (at === null) return fault('startTime', TIME_FORMS)
-  const tokens = readCount(fields['prompt_tokens'])
-  if (tokens === undefined) return fault('prompt_tokens', TOKENS_RIGHT)
-  const metadata = readFields(fields['metadata'])
-  // Either may be empty while the other one has the counts.
-  const usage = [readFields(metadata?.['additional_usage_values']), readFields(metadata?.['usage_object'])]
-  const cached = cachedTokens({ ...usage })
-  const id = readText(fields['request_id'])
+  const told = readLitellmCall(fields)
+  if (!('call' in told)) {
+    if (told.leftOut === 'bad_time') return fault(told.field ?? null, TIME_FORMS)
+    if (told.leftOut === 'bad_count') return fault(told.field ?? null, TOKENS_RIGHT)
+    return { leftOut: LEFT_OUT[told.leftOut] ?? 'calls other than completions' }
+  }
+  const { id, provider, models, startedAt, counts } = told.call
   const [prefix, label] = prefixOf(fields)
   return {
     entry: {
       ...(id === null ? {} : { id }),
       prefix,
       label,
-      provider: readText(fields['custom_llm_provider']),
-      model: readText(fields['model']),
-      at,
-      tokens: wholePrompt(tokens, cached),
-      cached,
+      provider,
+      model: models[0] ?? null,
+      at: startedAt,
+      tokens: counts.input,
+      cached: (counts.read ?? 0) + (counts.written ?? 0),
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { cardById, cards, dialectOf, makers, modelFacts } from '../../providers/registry.ts'
+import { cardById, cardNamed, cards, dialectOf, makers, modelFacts } from '../../providers/registry.ts'
 import { DAY_MS, HOUR_MS } from '../../core/time/time.ts'
 import type { Card } from '../../providers/card.ts'
 
@@ -13,23 +13,6 @@ export interface Known {
   facts: ModelFacts
   /** Fewest output tokens of a probe. */
   outputFloor: number
-}
-
-/**
- * Returns the card for a log's name of a provider; undefined when there is none. Case and marks between letters do not count, and
- * neither does what a tool adds behind a dot (`anthropic.messages`).
- */
-export function cardNamed(name: string) {
-  for (let left = name; left !== ''; left = left.slice(0, Math.max(0, left.lastIndexOf('.')))) {
-    const asked = letters(left)
-    const found = cards.find(({ id, aliases = [] }) => [id, ...aliases].some((one) => letters(one) === asked))
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-function letters(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z\d]/g, '')
 }
 
 /** Returns the facts of a model by the log's names, on the day of `now` (epoch ms). Nothing is guessed. */

@@ -151,7 +151,12 @@ function candidatesOf(given: Case, reading: Reading): Cause[] {
   if (before.upstream !== null && after.upstream !== null && before.upstream !== after.upstream) {
     add('route', { verdict: 'provider_flipped', confidence: 0.95 })
   }
-  for (const one of clockCandidates(given)) add('clock', one)
+  // Entries can mostly be read once their answer began: that explains less than what no read survives.
+  const isExplained = causes.some(({ confidence }) => confidence >= 0.7)
+  for (const one of clockCandidates(given)) {
+    const isLess = one.verdict === 'read_before_readable' && isExplained
+    add('clock', isLess ? { ...one, confidence: Math.min(0.3, one.confidence) } : one)
+  }
   const decided = causes.some(({ confidence }) => confidence >= 0.5)
   if (reported?.verdict != null && first === undefined) {
     add('bytes', { verdict: reported.verdict, confidence: bytes === null ? 0.78 : 0.6 })

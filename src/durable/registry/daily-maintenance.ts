@@ -1,5 +1,6 @@
 import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
 import { STAT_HOURS_MS } from './records/day.ts'
+import { TOLD_MS } from '../../registration/told/told-request.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'
@@ -41,6 +42,7 @@ export function age(store: RegistryStore, caches: ManagedCacheStore, idempotency
     store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
     store.stats.age(dayStart(now - STAT_HOURS_MS), dayStart(now - LEDGER_DAYS_MS))
     store.prefixes.departed.drop(dayOf(now))
+    store.toldCalls.drop(now - TOLD_MS)
     // Only a defect can leave a due prefix unscheduled; this repairs it within a day.
     for (const k of store.states.forgotten(now - UNSCHEDULED_MS, 10_000)) store.slots.hint(k, now)
   })

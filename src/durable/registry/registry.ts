@@ -31,6 +31,7 @@ import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import { BotCallLedger } from './ledger/bot-calls.ts'
 import { Learned } from './learning/learned.ts'
 import { LearningRpc } from './learning/rpc.ts'
+import { ToldRpc } from './learning/told-rpc.ts'
 import { CountRpc } from './ledger/count-rpc.ts'
 import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
@@ -69,6 +70,7 @@ const DELEGATES = {
   prompts: PromptRpc,
   prefixes: PrefixRpc,
   learning: LearningRpc,
+  told: ToldRpc,
   warming: WarmingRpc,
   probes: ProbeRpc,
   ledger: LedgerRpc,
@@ -157,14 +159,8 @@ export class Registry extends Delegating {
     })
     const cacheRegistrar = new ManagedCacheRegistrar(cacheStore, this.#cacheScheduler, this.#contentCredentials)
     const [scheduler, cacheScheduler] = [this.#scheduler, this.#cacheScheduler]
-    this.#chosen = new ChosenCaches({
-      account: this.#name,
-      store,
-      cacheStore,
-      scheduler,
-      cacheScheduler,
-      cacheRegistrar,
-    })
+    const holders = { account: this.#name, store, cacheStore, scheduler, cacheScheduler, cacheRegistrar }
+    this.#chosen = new ChosenCaches(holders)
     /** What every delegate and every part of warming may use. */
     const shared = {
       clock,
@@ -193,7 +189,8 @@ export class Registry extends Delegating {
     this.#upkeep = new PromptUpkeep(upkept, store, cacheStore)
     const learned = new Learned(store, this.#scheduler, planning)
     const grantsForBot = (credential: string) => accountGrants.forBot(credential)
-    const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey }
+    const prompts = { idempotency: this.#idempotency, bodyKey: this.#bodyKey, factsOf: planning.factsOf }
+    const booking = { ...shared, seals: this.#bodyKey, wakeBarrier: (k: number) => this.#barriers.wake(k) }
     this.#delegates = {
       account: new AccountRpc({
         ...shared,
@@ -213,12 +210,10 @@ export class Registry extends Delegating {
         }),
       }),
       prefixes: new PrefixRpc({
-        ...shared,
-        seals: this.#bodyKey,
+        ...booking,
         botPrefix: new BotPrefix(store, this.#scheduler, planning),
         lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
-        wakeBarrier: (k) => this.#barriers.wake(k),
         learn: (lessons, calls, at) => learned.learn(lessons, calls, at),
       }),
       learning: new LearningRpc({
@@ -227,6 +222,7 @@ export class Registry extends Delegating {
         candidates: learned.candidates,
         parents: new WaitingParents(store, this.#scheduler),
       }),
+      told: new ToldRpc(booking),
       warming: new WarmingRpc({
         ...shared,
         flights: this.#flights,

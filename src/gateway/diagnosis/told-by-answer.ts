@@ -24,3 +24,8 @@ export function toldBy(
     ...(reported === null ? {} : { reported: [reported.reason, reported.missedTokens] }),
   }
 }
+
+/** The id of an answer, which stands in front of the ids of its parts; null: it has none that can be named again. */
+export function answerIdIn({ head }: KeptText): string | null {
+  return /(?<!\\)"id"\s*:\s*"([\w-]{1,200})"/.exec(head)?.[1] ?? null
+}

@@ -11,6 +11,8 @@ export const NAME = 'x-pilotlight-name'
 
 /** Header that has a call wait while another one writes what both begin with. */
 const BARRIER = 'x-pilotlight-barrier'
+/** Header that has the provider asked why the call missed. */
+const DIAGNOSE = 'x-pilotlight-diagnose'
 const LEARN = 'x-pilotlight-learn'
 const ON_DISCONNECT = 'x-pilotlight-on-disconnect'
 const OURS = 'x-pilotlight-'
@@ -25,6 +27,7 @@ const FAULTS: Readonly<Record<string, (value: string, call: Called) => Fault>> =
   [NAME]: labelFault,
   [BARRIER]: oneOf(['on', 'off']),
   [CACHE]: () => null, // a bad one is refused
+  [DIAGNOSE]: oneOf(['on', 'off']),
   [LEARN]: oneOf(['off']),
   [ON_DISCONNECT]: oneOf(['abort', 'drain']),
   [LIFETIME_HEADER]: oneOf(lifetime.options),
@@ -63,6 +66,11 @@ export function asksToDrain(headers: Headers): boolean {
 /** Whether a call waits while another one writes what both begin with. */
 export function asksForBarrier(headers: Headers): boolean {
   return wordOf(headers.get(BARRIER) ?? '') === 'on'
+}
+
+/** Whether the provider is to be asked why the call missed. */
+export function asksForDiagnosis(headers: Headers): boolean {
+  return wordOf(headers.get(DIAGNOSE) ?? '') === 'on'
 }
 
 /** The reason that an answer gives, with the headers of ours that were not understood. */

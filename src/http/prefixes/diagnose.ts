@@ -1,4 +1,4 @@
-import { Failure } from '../../contract/failure.ts'
+import { Failure, readFailure } from '../../contract/failure.ts'
 import { prefixDiagnoseBody } from '../../contract/diagnosis.ts'
 import { diagnosePrefix } from '../../diagnosis/diagnose-prefix.ts'
 import type { DiagnosisJson } from '../../diagnosis/diagnose.ts'
@@ -14,7 +14,7 @@ import { readBody } from '../server/read-body.ts'
 
 const raw: RawPath = (path) => path.length === 1 && path[0] === 'request'
 
-/** Holds a request against a registered prefix, and says why it missed. Throws `not_found` where its body was erased. */
+/** Holds a request against a registered prefix, and says why it missed. Throws `not_found` where its body was erased, and nothing is kept of it. */
 export async function diagnoseAgainst(c: Call, id: string): Promise<DiagnosisJson> {
   const given = await readBody(c, prefixDiagnoseBody, { raw })
   const registry = registryOf(c)
@@ -22,11 +22,21 @@ export async function diagnoseAgainst(c: Call, id: string): Promise<DiagnosisJso
   const card = cardById(record.provider)
   if (card === undefined)
     throw new Failure('forbidden', `The prefix cannot be compared: ${REMOVED}.`, { prefix_id: id })
-  const stored = unpack(await registry.body(id))
   const { model, cacheKey, headers = {}, credential } = record
-  const text = withMarkers(card, stored, retentionInForce(record, state)) ?? stored
   const sent = { headers, credential, ...lastUse(state, given.started_at ?? null) }
-  return diagnosePrefix({ card, text, model, cacheKey, sent }, given, clockOf(c).now())
+  const retention = retentionInForce(record, state)
+  const body = await registry.body(id).then(
+    (bytes) => {
+      const stored = unpack(bytes)
+      return { text: withMarkers(card, stored, retention) ?? stored }
+    },
+    async (thrown: unknown) => {
+      const kept = readFailure(thrown)?.kind === 'not_found' ? await registry.keptSketch(id) : null
+      if (kept === null) throw thrown
+      return kept
+    },
+  )
+  return diagnosePrefix({ card, body, model, cacheKey, sent }, given, clockOf(c).now())
 }
 
 /** The last use of an entry that lies before a request, and the usage of the last answer about it, where they are known. */

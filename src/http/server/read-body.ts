@@ -22,8 +22,11 @@ export function bodyText(c: Call): Promise<string> {
 
 async function read(request: Request): Promise<string> {
   checkHeaders(request.headers)
-  const declared = Number(request.headers.get('content-length') ?? '0')
-  const bytes = await readBytes(request, declared > MAX_REQUEST_BYTES)
+  return decoded(await readBytes(request))
+}
+
+/** The text of bytes. Throws `invalid_request` where they are not UTF-8. */
+export function decoded(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
   } catch {
@@ -42,7 +45,9 @@ function checkHeaders(headers: Headers): void {
   }
 }
 
-async function readBytes(request: Request, tooLarge: boolean): Promise<Uint8Array> {
+/** The bytes of a body, bounded in size and time. */
+export async function readBytes(request: Request): Promise<Uint8Array> {
+  let tooLarge = Number(request.headers.get('content-length') ?? '0') > MAX_REQUEST_BYTES
   if (request.body === null) return new Uint8Array()
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []

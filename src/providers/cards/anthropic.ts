@@ -74,6 +74,13 @@ export const anthropic: Card = {
   // issues 50085 and 24168; checked 2026-11-30.
   notCompared: [/(?<=x-anthropic-billing-header:[^"\\]{0,200})\bcch=[0-9a-f]{1,16};? ?/g],
   dialect: anthropicMessages,
+  // Of its own API alone: the cloud platforms have none.
+  diagnostics: {
+    place: ['diagnostics', 'previous_message_id'],
+    takesNone: true,
+    source: 'npm @anthropic-ai/sdk 1.14.0, resources/messages/messages.d.ts',
+    checked: '2026-11-30',
+  },
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
   // Source: platform.claude.com, "Context windows": 1M or 200k tokens; checked 2026-11-30.

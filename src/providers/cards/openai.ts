@@ -16,6 +16,13 @@ export const openai: Card = {
   headers: {},
   callerHeaders: ['openai-beta', 'openai-organization', 'openai-project'],
   dialect: openaiResponses,
+  diagnostics: {
+    place: ['prompt_cache_options', 'comparison_response_id'],
+    // Of models from GPT-5.6 on; the others refuse the options.
+    retention: '30m',
+    source: 'npm openai 7.59.0, resources/responses/responses.d.ts',
+    checked: '2026-11-30',
+  },
   secret: 'OPENAI_API_KEY',
   // Of GPT-5.4, 5.6 and 6; others take less. Source: developers.openai.com, the page of GPT-6.2 Sol, and npm @pydantic/genai-prices 0.1.8; checked 2026-12-01.
   contextTokens: 1_050_000,

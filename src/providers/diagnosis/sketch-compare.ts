@@ -68,6 +68,31 @@ export function likeness(before: Sketch, after: Sketch): number {
   return all === 0 ? 0 : common / all
 }
 
+/** Whether a later body begins with what an earlier one left to read, as its provider would take the two. */
+export function extendsSketch(before: Sketch, after: Sketch): boolean {
+  if (before.model !== after.model || before.order !== after.order || before.betas !== after.betas) return false
+  const same = commonBlocks(before, after, changedSettings(before, after))
+  const entry = before.reads === undefined ? undefined : entriesOf(before).at(-1)
+  return entry === undefined ? new Measure(before.blocks).upTo(same) > 0.5 : entry < same
+}
+
+/**
+ * Bytes of the conversation that a later body repeats, behind its first question and from a share of the earlier body on. Nobody else has them, so
+ * that no other call can have written them.
+ */
+export function ownHistory(before: Sketch, after: Sketch, fromShare: number): { own: number; all: number } {
+  const known = new Set(after.blocks.map(({ hash }) => hash))
+  const measure = new Measure(before.blocks)
+  const turns = before.blocks.findIndex(({ kind }) => kind !== 's' && kind !== 'd')
+  const answered = before.blocks.findIndex(({ isFirst }, at) => turns >= 0 && at > turns && isFirst)
+  let [own, all] = [0, 0]
+  for (const [at, { bytes, hash }] of before.blocks.entries()) {
+    all += bytes
+    if (answered >= 0 && at >= answered && measure.upTo(at) >= fromShare && known.has(hash)) own += bytes
+  }
+  return { own, all }
+}
+
 /** Whether a later body begins its turns with the same one. */
 export function isSameQuestion(before: Sketch, after: Sketch): boolean {
   const [one, other] = [before, after].map(({ blocks }) => blocks.find(({ kind }) => kind !== 's' && kind !== 'd'))

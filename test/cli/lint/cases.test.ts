@@ -6,6 +6,7 @@ import { warmBody } from '../../../src/contract/warm.ts'
 import { parseBody, WARM_RAW } from '../../../src/registration/json-body.ts'
 import { prepareWarm } from '../../../src/registration/prepare.ts'
 import type { FileFinding } from '../../../src/cli/lint/file.ts'
+import { corpus } from '../../../bench/diagnose/corpus.ts'
 import { NOW, run } from '../support.ts'
 
 const cases = join(import.meta.dirname, '../../cases/lint')
@@ -144,6 +145,61 @@ describe('two bodies of one application', () => {
       'prefix_differs',
       '/messages/0/content',
     ],
+    [
+      'the end of their text',
+      { ...body(), system: [{ type: 'text', text: `${RULES}Anna.`, ...MARK }] },
+      { ...body(), system: [{ type: 'text', text: `${RULES}Bert.`, ...MARK }] },
+      'text_changed',
+      '/system/0/text',
+    ],
+    [
+      'a short nonce',
+      { ...body(), system: [{ type: 'text', text: 'Be brief. Run 7f3a9c21e4b80d56.', ...MARK }] },
+      { ...body(), system: [{ type: 'text', text: 'Be brief. Run c04be1978a2f63d5.', ...MARK }] },
+      'id_in_prefix',
+      '/system/0/text',
+    ],
+    [
+      'one tool of two',
+      body({ tools: [{ name: 'look', input_schema: {} }] }),
+      body({ tools: ['buy', 'look'].map((name) => ({ name, input_schema: {} })) }),
+      'tools_differ',
+      '/tools/0',
+    ],
+    [
+      'the order of the members of a short schema',
+      body({ tools: [{ name: 'look', input_schema: { type: 'object', properties: {} } }], system: 'Be brief.' }),
+      body({ tools: [{ name: 'look', input_schema: { properties: {}, type: 'object' } }], system: 'Be brief.' }),
+      'key_order',
+      '/tools/0',
+    ],
+    ['their model alone', body(), body({ model: 'claude-sonnet-5-5' }), 'model_changed', '/model'],
+    [
+      'their model alone, in the neutral form',
+      { provider: 'anthropic', model: 'claude-opus-4-8', system: RULES },
+      { provider: 'anthropic', model: 'claude-sonnet-5-5', system: RULES },
+      'model_changed',
+      '/model',
+    ],
+    [
+      'an earlier turn of a chat',
+      {
+        model: 'gpt-5.6-sol',
+        messages: ['Be kind.', 'Where is the ford?', 'At the mill.'].map((content, at) => ({
+          role: ['system', 'user', 'assistant'][at],
+          content,
+        })),
+      },
+      {
+        model: 'gpt-5.6-sol',
+        messages: ['Be kind.', 'Where is the [cut]?', 'At the mill.', 'Is it deep?'].map((content, at) => ({
+          role: ['system', 'user', 'assistant', 'user'][at],
+          content,
+        })),
+      },
+      'history_rewritten',
+      '/messages/1/content',
+    ],
   ])('that differ in %s', async (_what, first, second, cause, pointer) => {
     const later = file(second)
     expect(await together(file(first), later)).toMatchObject([{ file: later, severity: 'warning', cause, pointer }])
@@ -165,9 +221,12 @@ describe('two bodies of one application', () => {
       },
     ],
     [
-      'their tools: they are two agents',
+      'their tools and their text: they are two agents',
       body({ tools: [{ name: 'look', input_schema: {} }] }),
-      body({ tools: ['buy', 'look'].map((name) => ({ name, input_schema: {} })) }),
+      body({
+        tools: ['buy', 'look'].map((name) => ({ name, input_schema: {} })),
+        system: [{ type: 'text', text: 'Judge poems by their metre alone. '.repeat(300), ...MARK }],
+      }),
     ],
     ['their model', body(), body({ model: 'claude-sonnet-5-5' }, 'You are Max.')],
     [
@@ -178,13 +237,28 @@ describe('two bodies of one application', () => {
         system: [{ type: 'text', text: 'Judge poems by their metre alone. '.repeat(300), ...MARK }],
       },
     ],
-    [
-      'the end of their text',
-      { ...body(), system: [{ type: 'text', text: `${RULES}Anna.`, ...MARK }] },
-      { ...body(), system: [{ type: 'text', text: `${RULES}Bert.`, ...MARK }] },
-    ],
   ])('that differ in %s: nothing is said', async (_what, first, second) => {
     expect(await together(file(first), file(second))).toEqual([])
+  })
+
+  it.each(['anthropic', 'openai-chat', 'gemini'])('are told what `why` says of them: %s', async (format) => {
+    const others: string[] = []
+    for (const { name, text } of corpus().filter((one) => one.format === format)) {
+      const { before, after, provider } = JSON.parse(text)
+      if (before.request === undefined || after.request === undefined) continue
+      const model = after.model ?? before.model
+      const pair = [file(before.request), file(after.request)] as const
+      const asked = [...(provider === undefined ? [] : ['--provider', provider]), ...(model ? ['--model', model] : [])]
+      const why = await run(['why', ...pair, ...asked, '--json'])
+      const alone = await Promise.all(pair.map((one) => findings(one, ...asked)))
+      const found = (await findings(...pair, ...asked)).slice(alone.flat().length)
+      const verdict = why.code === 64 ? null : JSON.parse(why.out).verdict
+      // Sizes and counts of markers are faults that each body shows alone.
+      const isSilent = ['no_miss', 'unknown', 'below_minimum', 'too_many_markers', null].includes(verdict)
+      const right = isSilent ? found.every((one) => one.verdict === undefined) : found[0]?.verdict === verdict
+      if (!right) others.push(`${name}: ${verdict}, and ${found.map((one) => one.verdict).join()}`)
+    }
+    expect(others).toEqual([])
   })
 
   it('are compared whatever spaces the JSON has', async () => {

@@ -28,8 +28,8 @@ const NAMES = [
 const NEW_NAMES = [
   'adopt adoptKillSwitch answer askCallBarrier bodyKey close countUnmatched erasePrompts findByLookup grantsFor grantsForCount',
   'handleContents handleNamed handleRegions lifetimes nearest pooled prefixesOfHandles promptsProblem',
-  'registerInPool stats contentsCounted prefixCounted prefixToCount',
-  'agentsCalled candidates prefixNamed learningOrder observeOnce refuseByUse misses missCounts registerByUse removeCandidate reportCallBarrier standing wantCandidate',
+  'registerInPool stats told contentsCounted prefixCounted prefixToCount',
+  'agentsCalled candidates prefixNamed keptSketch learningOrder observeOnce refuseByUse misses missCounts registerByUse removeCandidate reportCallBarrier standing wantCandidate',
 ].flatMap((line) => line.split(' '))
 
 it('a Registry answers the names of the release before, and those of this one', async () => {

@@ -252,7 +252,7 @@ it('a claim whose message was lost is sent in time by the alarm', async () => {
   expect((await registry().view(id)).state.lastReceipt?.kind).toBe('full')
 })
 
-it('a consumer that dies before it reads the body sent nothing: its lease ends free, and the probe is sent', async () => {
+it('a lease whose consumer dies before it reads the body ends free, and the probe is sent', async () => {
   const id = await warmed()
   const spent = (await registry().view(id)).state.costNanos
   at(START + 4 * MINUTE_MS + 36_000)

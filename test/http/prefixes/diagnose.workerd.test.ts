@@ -1,6 +1,7 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { diagnosisAnswer } from '../../../src/contract/diagnosis.ts'
-import { ADMIN, call, newAccount, received, useLab } from '../support.ts'
+import { ADMIN, bindings, call, newAccount, received, useLab } from '../support.ts'
 
 const world = useLab()
 
@@ -64,7 +65,56 @@ describe('POST /prefixes/{id}/diagnose', () => {
       expect([status, JSON.stringify(json)]).toEqual([400, expect.stringContaining(field)])
     }
     expect((await ask({ request: body('1') }, `pfx_0_${'0'.repeat(24)}`)).status).toBe(404)
-    await call('DELETE', `/accounts/${id}/prompts`, undefined, { key: ADMIN })
+  })
+})
+
+describe('of a prefix whose body was erased', () => {
+  const erase = () => call('DELETE', `/accounts/${id}/prompts`, undefined, { key: ADMIN })
+  const tool = (name: string) => ({ name, description: 'Looks.', input_schema: { type: 'object' } })
+
+  it.each<[string, string, string, () => object]>([
+    ['a clock', 'clock_in_prefix', 'system[0]', () => body('10:42:09')],
+    ['another text', 'text_changed', 'system[0]', () => body('10:41:07', { system: [{ type: 'text', text: RULES }] })],
+    ['a tool more', 'tools_changed', 'tools[0]', () => body('10:41:07', { tools: [tool('look')] })],
+    ['another model', 'model_changed', 'model', () => body('10:41:07', { model: 'claude-opus-4-8' })],
+  ])('hashes and lengths tell %s, with its path and without values', async (_what, verdict, path, request) => {
+    await erase()
+    const { status, json } = await ask({ request: request(), usage: missed, credential: 'default' })
+    expect(status).toBe(200)
+    const found = diagnosisAnswer.parse(json)
+    expect(found).toMatchObject({ verdict, first_difference: { path, at: 0, before: '', after: '' } })
+    expect(found.confidence).toBeGreaterThanOrEqual(0.7)
+    expect(found.lost_tokens).toBeGreaterThan(1_000)
+  })
+
+  it('the same bytes are known again, and judged by the clock', async () => {
+    await erase()
+    // Erased twice: what was kept stays.
+    await erase()
+    const started_at = new Date(Date.now() + 3 * 3_600_000).toISOString()
+    const { json } = await ask({ request: body('10:41:07'), usage: missed, started_at, credential: 'default' })
+    expect(json).toMatchObject({ verdict: 'expired', first_difference: null })
+  })
+
+  it('no text is in what is kept, which goes with the prefix, or once its body is back', async () => {
+    const stub = bindings.REGISTRY.getByName(id) as unknown as DurableObjectStub<undefined>
+    const kept = () =>
+      runInDurableObject(stub, (_, { storage }) => storage.sql.exec('SELECT * FROM prefix_sketch').toArray())
+    expect(await kept()).toEqual([])
+    await erase()
+    const [row] = await kept()
+    expect(JSON.stringify(row)).not.toMatch(/10:41|tent|price/i)
+    await call('POST', '/warm', { provider: 'anthropic', request: body('10:41:07') }, { key })
+    expect(await kept()).toEqual([])
+    await erase()
+    expect(await kept()).toHaveLength(1)
+    await call('DELETE', `/prefixes/${prefix}`, undefined, { key })
+    expect(await kept()).toEqual([])
+  })
+
+  it('nothing is kept where the account learns nothing', async () => {
+    await call('PATCH', `/accounts/${id}`, { learn: 'off' }, { key: ADMIN })
+    await erase()
     const erased = await ask({ request: body('1') })
     expect([erased.status, erased.text]).toEqual([404, expect.stringContaining('was erased')])
   })

@@ -340,3 +340,35 @@ export async function budgets(player: Player): Promise<void> {
   player.later(31_000)
   await player.get('/prefixes')
 }
+
+/** What other programs tell of calls, and what cannot be taken of it. */
+export async function reports(player: Player): Promise<void> {
+  const count = (name: string, tokens: number) => ({ key: `gen_ai.usage.${name}`, value: { intValue: String(tokens) } })
+  const text = (key: string, value: string) => ({ key, value: { stringValue: value } })
+  const span = {
+    traceId: 'c'.repeat(32),
+    spanId: 'd'.repeat(16),
+    startTimeUnixNano: `${Date.now()}000000`,
+    attributes: [
+      text('gen_ai.provider.name', 'anthropic'),
+      text('gen_ai.request.model', 'claude-opus-4-8'),
+      count('input_tokens', 2_100),
+      count('cache_read.input_tokens', 2_000),
+    ],
+  }
+  const spans = { resourceSpans: [{ scopeSpans: [{ spans: [span, { ...span, spanId: null }, { name: 'tool' }] }] }] }
+  await player.post('/v1/traces', spans)
+  await player.post('/v1/traces', spans)
+  await player.post('/v1/traces', { resourceSpans: 7 })
+  await player.post('/v1/traces', spans, { headers: { 'content-type': 'application/x-protobuf' } })
+  const call = {
+    id: 'one',
+    status: 'success',
+    custom_llm_provider: 'openai',
+    model: 'gpt-5.5',
+    startTime: Date.now() / 1_000,
+  }
+  await player.post('/observations/litellm', [{ ...call, prompt_tokens: 2_100 }, { ...call, cache_hit: true }, 7])
+  await player.post('/observations/litellm', '7')
+  await player.get('/stats?by=provider,model')
+}

@@ -1,9 +1,10 @@
 import { VERDICTS } from '../../../core/diagnosis/verdicts.ts'
 import { HOUR_MS, MINUTE_MS, dayOf } from '../../../core/time/time.ts'
+import { ALIKE, isOfConversation } from '../../../registration/misses/conversation.ts'
 import { judgedCall } from '../../../registration/misses/judged-call.ts'
 import type { Missed } from '../../../registration/misses/judged-call.ts'
 import type { PassedCall } from '../../../registration/misses/passed-call.ts'
-import { isSameQuestion, likeness } from '../../../providers/diagnosis/sketch-compare.ts'
+import { likeness } from '../../../providers/diagnosis/sketch-compare.ts'
 import type { Sketch } from '../../../providers/diagnosis/sketch.ts'
 import { readSketch } from '../../../providers/diagnosis/sketch-text.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
@@ -14,8 +15,6 @@ import type { RegistryStore } from '../tables/tables.ts'
 
 /** The decision under which a verdict stands in a history: a stored word. */
 const MISSED = 'missed'
-/** Share of an earlier body that a later one must have for the two to be one conversation. */
-const ALIKE = 0.3
 /** Conversations with one key that are looked at: the latest. */
 const MOST_LOOKED_AT = 8
 /** First calls of other conversations that began so long after a call that comes late are judged again. */
@@ -47,7 +46,7 @@ export class Misses {
     if (sketch === null) return
     const near = this.#near(call)
     const own = near.find(
-      ({ stream, calls }) => isSameStream(stream, call) && isAlike(nearestOf(calls, call), sketch, call),
+      ({ stream, calls }) => isSameStream(stream, call) && isOfConversation(nearestOf(calls, call), sketch, call),
     )
     const calls = own?.calls ?? []
     // Too late: its place is before everything that is known.
@@ -55,10 +54,10 @@ export class Misses {
     const all = [...calls, { ...call }].toSorted((a, b) => a.startedAt - b.startedAt).slice(-MOST_CALLS)
     const at = all.findIndex((one) => !calls.includes(one))
     for (const [index, one] of all.entries()) {
-      if (index >= at) this.#judge(one, all.slice(0, index), index === at || index === 0 ? near : [], now)
+      if (index >= at) this.#judge(one, all.slice(0, index), near, now)
     }
     this.#store.passedCalls.save(own?.stream.k ?? null, all)
-    for (const other of near) if (other !== own) this.#judgeFirst(other, call, now)
+    for (const other of near) if (other !== own) this.#judgeBehind(other, call, now)
   }
 
   /** Conversations that a call may belong to or follow, the newest first. */
@@ -80,7 +79,10 @@ export class Misses {
   #judge(call: StreamCall, earlier: readonly StreamCall[], near: readonly Near[], now: number): void {
     const before = earlier.findLast(({ model }) => model === call.model) ?? earlier.at(-1) ?? followed(call, near)
     const facts = this.#factsOf(call.provider, call.model, call.startedAt)
-    const missed = before === null ? null : judgedCall(before, call, facts)
+    const alone = before === null ? null : judgedCall(before, call, facts)
+    // What came between the two is looked at where it may matter: most calls miss nothing.
+    const missed =
+      before === null || alone === null ? null : judgedCall(before, call, facts, between(before, call, near))
     const { missed: known, name, startedAt: at, prefix } = call
     if (JSON.stringify(missed) === JSON.stringify(known === undefined ? null : withoutDay(known))) return
     if (known !== undefined) this.#store.misses.remove({ day: known.day, name, missed: known, at, prefix })
@@ -112,15 +114,19 @@ export class Misses {
     this.#scheduler.applyTransition(k, now, (state) => ({ state, rows: [row] }))
   }
 
-  /** The first call of another conversation, that began right behind a call which came late. */
-  #judgeFirst({ stream, calls }: Near, late: PassedCall, now: number): void {
-    const [first] = calls
-    const isBehind = first !== undefined && first.startedAt >= late.startedAt
-    if (!isBehind || first.startedAt - late.startedAt > TOGETHER_MS) return
-    const before = JSON.stringify(first.missed)
+  /** Calls of another conversation behind one that comes late: its first, if it began right behind it, and those that missed. */
+  #judgeBehind({ stream, calls }: Near, late: PassedCall, now: number): void {
+    const behind = calls.filter(
+      ({ startedAt, missed }, index) =>
+        startedAt >= late.startedAt &&
+        (missed !== undefined || (index === 0 && startedAt - late.startedAt <= TOGETHER_MS)),
+    )
+    const [first] = behind
+    if (first === undefined) return
+    const before = JSON.stringify(calls.map(({ missed }) => missed))
     const others = this.#near(first).filter(({ stream: { k } }) => k !== stream.k)
-    this.#judge(first, [], others, now)
-    if (JSON.stringify(first.missed) !== before) this.#store.passedCalls.save(stream.k, calls)
+    for (const call of behind) this.#judge(call, calls.slice(0, calls.indexOf(call)), others, now)
+    if (JSON.stringify(calls.map(({ missed }) => missed)) !== before) this.#store.passedCalls.save(stream.k, calls)
   }
 }
 
@@ -140,13 +146,6 @@ function isSameStream({ session }: Stream, call: PassedCall): boolean {
 /** The call that began last before that one, else the first behind it. */
 function nearestOf(calls: readonly StreamCall[], { startedAt }: PassedCall): StreamCall | undefined {
   return calls.findLast((one) => one.startedAt <= startedAt) ?? calls[0]
-}
-
-/** A session holds several conversations, such as those of helpers: the next call of one has much of the last. */
-function isAlike(before: PassedCall | undefined, sketch: Sketch, { model }: PassedCall): boolean {
-  const earlier = before === undefined ? null : readSketch(before.sketch)
-  if (before === undefined || earlier === null) return false
-  return likeness(earlier, sketch) >= ALIKE || (before.model === model && isSameQuestion(earlier, sketch))
 }
 
 /** The last call of another conversation that a first call can be held against: of its model, with its label or a beginning like its own. */
@@ -170,6 +169,13 @@ function followed(call: PassedCall, near: readonly Near[]): StreamCall | null {
     if (found !== undefined) return found
   }
   return null
+}
+
+/** Calls of any conversation that is near, which began between two others. */
+function between(before: StreamCall, call: PassedCall, near: readonly Near[]): StreamCall[] {
+  return near
+    .flatMap(({ calls }) => calls)
+    .filter((one) => one.startedAt > before.startedAt && isBefore(one, call) && one.model === call.model)
 }
 
 /** Of calls that began together one is the first. */

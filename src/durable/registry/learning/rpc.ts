@@ -13,6 +13,7 @@ import type { Registrar } from '../prefixes/registrar.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { CandidateView } from '../../../core/candidates/judgement.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { KeptSketch } from '../../../registration/misses/kept-sketch.ts'
 import type { MissSum } from '../../../registration/misses/miss-sum.ts'
 import type { Candidates } from './candidates.ts'
 
@@ -73,6 +74,13 @@ export class LearningRpc {
   /** How many misses have each verdict. */
   missCounts(): Record<string, number> {
     return this.#ports.store.misses.counts()
+  }
+
+  /** What is kept of a prefix whose body was erased, to compare requests with it; null: nothing. */
+  keptSketch(id: string): KeptSketch | null {
+    const { prefixes, prefixSketches } = this.#ports.store
+    const k = prefixes.keyOf('id', id)
+    return k === null ? null : prefixSketches.of(k)
   }
 
   wantCandidate(id: string, name: string | null): CandidateView {

@@ -20,13 +20,13 @@ import type { Counts } from '../records/prefix-view.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import { bookEdits, editsAside } from '../ledger/edit-trials.ts'
 import { GroupCommit } from '../../group-commit.ts'
-import { freshOf } from './observed-message.ts'
+import { bookArrivals, freshOf } from './observed-message.ts'
 import type { ObservedMessage } from './observed-message.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
 import type { ChosenCaches } from './chosen-caches.ts'
 import type { Registrar } from './registrar.ts'
-import { hasSealedDrift, openedDrift, sealedArrivals, withoutDifferences } from './sealed-drift.ts'
+import { hasSealedDrift, openedDrift } from './sealed-drift.ts'
 
 /** What a caller is told whose prefix has no body any more. */
 const BODY_GONE = 'The body of this prefix was erased. Register it anew with POST /warm.'
@@ -238,7 +238,7 @@ export class PrefixRpc {
 
   /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered, at the provider that is given. */
   async observe(observed: Observed[]): Promise<boolean[]> {
-    const known = this.#book(observed, await this.#isKeyHere())
+    const known = bookArrivals(this.#ports, observed, await this.#isKeyHere())
     await this.#ports.rearm()
     return known
   }
@@ -255,26 +255,10 @@ export class PrefixRpc {
     this.#store.transaction(() => {
       const fresh = seenMessages.unknown(given.map(({ message }) => message))
       const { arrivals, lessons, edits, calls } = freshOf(given, fresh)
-      this.#book(arrivals, this.#isReadable)
+      bookArrivals(this.#ports, arrivals, this.#isReadable)
       this.#ports.learn(lessons, calls, now)
       bookEdits(this.#store, { edits, arrivals }, now, this.#ports.scheduler)
       seenMessages.add(fresh, now)
-    })
-  }
-
-  #book(observed: readonly Observed[], isReadable: boolean): boolean[] {
-    const { chosen, scheduler } = this.#ports
-    const now = this.#clock.now()
-    return observed.map(({ id, arrivals, provider }) => {
-      const k = this.#store.prefixes.keyOf('id', id)
-      const before = k === null ? null : this.#store.states.load(k)
-      if (k === null) return false
-      if (provider !== undefined && this.#store.prefixes.record(k)?.provider !== provider) return false
-      const kept = isReadable ? sealedArrivals(arrivals, k, this.#ports.seals) : withoutDifferences(arrivals)
-      if (!scheduler.observe(k, chosen.withHandles(k, kept, now), now)) return false
-      if (before !== null) chosen.observed(k, before, arrivals, isReadable, now)
-      this.#ports.wakeBarrier(k)
-      return true
     })
   }
 

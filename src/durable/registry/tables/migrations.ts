@@ -147,4 +147,8 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'CREATE TABLE alarm_count (kind TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID',
     "ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'stopped'",
   ],
+  // Hashes and lengths of prefixes whose bodies were erased.
+  ['CREATE TABLE prefix_sketch (k INTEGER PRIMARY KEY, salt TEXT NOT NULL, sketch TEXT NOT NULL)'],
+  // Calls that traces and logs told of, as hashes.
+  ['CREATE TABLE told_call (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID'],
 ]

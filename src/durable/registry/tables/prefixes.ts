@@ -66,7 +66,7 @@ export class PrefixStore {
   replace(k: number, record: PrefixRecord, body: Uint8Array): void {
     this.#sql.all('UPDATE prefix SET fingerprint = ? WHERE k = ?', record.fingerprint, k)
     this.saveLookups(k, record)
-    this.#sql.all('DELETE FROM body WHERE k = ?', k)
+    for (const table of ['body', 'prefix_sketch']) this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#insertBody(k, body)
   }
 
@@ -189,7 +189,17 @@ export class PrefixStore {
     const record = this.record(k)
     this.#lookups.remove(k, record?.lookups ?? [])
     if (this.#count !== null && record !== null) this.#count -= 1
-    for (const table of ['prefix', 'body', 'body_credential', 'history', 'name', 'job', 'barrier', 'gateway_prefix'])
+    for (const table of [
+      'prefix',
+      'body',
+      'body_credential',
+      'history',
+      'name',
+      'job',
+      'barrier',
+      'gateway_prefix',
+      'prefix_sketch',
+    ])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#cache.delete(k)
     this.#states.delete(k)

@@ -19,12 +19,14 @@ import { OutlookStore } from './outlooks.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SeenMessageStore } from './seen-messages.ts'
 import { MissStore } from './misses.ts'
+import { PrefixSketchStore } from './prefix-sketches.ts'
 import { PassedCallStore } from './passed-calls.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { AlarmCountStore } from './alarm-counts.ts'
 import { StateStore } from './states.ts'
 import { StatStore } from './stats.ts'
+import { ToldCallStore } from './told-calls.ts'
 import { HoldoutStore } from './holdout.ts'
 import type { Alarm, Stop } from '../../../core/prefix/parts.ts'
 import { factsModelOf } from '../../../registration/record.ts'
@@ -60,9 +62,11 @@ export class RegistryStore {
   readonly seenMessages: SeenMessageStore
   readonly agents: AgentStore
   readonly stats: StatStore
+  readonly toldCalls: ToldCallStore
   readonly passedCalls: PassedCallStore
   readonly misses: MissStore
   readonly alarmCounts: AlarmCountStore
+  readonly prefixSketches: PrefixSketchStore
   /** Each reads again what memory holds of the tables. */
   readonly #copies: (() => void)[] = []
 
@@ -99,9 +103,11 @@ export class RegistryStore {
     this.seenMessages = new SeenMessageStore(sql)
     this.agents = new AgentStore(sql)
     this.stats = new StatStore(sql)
+    this.toldCalls = new ToldCallStore(sql)
     this.passedCalls = new PassedCallStore(sql)
     this.misses = new MissStore(sql)
     this.alarmCounts = new AlarmCountStore(sql)
+    this.prefixSketches = new PrefixSketchStore(sql)
   }
 
   /** Calls `read` after each rollback, for a copy in memory that the transaction may have changed. */

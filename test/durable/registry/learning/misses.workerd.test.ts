@@ -129,6 +129,23 @@ describe('misses of an account', () => {
     expect(await counted()).toEqual({ evicted: 1 })
   })
 
+  it('take a call of another session between the two for evidence, in whatever order they come', async () => {
+    const renewing = passed({ at: 18 * 60_000, read: FULL, session: 'b', question: 'When?' })
+    const missing = passed({ at: 20 * 60_000, read: 0 })
+    await say([passed(WROTE), passed(READ), missing])
+    expect(await counted()).toEqual({ expired: 1 })
+    await say([renewing])
+    expect(await counted()).toEqual({ evicted: 1 })
+    ;({ id } = await newAccount())
+    await say([passed(WROTE), passed(READ), renewing, missing])
+    expect(await counted()).toEqual({ evicted: 1 })
+    // What another text renewed is another entry.
+    ;({ id } = await newAccount())
+    const other = passed({ at: 18 * 60_000, read: 0, session: 'b', first: 'Be wise.' })
+    await say([passed(WROTE), passed(READ), { ...other, usage: { ...other.usage, cacheReadTokens: FULL } }, missing])
+    expect(await counted()).toEqual({ expired: 1 })
+  })
+
   it('name calls that ran side by side, in whatever order they come', async () => {
     await say([passed({ at: 200, read: 0, session: 'b' })])
     expect(await counted()).toEqual({})
