@@ -1,4 +1,5 @@
 import { EXIT, CommandError } from '../remote/exit.ts'
+import type { Json } from '../remote/api.ts'
 import { pairsOf } from '../remote/table.ts'
 import { at, text, usd } from '../remote/words.ts'
 import type { Call, Spec } from './command.ts'
@@ -7,7 +8,8 @@ const EVERY_MS = 500
 const LIVES = new Set(['running', 'paused'])
 
 async function bots(call: Call): Promise<number> {
-  const [what = '', id] = [call.arg(0), call.args[1]]
+  const [what, id] = call.args
+  if (what === undefined) return list(call)
   if (id === undefined)
     throw new CommandError(EXIT.usage, 'Name the bot: pilotlight bots chat BOT, or pilotlight bots show BOT.')
   const path = `/bots/${encodeURIComponent(id)}`
@@ -22,6 +24,21 @@ async function bots(call: Call): Promise<number> {
   if (route === undefined) throw new CommandError(EXIT.usage, 'Say chat, show, pause, resume or rm.')
   const answer = await call.api.ask(route[0], route[1])
   call.show(answer, () => pairsOf(Object.entries(answer).map(([name, value]) => [name, text(value)] as const)))
+  return EXIT.done
+}
+
+async function list(call: Call): Promise<number> {
+  call.showTable(
+    [
+      { title: 'ID', of: (row: Json) => text(row['id']) },
+      { title: 'STATUS', of: (row: Json) => text(row['status']) },
+      { title: 'MODEL', of: (row: Json) => text(row['model']) },
+      { title: 'SPENT', of: (row: Json) => usd(row['spent_usd']), right: true },
+      { title: 'ACTIVE', of: (row: Json) => text(row['active_at']).slice(0, 16) },
+    ],
+    await call.api.list('/bots?limit=50'),
+    'There is no bot: POST /bots makes one (pilotlight api POST /bots FILE).',
+  )
   return EXIT.done
 }
 
@@ -64,8 +81,8 @@ async function said(call: Call, path: string, message: string): Promise<number> 
 
 export const botCommands: readonly Spec[] = [
   {
-    usage: 'bots <what> [id]',
-    about: 'talks to a bot (chat), shows it (show), pauses, resumes or ends it (rm)',
+    usage: 'bots [what] [id]',
+    about: 'lists bots; talks to one (chat), shows it (show), pauses, resumes or ends it (rm)',
     example: 'pilotlight bots chat bot_0123456789abcdef',
     options: [['--message <text>', 'one message, in place of a conversation']],
     run: bots,

@@ -25,7 +25,9 @@ const FAULTS: Readonly<Record<string, (value: string, call: Called) => Fault>> =
   [ACCOUNT_KEY]: () => null, // a bad one is refused
   [CREDENTIAL]: (_, call) => (carriesOtherKey(call) ? 'the call carries a key of the provider' : null),
   [NAME]: labelFault,
-  [BARRIER]: oneOf(['on', 'off']),
+  [BARRIER]: (value, { headers }) =>
+    oneOf(['on', 'off'])(value) ??
+    (wordOf(value) === 'on' && !headers.has('content-length') ? 'the length of its body is not stated' : null),
   [CACHE]: () => null, // a bad one is refused
   [DIAGNOSE]: oneOf(['on', 'off']),
   [LEARN]: oneOf(['off']),

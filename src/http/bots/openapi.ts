@@ -14,7 +14,8 @@ import {
   nextTurnCacheSet,
   toolSecretAnswer,
 } from '../../contract/bot.ts'
-import { eraseQuery } from './routes.ts'
+import { listOf } from '../../contract/values.ts'
+import { botsQuery, eraseQuery } from './routes.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
 /** The routes below /bots. */
@@ -24,6 +25,11 @@ export const bots = operationsOf('account', {
     body: newBot,
     idempotent: true,
     answers: { 201: botAnswer },
+  },
+  'GET /bots': {
+    does: 'Lists bots, by their ids.',
+    query: botsQuery,
+    answers: listOf(botAnswer),
   },
   'GET /bots/tool-secret': {
     does: "Returns the secret with which the account's tools verify the signatures of calls.",

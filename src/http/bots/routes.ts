@@ -1,6 +1,7 @@
+import pLimit from 'p-limit'
 import * as z from 'zod'
 import { botCancel, botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
-import { Failure, invalid } from '../../contract/failure.ts'
+import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { botName, newBotState, toolCount } from '../../durable/registry/records/bot.ts'
@@ -23,7 +24,8 @@ import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { money } from '../present/format.ts'
 import { botJson, cacheJson } from '../present/bot.ts'
-import { readQuery } from '../server/query.ts'
+import { cursor, limit, readQuery } from '../server/query.ts'
+import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 
 export const eraseQuery = z.strictObject({
   erase: z
@@ -31,6 +33,11 @@ export const eraseQuery = z.strictObject({
     .optional()
     .meta({ description: 'true: also deletes all of its data; otherwise the bot only ends.' }),
 })
+
+export const botsQuery = z.strictObject({ cursor, limit: limit(20, 50) })
+
+/** Objects that a list asks at once. */
+const BOTS_AT_ONCE = 6
 
 /** Members that may stand beside a snapshot. */
 const WITH_SNAPSHOT = new Set(['snapshot', 'idle_timeout', 'cost_budget_usd'])
@@ -60,6 +67,18 @@ export const bots = router()
       return c.json({ ...(await shown(c, id)), ...adviceJson(advice) }, 201)
     }
     return c.json(await shown(c, id), 201)
+  })
+  .get('/bots', account, async (c) => {
+    const query = readQuery(c, botsQuery)
+    const after = decodeCursor(query.cursor, z.strictObject({ after: z.string().max(64) }))?.after ?? ''
+    const left = (await registryOf(c).bots()).toSorted().filter((id) => id > after)
+    const ids = left.slice(0, query.limit)
+    const atOnce = pLimit(BOTS_AT_ONCE)
+    const found = await Promise.all(ids.map((id) => atOnce(() => shownIfThere(c, id))))
+    return c.json({
+      data: found.filter((one) => one !== null),
+      next_cursor: left.length > ids.length ? encodeCursor({ after: ids.at(-1) }) : null,
+    })
   })
   .get('/bots/tool-secret', account, fullAccess, (c) => {
     c.header('cache-control', 'no-store')
@@ -183,6 +202,16 @@ async function turnCache(c: Call, given: CacheInput, config: BotConfig, id: stri
 
 function adviceJson(advice: readonly Advice[]): { advice?: readonly Advice[] } {
   return advice.length === 0 ? {} : { advice }
+}
+
+/** One bot of a list; null: it was erased in the meantime. */
+async function shownIfThere(c: Call, id: string) {
+  try {
+    return await shown(c, id)
+  } catch (thrown) {
+    if (readFailure(thrown)?.kind === 'not_found') return null
+    throw thrown
+  }
 }
 
 async function shown(c: Call, id: string) {

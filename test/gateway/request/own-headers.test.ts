@@ -51,6 +51,14 @@ describe('the reason of an answer', () => {
     expect(told({ [name]: value })).toBe(`a call to a model; ${name} ${what}`)
   })
 
+  it('names a barrier that a body of unknown length cannot wait at', () => {
+    const what = 'a call to a model; x-pilotlight-barrier is ignored: the length of its body is not stated'
+    expect(told({ 'x-pilotlight-barrier': 'on' })).toBe(what)
+    expect(told({ 'x-pilotlight-barrier': 'on', 'content-length': '12' })).toBe('a call to a model')
+    expect(told({ 'x-pilotlight-barrier': 'off' })).toBe('a call to a model')
+    expect(told({ 'x-pilotlight-barrier': 'yes' })).toMatch(/it must be on or off$/)
+  })
+
   it('names a credential that a key of the provider beside it leaves unused', () => {
     const what = 'a call to a model; x-pilotlight-credential is ignored: the call carries a key of the provider'
     const named = { 'x-pilotlight-credential': 'team' }

@@ -45,7 +45,7 @@ describe('an unexpected error', () => {
 
 describe('a path', () => {
   it.each([
-    ['GET', '/bots', 'POST'],
+    ['PUT', '/bots', 'GET, HEAD, POST'],
     ['PUT', '/caches', 'GET, HEAD, POST'],
     ['PUT', '/warm', 'POST'],
     ['DELETE', '/health', 'GET, HEAD'],
