@@ -8,6 +8,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { unstable_readConfig as readConfig } from 'wrangler'
+import { cards } from '../src/providers/registry.ts'
 import { MIN_SECRET_LENGTH, secretNames } from '../src/runtime/env.ts'
 import { configurationProblems, holdsDevelopmentKey, queuesOf, type Configuration } from './deploy-rules.ts'
 import { root, run, step } from './step.ts'
@@ -17,12 +18,23 @@ const required = ['ADMIN_KEY']
 const sealSecrets = ['KEY_ENCRYPTION_SECRET', 'KEY_ENCRYPTION_SECRET_PREVIOUS']
 const bundleFolder = '.state/build'
 
+const USAGE = 'Usage: npm run deploy [-- --env staging|production] [-- --dry-run]'
+const HELP = `${USAGE}
+
+Checks the configuration, bundles, creates missing queues, deploys, and lists the secrets that are not set yet.
+
+  --env NAME   staging or production (production when absent)
+  --dry-run    bundles, and names queues and secrets; sends nothing and needs no account
+  --help       this text
+
+npx wrangler rollback brings the version before back: docs/operations.md says what a rollback can read.`
+
 process.exitCode = await deploy(process.argv.slice(2))
 
 async function deploy(args: string[]): Promise<number> {
   const wishes = readWishes(args)
-  if ('problem' in wishes)
-    return end(`${wishes.problem}\nUsage: npm run deploy [-- --env staging|production] [-- --dry-run]`, 2)
+  if ('problem' in wishes) return end(`${wishes.problem}\n${USAGE}`, 2)
+  if (wishes.help) return end(HELP, 0)
   const { environment, dryRun } = wishes
   const target = ['--env', environment === 'production' ? '' : environment] // production is the top of wrangler.toml
 
@@ -41,7 +53,9 @@ async function deploy(args: string[]): Promise<number> {
   if (dryRun) {
     console.log(`Queues it needs: ${queuesOf(configuration).join(', ')}.`)
     console.log(
-      `Secrets it needs: ${required.join(', ')} (at least ${MIN_SECRET_LENGTH} characters). Per provider: ${secretNames().join(', ')}.`,
+      `Secrets, by what needs them:\n${featureSecrets()
+        .map(([name, what]) => `  ${name.padEnd(30)} ${what}`)
+        .join('\n')}`,
     )
     return end('Dry run: all is well, and nothing was deployed.', 0)
   }
@@ -79,12 +93,40 @@ async function sayWhatIsMissing(name: string, target: string[]): Promise<number>
   return end(`Deployed ${name}, which answers 503 until ${absent.join(' and ')} is set.`, 0)
 }
 
-function readWishes(args: string[]): { environment: 'staging' | 'production'; dryRun: boolean } | { problem: string } {
+/** Every secret, with the features that need it. */
+function featureSecrets(): [name: string, what: string][] {
+  return [
+    ['ADMIN_KEY', `everything (at least ${MIN_SECRET_LENGTH} characters)`],
+    ['KEY_ENCRYPTION_SECRET', 'credentials of accounts, webhooks, tools of bots, sealed prompts'],
+    ['KEY_ENCRYPTION_SECRET_PREVIOUS', 'only while the one above is being changed'],
+    ...cards
+      .map(({ secret }) => secret)
+      .filter((name, index, all) => all.indexOf(name) === index)
+      .map((name): [string, string] => [
+        name,
+        `calls to ${cards
+          .filter(({ secret }) => secret === name)
+          .map(({ id }) => id)
+          .join(', ')} with the deployment's own key`,
+      ]),
+  ]
+}
+
+interface Wishes {
+  environment: 'staging' | 'production'
+  dryRun: boolean
+  help: boolean
+}
+
+function readWishes(args: string[]): Wishes | { problem: string } {
   try {
-    const { values } = parseArgs({ args, options: { env: { type: 'string' }, 'dry-run': { type: 'boolean' } } })
+    const { values } = parseArgs({
+      args,
+      options: { env: { type: 'string' }, 'dry-run': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    })
     const environment = values.env ?? 'production'
     if (environment !== 'staging' && environment !== 'production') return { problem: '--env is staging or production.' }
-    return { environment, dryRun: values['dry-run'] ?? false }
+    return { environment, dryRun: values['dry-run'] ?? false, help: values.help ?? false }
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) }
   }
