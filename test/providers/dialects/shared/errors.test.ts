@@ -241,6 +241,7 @@ test("the provider's own words are not passed on", () => {
   expect(read('anthropic', 404, anthropic('not_found_error', prompt)).failure.detail).toEqual({
     status: 404,
     type: 'not_found_error',
+    cause: 'unknown_model',
   })
 })
 
