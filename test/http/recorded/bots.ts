@@ -15,6 +15,7 @@ async function begin(player: Player, body: Record<string, unknown>): Promise<str
 
 /** Conversations on each wire format: what is said, heard, kept and counted. */
 export async function bots(player: Player): Promise<void> {
+  await player.get('/bots?limit=1')
   await player.get('/bots/tool-secret')
   for (const config of [
     { ...anthropic, idle_timeout: '1h', cost_budget_usd: 1, keep_warm: { plan: 'always' } },
