@@ -51,7 +51,10 @@ describe('a comparison with a kind of plan', () => {
   it('stands in no file of src beside the table', () => {
     const found = globSync('src/**/*.ts', { cwd: root })
       .map((path) => path.split(sep).join('/'))
-      .filter((path) => path !== 'src/core/planning/plan-kinds.ts' && !/^src\/(contract|cli\/(simulate|commands))\//.test(path))
+      .filter(
+        (path) =>
+          path !== 'src/core/planning/plan-kinds.ts' && !/^src\/(contract|cli\/(simulate|commands))\//.test(path),
+      )
       .flatMap((path) => comparisons(readText(path)).map((text) => `${path}: ${text}`))
     expect(found).toEqual([])
   })

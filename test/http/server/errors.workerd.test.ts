@@ -45,7 +45,7 @@ describe('an unexpected error', () => {
 
 describe('a path', () => {
   it.each([
-    ['PUT', '/bots', 'GET, HEAD, POST'],
+    ['PUT', '/bots', 'POST, GET, HEAD'],
     ['PUT', '/caches', 'GET, HEAD, POST'],
     ['PUT', '/warm', 'POST'],
     ['DELETE', '/health', 'GET, HEAD'],
