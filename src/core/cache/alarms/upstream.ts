@@ -1,6 +1,6 @@
 import type { Upstream } from '../../prefix/parts.ts'
 
-/** Answers of one upstream before it counts as the usual one, and answers of others in a row that tell a flip. */
+/** The standing at which an upstream is the usual one: fifteen answers, of which the first answer of another takes three tenths. And answers of others in a row that tell a flip. */
 const USUAL_AFTER = 10
 const TELLS = 5
 /** After so many answers of others they are the usual ones. */

@@ -13,6 +13,11 @@ it('five answers in a row of another upstream are a flip, since the first of the
   expect(flipped).toMatchObject({ name: 'Alpha', flip: { at: 25, sinceAt: 21, to: 'Beta', requests: 5 } })
 })
 
+it('an upstream is the usual one from fifteen answers on', () => {
+  expect(told([...times(14, 'Alpha'), ...times(5, 'Beta')])?.flip).toBeUndefined()
+  expect(told([...times(15, 'Alpha'), ...times(5, 'Beta')])?.flip).toMatchObject({ to: 'Beta' })
+})
+
 it('the former one ends it, and so does the other one in time', () => {
   const before = [...times(20, 'Alpha'), ...times(6, 'Beta')]
   expect(told([...before, 'Alpha'])?.flip).toBeUndefined()
